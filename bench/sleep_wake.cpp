@@ -1,0 +1,130 @@
+// How soon after a cancel does a body end that sleeps?
+#include "suite/account.hpp"
+#include "suite/bare_index.hpp"
+#include "suite/machine.hpp"
+#include "suite/polling_body.hpp"
+#include "suite/program.hpp"
+#include "suite/stopwatch.hpp"
+
+#include <belay/engine.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+
+namespace {
+
+using namespace belay::bench;
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t jobs = 1'000;
+
+/// When the bodies that slept have woken.
+struct wake_record {
+    std::atomic<std::size_t> inside{0};
+    std::atomic<std::size_t> woken{0};
+    std::array<timestamp, workers> times{};
+
+    void woke() { times.at(woken++) = now(); }
+};
+
+struct measured {
+    samples each_us;
+    samples last_us;
+
+    void add(wake_record const& record, timestamp begin)
+    {
+        expect(record.woken == workers, "every sleeping body was woken");
+        for (auto const time : record.times)
+            each_us.add(microseconds(begin, time));
+        last_us.add(microseconds(begin, std::ranges::max(record.times)));
+    }
+};
+
+/// Sleeps until both workers do, and a little longer.
+void wait_until_asleep(wake_record const& record)
+{
+    wait_until_inside(record.inside, workers);
+    std::this_thread::sleep_for(1ms);
+}
+
+void with_belay(belay::engine& engine, measured& found)
+{
+    auto const record = std::make_shared<wake_record>();
+    auto const batch = engine.submit(jobs, [record](std::uint64_t index, belay::job& job) {
+        ++record->inside;
+        job.sleep_for(1h);
+        record->woke();
+        return index;
+    });
+    wait_until_asleep(*record);
+    timestamp const begin = now();
+    batch.cancel();
+    auto const status = batch.wait();
+
+    found.add(*record, begin);
+    expect(status.state == belay::batch_state::cancelled, "the batch is cancelled");
+    expect(status.jobs.stopped == workers, "the bodies that slept were stopped");
+    check_jobs(batch, status);
+}
+
+void with_condition_variable(bare_index& threads, measured& found)
+{
+    wake_record record;
+    std::stop_source source;
+    std::mutex mutex;
+    std::condition_variable_any condition;
+    threads.start(workers, [&](std::uint64_t, std::atomic<bool> const&) {
+        ++record.inside;
+        std::unique_lock lock(mutex);
+        condition.wait_for(lock, source.get_token(), 1h, [] { return false; });
+        lock.unlock();
+        record.woke();
+    });
+    wait_until_asleep(record);
+    timestamp const begin = now();
+    source.request_stop();
+    threads.wait();
+    found.add(record, begin);
+}
+
+void measure(std::size_t runs, report& report)
+{
+    belay::engine engine({.workers = workers});
+    bare_index threads(workers);
+    measured belay;
+    measured condition;
+    for (std::size_t i = 0; i != runs; ++i) {
+        with_belay(engine, belay);
+        with_condition_variable(threads, condition);
+    }
+    report.row("job.sleep_for, each of the two bodies", "us", belay.each_us);
+    report.row("job.sleep_for, the later of the two", "us", belay.last_us);
+    report.row("condition_variable_any, each", "us", condition.each_us);
+    report.row("condition_variable_any, the later", "us", condition.last_us);
+    report.add({.name = "sleep_wake_us",
+                .at = power_of_ten(jobs),
+                .value = belay.last_us.median(),
+                .unit = "us",
+                .yardstick = "condition_variable_any",
+                .yardstick_value = condition.last_us.median(),
+                .at_most = 50});
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    program program("sleep_wake: a cancel while both workers are in a body that sleeps; until the "
+                    "body goes on",
+                    201);
+    return program.run(argc, argv, measure);
+}

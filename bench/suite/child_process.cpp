@@ -1,0 +1,81 @@
+#include "suite/child_process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <thread>
+
+namespace belay::bench {
+
+child_process::child_process(std::vector<std::string> command, std::filesystem::path const& output)
+{
+    std::vector<char*> arguments;
+    for (auto& argument : command)
+        arguments.push_back(argument.data());
+    arguments.push_back(nullptr);
+
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    int const failed =
+        posix_spawn(&pid_, arguments.front(), &actions, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failed != 0)
+        throw std::system_error(failed, std::generic_category(), "can't start " + command.front());
+}
+
+child_process::~child_process()
+{
+    using namespace std::chrono_literals;
+    if (!runs())
+        return;
+    kill(pid_, SIGTERM);
+    for (int i = 0; i != 1000 && runs(); ++i)
+        std::this_thread::sleep_for(10ms);
+    if (!runs())
+        return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+}
+
+bool child_process::runs()
+{
+    if (pid_ != -1 && waitpid(pid_, nullptr, WNOHANG) != 0)
+        pid_ = -1;
+    return pid_ != -1;
+}
+
+scratch_directory::scratch_directory()
+{
+    std::string name = std::filesystem::temp_directory_path() / "belay-bench-XXXXXX";
+    if (mkdtemp(name.data()) == nullptr)
+        throw std::system_error(errno, std::generic_category(), "can't make " + name);
+    path_ = name;
+}
+
+scratch_directory::~scratch_directory()
+{
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+std::string file_content(std::filesystem::path const& file)
+{
+    std::ostringstream content;
+    content << std::ifstream(file).rdbuf();
+    return content.str();
+}
+
+} // namespace belay::bench

@@ -1,0 +1,60 @@
+#ifndef BELAY_BENCH_REPORT_HPP
+#define BELAY_BENCH_REPORT_HPP
+
+#include "suite/samples.hpp"
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace belay::bench {
+
+/// What a benchmark is run for: one number, beside that of the same work done by other means.
+struct figure {
+    std::string name; ///< ends in its unit
+    std::string at;   ///< how many jobs, as `power_of_ten` writes it
+    double value = 0;
+    std::string unit;
+    std::string yardstick; ///< those other means
+    double yardstick_value = 0;
+    double at_most = 0; ///< what is aimed at
+
+    [[nodiscard]] double ratio() const noexcept { return value / yardstick_value; }
+};
+
+/// `figure` as one line of JSON, without the newline; names and texts are plain ASCII.
+[[nodiscard]] std::string to_json(figure const& figure);
+
+/// 1e3 for 1000: the numbers of jobs that are measured are powers of ten.
+[[nodiscard]] std::string power_of_ten(std::uint64_t number);
+
+/// What a benchmark found out. It is kept until all has been seen to be right.
+///
+/// Thread safety: none.
+class report {
+public:
+    /// A row of the table.
+    void row(std::string what, std::string unit, samples values);
+
+    void add(figure figure);
+
+    /// The table, then the figures.
+    void print(std::ostream& out) const;
+
+    /// Appends the figures to a file, one object a line. Throws std::system_error.
+    void append_json(std::string const& file) const;
+
+private:
+    struct line {
+        std::string what;
+        std::string unit;
+        samples values;
+    };
+    std::vector<line> lines_;
+    std::vector<figure> figures_;
+};
+
+} // namespace belay::bench
+
+#endif

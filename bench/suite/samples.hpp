@@ -1,0 +1,28 @@
+#ifndef BELAY_BENCH_SAMPLES_HPP
+#define BELAY_BENCH_SAMPLES_HPP
+
+#include <cstddef>
+#include <vector>
+
+namespace belay::bench {
+
+/// What was measured again and again. The statistics want at least one sample.
+class samples {
+public:
+    void add(double value) { values_.push_back(value); }
+
+    [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
+    [[nodiscard]] double minimum() const { return percentile(0); }
+    [[nodiscard]] double median() const { return percentile(50); }
+    [[nodiscard]] double maximum() const { return percentile(100); }
+
+    /// The smallest sample that at least `percent` of the samples don't exceed, 0 … 100.
+    [[nodiscard]] double percentile(double percent) const;
+
+private:
+    std::vector<double> values_;
+};
+
+} // namespace belay::bench
+
+#endif

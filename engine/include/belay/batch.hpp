@@ -1,0 +1,187 @@
+#ifndef BELAY_BATCH_HPP
+#define BELAY_BATCH_HPP
+
+#include <belay/cancel.hpp>
+#include <belay/clock.hpp>
+#include <belay/detail/work.hpp>
+#include <belay/error.hpp>
+#include <belay/state.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace belay {
+
+/// How a batch is to run.
+struct batch_options {
+    /// How many of its jobs may run at the same time, from 1; none or more than there are workers
+    /// means as many as there are.
+    std::optional<std::size_t> concurrency = std::nullopt;
+
+    /// How long its bodies may go on after a cancel, 0 … the type's or the engine's grace, which
+    /// is also the default.
+    std::optional<std::chrono::milliseconds> grace = std::nullopt;
+};
+
+/// Where the jobs of a batch are. `total` = `pending` + `running` + `succeeded` + `failed` +
+/// `cancelled()` at every moment (G6).
+struct job_counts {
+    std::uint64_t total = 0;
+    std::uint64_t pending = 0;
+    std::uint64_t running = 0;
+    std::uint64_t succeeded = 0; ///< the late ones among them
+    std::uint64_t failed = 0;
+    std::uint64_t late = 0; ///< succeeded after their stop had been asked for
+    std::uint64_t not_started = 0;
+    std::uint64_t stopped = 0;
+    std::uint64_t terminated = 0;
+    std::uint64_t killed = 0;
+    std::uint64_t abandoned = 0;
+    std::uint64_t lost = 0;
+
+    [[nodiscard]] std::uint64_t cancelled() const noexcept
+    {
+        return not_started + stopped + terminated + killed + abandoned + lost;
+    }
+    [[nodiscard]] std::uint64_t ended() const noexcept { return succeeded + failed + cancelled(); }
+    bool operator==(job_counts const&) const = default;
+};
+
+/// A batch as it is at one moment.
+struct batch_status {
+    batch_state state{};
+    time_point entered_at;                ///< when `state` was entered
+    time_point created_at;
+    std::optional<time_point> started_at; ///< when its first job started
+    std::optional<time_point> ended_at;
+    std::optional<cancel_record> cancel;  ///< if it was cancelled
+    job_counts jobs;
+};
+
+/// One job as it is at one moment. The times, `progress`, `failure` and `message` are known of
+/// recorded batches only.
+struct job_status {
+    std::uint64_t index = 0;
+    job_state state{};
+    belay::disposition disposition{};
+    bool late = false;
+    bool stop_requested = false; ///< it runs and has been told to stop
+    unsigned attempt = 1;        ///< of the last attempt, or of the next one
+    std::optional<time_point> started_at;
+    std::optional<time_point> ended_at;
+    std::optional<float> progress; ///< 0 … 1, where the body has said
+    std::optional<belay::failure> failure;
+    std::string message; ///< of the failure
+};
+
+/// What all batches have in common: a handle to one.
+///
+/// Lifetime: handles may be copied and dropped as one likes, and outlive the engine; a batch runs
+/// on without one. Thread safety: every member may be called from any thread at any time, also
+/// from inside a body, save that a body must not wait for its own batch.
+class any_batch {
+public:
+    /// How many jobs it has.
+    [[nodiscard]] std::uint64_t size() const noexcept;
+
+    /// How many of them may run at the same time.
+    [[nodiscard]] std::size_t concurrency() const noexcept;
+
+    /// How long they may go on after a cancel.
+    [[nodiscard]] std::chrono::milliseconds grace() const noexcept;
+
+    /// Stops the batch: closes the gate, tells what runs to stop, and returns at once (G1, G5, G7,
+    /// G8). On an ended batch nothing changes. Throws `error` (`invalid_argument`) for a grace or a
+    /// reason out of range, or a grace with a mode other than `graceful`.
+    cancel_result cancel(cancel_request request = {}) const;
+
+    /// A callback, to forget it by; 0 is none.
+    using subscription = std::uint64_t;
+
+    /// Stops one job. If it still runs when this returns, `on_end` is called once it has ended, as
+    /// with `on_end` below. Throws `error` (`no_such_job`, `invalid_argument`; `drain` is not for
+    /// single jobs).
+    job_cancel_result cancel_job(std::uint64_t index, cancel_request const& request = {},
+                                 std::function<void()> on_end = {}) const;
+
+    /// Waits until the batch has ended.
+    batch_status wait() const;
+
+    /// Waits until the batch has ended or `duration` has passed; whether it has ended.
+    [[nodiscard]] bool wait_for(std::chrono::nanoseconds duration) const;
+
+    [[nodiscard]] batch_state state() const;
+    [[nodiscard]] batch_status status() const;
+
+    /// One job. Throws `error` (`no_such_job`).
+    [[nodiscard]] job_status job(std::uint64_t index) const;
+
+    /// Only its state, without a lock. Throws `error` (`no_such_job`).
+    [[nodiscard]] job_state job_state_of(std::uint64_t index) const;
+
+    /// Calls `callback` once when the batch has ended, on whatever thread ended it, no lock held;
+    /// inside this call, which then returns 0, if it has ended. It must be short and not throw.
+    subscription on_end(std::function<void()> callback) const;
+
+    /// Forgets a callback. It may still be running when this returns.
+    void unsubscribe(subscription subscription) const noexcept;
+
+protected:
+    explicit any_batch(std::shared_ptr<detail::batch_core> core) noexcept : core_(std::move(core))
+    {
+    }
+    std::shared_ptr<detail::batch_core> core_;
+};
+
+/// A batch whose jobs each give an `R`, kept in memory.
+template <class R>
+class batch : public any_batch {
+public:
+    using value_type = R;
+
+    /// The value of a job. Throws what its body threw if it failed, `error` (`no_value`) if it has
+    /// not succeeded, `error` (`no_such_job`). The reference lives as long as any handle.
+    decltype(auto) value(std::uint64_t index) const
+    {
+        require_value(index);
+        if constexpr (!std::is_void_v<R>)
+            return static_cast<R const&>(outcomes_->values[index]);
+    }
+
+    /// What the body of a job threw if it failed, else null. Throws `error` (`no_such_job`).
+    [[nodiscard]] std::exception_ptr exception(std::uint64_t index) const
+    {
+        return job_state_of(index) == job_state::failed ? outcomes_->errors.get(index) : nullptr;
+    }
+
+private:
+    friend class engine;
+    batch(std::shared_ptr<detail::batch_core> core,
+          std::shared_ptr<detail::typed_outcomes<R>> outcomes) noexcept
+        : any_batch(std::move(core)), outcomes_(std::move(outcomes))
+    {
+    }
+
+    void require_value(std::uint64_t index) const
+    {
+        auto const state = job_state_of(index);
+        if (state == job_state::succeeded) [[likely]]
+            return;
+        if (state == job_state::failed)
+            std::rethrow_exception(outcomes_->errors.get(index));
+        throw error(errc::no_value, "job " + std::to_string(index) + " has no value: it is " +
+                                        std::string(to_string(state)) + ", not succeeded");
+    }
+
+    std::shared_ptr<detail::typed_outcomes<R>> outcomes_;
+};
+
+} // namespace belay
+
+#endif

@@ -1,0 +1,15 @@
+// Everything an embedder needs.
+#ifndef BELAY_BELAY_HPP
+#define BELAY_BELAY_HPP
+
+#include <belay/batch.hpp>
+#include <belay/cancel.hpp>
+#include <belay/clock.hpp>
+#include <belay/engine.hpp>
+#include <belay/error.hpp>
+#include <belay/executor.hpp>
+#include <belay/job.hpp>
+#include <belay/job_type.hpp>
+#include <belay/state.hpp>
+
+#endif

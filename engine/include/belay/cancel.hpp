@@ -1,0 +1,79 @@
+#ifndef BELAY_CANCEL_HPP
+#define BELAY_CANCEL_HPP
+
+#include <belay/clock.hpp>
+#include <belay/state.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace belay {
+
+/// How hard a cancel stops what runs; weakest first.
+enum class cancel_mode : std::uint8_t {
+    drain,     ///< nothing is told to stop; no deadline
+    graceful,  ///< what runs is told to stop, and abandoned after its grace
+    immediate, ///< the same with a grace of 0
+};
+
+[[nodiscard]] std::string_view to_string(cancel_mode value) noexcept;
+[[nodiscard]] std::optional<cancel_mode> parse_cancel_mode(std::string_view word) noexcept;
+
+/// The longest grace there is.
+inline constexpr std::chrono::milliseconds grace_max{3'600'000};
+
+/// The most characters (code points of UTF-8) that a cancel's reason may have.
+inline constexpr std::size_t reason_chars_max = 1024;
+
+/// What a caller asks for.
+struct cancel_request {
+    cancel_mode mode = cancel_mode::graceful;
+    /// How long what runs may go on, 0 … `grace_max`; with `graceful` only. More than the batch's
+    /// own grace is taken as that.
+    std::optional<std::chrono::milliseconds> grace = std::nullopt;
+    std::string reason = {};       ///< at most `reason_chars_max` characters
+    std::string requested_by = {}; ///< who asks
+};
+
+/// What is known of the cancel of a batch: the first one's when, who, why and mode (G8).
+struct cancel_record {
+    /// The last repeat that brought the deadline nearer.
+    struct escalation {
+        time_point at;
+        std::string by;
+        cancel_mode mode;
+        std::optional<std::chrono::milliseconds> grace; ///< none for `drain`
+    };
+
+    time_point requested_at;
+    std::optional<time_point> finished_at;          ///< when the batch became terminal
+    std::optional<time_point> deadline_at;          ///< none for `drain` (G5)
+    cancel_mode mode = cancel_mode::graceful;
+    std::optional<std::chrono::milliseconds> grace; ///< the effective one; none for `drain`
+    stop_cause cause = stop_cause::user;
+    std::string requested_by;
+    std::string reason;
+    std::optional<escalation> escalated;
+};
+
+/// What a cancel of a batch did.
+struct cancel_result {
+    bool changed = false;         ///< this call closed the gate
+    batch_state previous_state{}; ///< as found
+    batch_state current_state{};  ///< when the call returned
+};
+
+/// What a cancel of one job did.
+struct job_cancel_result {
+    bool changed = false; ///< this call ended the job or told it to stop
+    job_state previous_state{};
+    job_state current_state{};
+    std::uint64_t subscription = 0; ///< of the callback, if it was kept
+};
+
+} // namespace belay
+
+#endif

@@ -1,0 +1,184 @@
+#ifndef BELAY_ENGINE_HPP
+#define BELAY_ENGINE_HPP
+
+#include <belay/batch.hpp>
+#include <belay/clock.hpp>
+#include <belay/executor.hpp>
+#include <belay/job_type.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace belay {
+
+struct engine_options {
+    /// Threads that run bodies; 0 means one a processor. Made at the first submit. Not with
+    /// `runners`.
+    std::size_t workers = 0;
+
+    /// How long bodies may go on after a cancel, 0 … `grace_max`, where type and batch say nothing.
+    std::chrono::milliseconds grace{2000};
+
+    /// How many threads are replaced whose bodies were abandoned; from then on there are fewer
+    /// workers.
+    std::size_t abandoned_max = 16;
+
+    /// How long a batch keeps a worker before others have their turn.
+    std::chrono::microseconds quantum{1000};
+
+    /// Jobs of recorded batches held at a time, open and ended. To make room the batches that ended
+    /// first are forgotten; where that is not enough, `submit` throws `too_many_jobs`.
+    std::uint64_t recorded_jobs_max = 20'000'000;
+
+    /// Called on each worker thread before anything else. Must not throw.
+    std::function<void()> on_worker_start = {};
+
+    /// The time; `system_clock()` unless set.
+    std::shared_ptr<clock> time = {};
+
+    /// Where bodies run; threads of the engine's own unless set.
+    std::shared_ptr<executor> runners = {};
+};
+
+/// What an engine has counted since it was made. The first is 0 unless belay is broken.
+struct engine_counters {
+    std::uint64_t jobs_started_after_cancel = 0; ///< G1, from the ledger's own records
+    std::uint64_t late_writes_refused = 0;       ///< ends of abandoned bodies (G4)
+    std::uint64_t jobs_abandoned = 0;
+    std::uint64_t threads_abandoned = 0; ///< whose bodies are still running
+};
+
+namespace detail {
+class engine_state;
+
+template <class Body, class Input>
+struct body_result;
+template <class Body, class Input>
+    requires std::invocable<Body const&, Input, job&>
+struct body_result<Body, Input> {
+    using type = std::decay_t<std::invoke_result_t<Body const&, Input, job&>>;
+};
+template <class Body, class Input>
+    requires(!std::invocable<Body const&, Input, job&> && std::invocable<Body const&, Input>)
+struct body_result<Body, Input> {
+    using type = std::decay_t<std::invoke_result_t<Body const&, Input>>;
+};
+
+/// Something that can be called, const, with an input and maybe a `job&`.
+template <class Body, class Input>
+concept body_for = requires { typename body_result<Body, Input>::type; };
+
+struct index_input {
+    std::uint64_t operator()(std::uint64_t index) const noexcept { return index; }
+};
+
+template <class Range>
+struct range_input {
+    Range range;
+    decltype(auto) operator()(std::uint64_t index) const
+    {
+        return std::ranges::begin(range)[static_cast<std::ranges::range_difference_t<Range>>(
+            index)];
+    }
+};
+} // namespace detail
+
+/// Runs batches of jobs, and stops them.
+///
+/// Lifetime: neither copied nor moved. The destructor stops what is open (cause `shutdown`) and is
+/// back when every batch has ended, at the latest its grace and a second later; threads of
+/// abandoned bodies go on until those return. No thread is made before the first submit. After
+/// fork() an engine is usable in the parent only.
+/// Thread safety: every member may be called from any thread.
+class engine {
+public:
+    /// Throws `error` (`invalid_argument`) for an option out of range.
+    explicit engine(engine_options options = {});
+    ~engine();
+    engine(engine const&) = delete;
+    engine& operator=(engine const&) = delete;
+
+    /// Runs `body(index, job)` or `body(index)` for every index below `count`. The body is called,
+    /// const, on several threads at once; what it refers to must outlive it, also if it is
+    /// abandoned: capture by value. Throws `error` (`invalid_argument`, `shutting_down`),
+    /// std::bad_alloc.
+    template <class Body>
+        requires detail::body_for<Body, std::uint64_t>
+    auto submit(std::uint64_t count, Body body, batch_options const& options = {})
+    {
+        return submit_typed<std::uint64_t>(count, detail::index_input{}, std::move(body), options);
+    }
+
+    /// The same for every element of a range, as `body(element, job)` or `body(element)`. The
+    /// range is kept by value: containers that are not moved in are copied, views are not.
+    template <std::ranges::random_access_range Range, class Body>
+        requires std::ranges::sized_range<Range> &&
+                 detail::body_for<Body, std::ranges::range_reference_t<std::decay_t<Range> const>>
+    auto submit(Range&& inputs, Body body, batch_options const& options = {})
+    {
+        using range = std::decay_t<Range>;
+        auto const total = static_cast<std::uint64_t>(std::ranges::size(inputs));
+        return submit_typed<std::ranges::range_reference_t<range const>>(
+            total, detail::range_input<range>{std::forward<Range>(inputs)}, std::move(body),
+            options);
+    }
+
+    /// Makes a type known. Throws `error` (`already_defined`, `invalid_argument`).
+    void define(job_type type);
+
+    /// Starts a batch of a named type. Throws `error` (`unknown_type`, `invalid_argument`,
+    /// `too_many_jobs`, `shutting_down`), std::bad_alloc.
+    recorded_batch submit(batch_spec spec);
+
+    /// The recorded batch of that id, if it is held.
+    [[nodiscard]] std::optional<recorded_batch> find(std::string_view id) const;
+
+    /// Recorded batches, newest first: at most `limit` of those created before the one whose
+    /// sequence is `before`.
+    [[nodiscard]] std::vector<recorded_batch> list(std::uint64_t before, std::size_t limit) const;
+
+    /// How many bodies may run at the same time.
+    [[nodiscard]] std::size_t workers() const noexcept;
+
+    /// How long bodies may go on after a cancel, where nothing else is said.
+    [[nodiscard]] std::chrono::milliseconds grace() const noexcept;
+
+    /// Batches that have not ended.
+    [[nodiscard]] std::size_t open_batches() const;
+
+    [[nodiscard]] engine_counters counters() const noexcept;
+
+private:
+    template <class Input, class Inputs, class Body>
+    auto submit_typed(std::uint64_t total, Inputs inputs, Body body, batch_options const& options)
+    {
+        using result = typename detail::body_result<Body, Input>::type;
+        auto states = make_states(total);
+        auto outcomes = std::make_shared<detail::typed_outcomes<result>>(states, total);
+        auto work = std::make_unique<detail::typed_work<result, Inputs, Body>>(
+            std::move(inputs), std::move(body), outcomes);
+        return batch<result>(start(total, std::move(states), std::move(work), options),
+                             std::move(outcomes));
+    }
+
+    [[nodiscard]] static detail::state_array make_states(std::uint64_t total);
+    std::shared_ptr<detail::batch_core> start(std::uint64_t total, detail::state_array states,
+                                              std::unique_ptr<detail::work> work,
+                                              batch_options const& options);
+
+    std::shared_ptr<detail::engine_state> state_;
+};
+
+} // namespace belay
+
+#endif

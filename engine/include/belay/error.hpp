@@ -1,0 +1,70 @@
+#ifndef BELAY_ERROR_HPP
+#define BELAY_ERROR_HPP
+
+#include <boost/system/error_category.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace belay {
+
+/// What an engine can refuse. Thrown inside `belay::error`.
+enum class errc {
+    invalid_argument = 1, ///< an argument is out of its range; the message names it and the range
+    unknown_type,         ///< no job type of that name is defined
+    already_defined,      ///< a job type of that name is defined already
+    no_such_job,          ///< the index is not one of the batch's
+    no_value,             ///< the job has no value: it has not succeeded
+    too_many_jobs,        ///< the engine holds as many open jobs as its options allow
+    shutting_down,        ///< the engine is being destroyed and takes no new work
+};
+
+[[nodiscard]] boost::system::error_category const& error_category() noexcept;
+[[nodiscard]] boost::system::error_code make_error_code(errc value) noexcept;
+
+/// An error of this library: a code, and a message that names what was given and what would be
+/// right.
+class error : public boost::system::system_error {
+public:
+    error(errc code, std::string message);
+    [[nodiscard]] char const* what() const noexcept override { return message_.c_str(); }
+
+private:
+    std::string message_;
+};
+
+/// Thrown by `job::throw_if_stopped`. A body lets it pass; deriving from nothing keeps it out of
+/// the reach of a `catch (std::exception const&)` that would swallow it.
+struct stopped {};
+
+/// Why a job failed.
+enum class failure : std::uint8_t {
+    failed, ///< the body threw
+    input,  ///< the job's input can't be used
+};
+
+[[nodiscard]] std::string_view to_string(failure value) noexcept;
+
+/// Thrown by a body to fail its job with a code of its own. Any other exception is `failed`.
+class job_failure : public std::runtime_error {
+public:
+    job_failure(failure code, std::string const& message) : std::runtime_error(message), code_(code)
+    {
+    }
+    [[nodiscard]] failure code() const noexcept { return code_; }
+
+private:
+    failure code_;
+};
+
+} // namespace belay
+
+template <>
+struct boost::system::is_error_code_enum<belay::errc> : std::true_type {};
+
+#endif

@@ -1,0 +1,35 @@
+#ifndef BELAY_EXECUTOR_HPP
+#define BELAY_EXECUTOR_HPP
+
+#include <cstddef>
+#include <functional>
+#include <thread>
+
+namespace belay {
+
+/// Where an engine runs bodies. An engine that is given none makes its own threads.
+///
+/// Lifetime: outlives the engine that uses it, and any body that was abandoned on it.
+/// Thread safety: every member may be called from any thread.
+class executor {
+public:
+    virtual ~executor() = default;
+
+    /// Runs `task` later, on a thread of the executor, never inside this call. A task runs for
+    /// about a quantum plus the body it is in; it does not throw.
+    virtual void post(std::function<void()> task) = 0;
+
+    /// How many tasks run at the same time; at least 1, and always the same.
+    [[nodiscard]] virtual std::size_t concurrency() const noexcept = 0;
+
+    /// Told once for each body that was abandoned: the thread that runs it is lost until it
+    /// returns.
+    virtual void thread_lost([[maybe_unused]] std::thread::id thread) {}
+
+    /// Called on such a thread, once its body has returned, as the last thing its task does.
+    virtual void thread_returned() {}
+};
+
+} // namespace belay
+
+#endif

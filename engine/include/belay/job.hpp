@@ -1,0 +1,108 @@
+#ifndef BELAY_JOB_HPP
+#define BELAY_JOB_HPP
+
+#include <belay/detail/slot.hpp>
+#include <belay/error.hpp>
+#include <belay/state.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <stop_token>
+
+namespace belay {
+
+namespace detail {
+struct job_access;
+}
+
+/// What a body sees of the job that it is.
+///
+/// A body is *shown its stop* when `stop_requested` answers true, a wait ends early or a stop
+/// token it asked for fires. If it returns normally after that, its value is dropped and the job
+/// is `cancelled` (`stopped`), unless it has said `keep_result()`. If it throws after its stop
+/// began, the job is `stopped` too.
+///
+/// Lifetime: as long as the body runs.
+/// Thread safety: none; a body that uses threads of its own hands them `stop_token()`.
+class job {
+public:
+    job(job const&) = delete;
+    job& operator=(job const&) = delete;
+
+    /// Which job of the batch this is, 0 … total − 1.
+    [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
+
+    /// Which try at the job this is, from 1.
+    [[nodiscard]] unsigned attempt() const noexcept { return 1; }
+
+    /// Whether the body is to stop. Costs two loads: ask about every microsecond.
+    [[nodiscard]] bool stop_requested() noexcept
+    {
+        if (phase_.load(std::memory_order_acquire) != detail::phase::stopping &&
+            place_.stop_index.load(std::memory_order_acquire) != index_) [[likely]]
+            return false;
+        shown_ = unusual_ = true;
+        return true;
+    }
+
+    /// Throws `stopped` if the body is to stop.
+    void throw_if_stopped()
+    {
+        if (stop_requested())
+            throw stopped{};
+    }
+
+    /// Sleeps for `duration`, or until the stop; true if the whole time has passed.
+    template <class Rep, class Period>
+    bool sleep_for(std::chrono::duration<Rep, Period> duration)
+    {
+        return sleep_for(std::chrono::ceil<std::chrono::nanoseconds>(duration));
+    }
+    bool sleep_for(std::chrono::nanoseconds duration);
+
+    /// Waits on the caller's `condition` until `predicate()` holds, or until the stop. Returns
+    /// what `predicate()` says at the end; `lock` is held then.
+    template <class Lock, class Predicate>
+    bool wait(std::condition_variable_any& condition, Lock& lock, Predicate predicate)
+    {
+        bool const holds = condition.wait(lock, stop_token(), predicate);
+        if (!holds)
+            shown_ = true;
+        return holds;
+    }
+
+    /// A token that stops with the job; made when first asked for. Callbacks run on the thread
+    /// that cancels, with no lock of the engine held.
+    [[nodiscard]] std::stop_token stop_token();
+
+    /// Says that the value about to be returned is whole although a stop was shown: the job then
+    /// is `succeeded` (and `late`).
+    void keep_result() noexcept { kept_ = unusual_ = true; }
+
+    /// Reports how far the body is, 0 … 1; other values are clamped.
+    void progress(double fraction) noexcept;
+
+    /// Why the body is to stop; `none` if it is not.
+    [[nodiscard]] stop_cause cause() noexcept;
+
+private:
+    friend struct detail::job_access;
+    job(detail::turn& turn, std::uint64_t index) noexcept
+        : core_(turn.core), place_(turn.place), phase_(turn.batch_phase), index_(index)
+    {
+    }
+
+    detail::batch_core& core_;
+    detail::slot& place_;
+    std::atomic<detail::phase> const& phase_;
+    std::uint64_t index_;
+    bool unusual_ = false;   ///< the end of this body needs a closer look
+    bool shown_ = false;     ///< it was shown its stop
+    bool kept_ = false;      ///< it said keep_result
+    bool has_token_ = false; ///< it asked for a stop token
+};
+
+} // namespace belay
+
+#endif

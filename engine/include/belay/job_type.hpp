@@ -1,0 +1,104 @@
+#ifndef BELAY_JOB_TYPE_HPP
+#define BELAY_JOB_TYPE_HPP
+
+#include <belay/batch.hpp>
+#include <belay/job.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belay {
+
+/// A list of byte strings in one piece of memory: the inputs of a recorded batch.
+class byte_strings {
+public:
+    void push_back(std::string_view bytes)
+    {
+        bytes_.append(bytes);
+        ends_.push_back(bytes_.size());
+    }
+    [[nodiscard]] std::uint64_t size() const noexcept { return ends_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return ends_.empty(); }
+    [[nodiscard]] std::string_view operator[](std::uint64_t index) const noexcept
+    {
+        std::size_t const begin = index == 0 ? 0 : ends_[index - 1];
+        return std::string_view(bytes_).substr(begin, ends_[index] - begin);
+    }
+
+private:
+    std::string bytes_;
+    std::vector<std::size_t> ends_;
+};
+
+/// A kind of job that has a name; its inputs and outputs are bytes.
+struct job_type {
+    /// 1 … 64 characters out of a-z, 0-9, `-` and `_`.
+    std::string name;
+
+    /// The body: gets the input, returns the output. Called on several threads at once.
+    std::function<std::string(std::string_view input, job& job)> body;
+
+    /// How long a body may go on after a cancel; the engine's unless set.
+    std::optional<std::chrono::milliseconds> grace = std::nullopt;
+};
+
+/// What a recorded batch is made of.
+struct batch_spec {
+    std::string type;             ///< the name of a defined type
+    byte_strings inputs;          ///< one a job
+    batch_options options = {};
+    std::string name = {};        ///< for people
+    std::string owner = {};       ///< whose it is
+    std::string collection = {};  ///< a label of the caller's
+};
+
+/// How often jobs of a batch failed in one way.
+struct error_count {
+    failure code;
+    std::string message;
+    std::uint64_t count;
+};
+
+/// A batch of a named type, held by the engine under an id.
+class recorded_batch : public any_batch {
+public:
+    /// `batch-` and 26 characters of Crockford's base32, lower case; unguessable.
+    [[nodiscard]] std::string const& id() const noexcept;
+
+    /// Its place in the order of creation, from 1.
+    [[nodiscard]] std::uint64_t sequence() const noexcept;
+
+    [[nodiscard]] std::string const& type() const noexcept;
+    [[nodiscard]] std::string const& name() const noexcept;
+    [[nodiscard]] std::string const& owner() const noexcept;
+    [[nodiscard]] std::string const& collection() const noexcept;
+
+    /// The input of a job. Throws `error` (`no_such_job`). Lives as long as any handle.
+    [[nodiscard]] std::string_view input(std::uint64_t index) const;
+
+    /// What the body of a job returned; nothing if it has not succeeded. Throws `error`
+    /// (`no_such_job`). Lives as long as any handle.
+    [[nodiscard]] std::optional<std::string_view> output(std::uint64_t index) const;
+
+    /// Why its jobs failed, the most frequent first, at most `most`. After 1,000 different messages
+    /// new ones are not counted.
+    [[nodiscard]] std::vector<error_count> errors(std::size_t most) const;
+
+private:
+    friend class engine;
+    recorded_batch(std::shared_ptr<detail::batch_core> core,
+                   std::shared_ptr<class recorded> recorded) noexcept
+        : any_batch(std::move(core)), recorded_(std::move(recorded))
+    {
+    }
+    std::shared_ptr<class recorded> recorded_;
+};
+
+} // namespace belay
+
+#endif

@@ -1,0 +1,86 @@
+#include <belay/batch.hpp>
+#include <belay/job_type.hpp>
+
+#include "batch_core.hpp"
+#include "recorded.hpp"
+
+#include <utility>
+
+namespace belay {
+
+std::uint64_t any_batch::size() const noexcept { return core_->total(); }
+
+std::size_t any_batch::concurrency() const noexcept { return core_->concurrency(); }
+
+std::chrono::milliseconds any_batch::grace() const noexcept { return core_->grace(); }
+
+cancel_result any_batch::cancel(cancel_request request) const
+{
+    return core_->cancel(std::move(request), stop_cause::user);
+}
+
+job_cancel_result any_batch::cancel_job(std::uint64_t index, cancel_request const& request,
+                                        std::function<void()> on_end) const
+{
+    return core_->cancel_job(index, request, std::move(on_end));
+}
+
+batch_status any_batch::wait() const
+{
+    (void)core_->wait(std::nullopt);
+    return core_->status();
+}
+
+bool any_batch::wait_for(std::chrono::nanoseconds duration) const
+{
+    time_point const now = core_->owner().time().now();
+    return core_->wait(duration < time_point::max() - now ? now + duration : time_point::max());
+}
+
+batch_state any_batch::state() const { return core_->state(); }
+
+batch_status any_batch::status() const { return core_->status(); }
+
+job_status any_batch::job(std::uint64_t index) const { return core_->job(index); }
+
+job_state any_batch::job_state_of(std::uint64_t index) const { return core_->job_state_of(index); }
+
+any_batch::subscription any_batch::on_end(std::function<void()> callback) const
+{
+    return core_->on_end(std::move(callback));
+}
+
+void any_batch::unsubscribe(subscription subscription) const noexcept
+{
+    core_->unsubscribe(subscription);
+}
+
+std::string const& recorded_batch::id() const noexcept { return recorded_->id; }
+std::uint64_t recorded_batch::sequence() const noexcept { return recorded_->sequence; }
+std::string const& recorded_batch::type() const noexcept { return recorded_->spec.type; }
+std::string const& recorded_batch::name() const noexcept { return recorded_->spec.name; }
+std::string const& recorded_batch::owner() const noexcept { return recorded_->spec.owner; }
+
+std::string const& recorded_batch::collection() const noexcept
+{
+    return recorded_->spec.collection;
+}
+
+std::string_view recorded_batch::input(std::uint64_t index) const
+{
+    core_->require_job(index);
+    return recorded_->spec.inputs[index];
+}
+
+std::vector<error_count> recorded_batch::errors(std::size_t most) const
+{
+    return recorded_->errors(most);
+}
+
+std::optional<std::string_view> recorded_batch::output(std::uint64_t index) const
+{
+    core_->require_job(index);
+    return recorded_->output(index);
+}
+
+} // namespace belay

@@ -1,0 +1,336 @@
+#include "batch_core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace belay::detail {
+
+namespace {
+
+/// How long a chunk of jobs is to take, and the most jobs it may have: what a runner has claimed
+/// is what others may have to help with, and what a reader may have to settle.
+constexpr std::chrono::nanoseconds chunk_time{8000};
+constexpr std::uint64_t chunk_max = 4096;
+
+std::uint64_t ended_in(slot const& place) noexcept
+{
+    std::uint64_t sum = 0;
+    for (auto const& count : place.ended)
+        sum += count.load(std::memory_order_relaxed);
+    return sum;
+}
+
+std::uint64_t next_chunk(std::uint64_t chunk, std::int64_t elapsed) noexcept
+{
+    std::int64_t const wanted = chunk_time.count();
+    if (elapsed < wanted)
+        return std::min(chunk * 2, chunk_max);
+    if (elapsed > 2 * wanted)
+        return std::max<std::uint64_t>(1, chunk * static_cast<std::uint64_t>(wanted) /
+                                              static_cast<std::uint64_t>(elapsed));
+    return chunk;
+}
+
+} // namespace
+
+std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup setup)
+{
+    auto core = std::make_shared<batch_core>(std::move(host), std::move(setup));
+    core->self_ = core;
+    return core;
+}
+
+batch_core::batch_core(std::shared_ptr<host> host, setup setup)
+    : host_(std::move(host)), total_(setup.total),
+      concurrency_(std::min<std::uint64_t>(setup.concurrency, total_)),
+      states_(std::move(setup.states)), record_(std::move(setup.record)), gate_(setup.total), life_(host_->time().now(), setup.grace),
+      work_(std::move(setup.work))
+{
+    for (std::uint64_t i = 0; i != concurrency_; ++i)
+        slots_.push_back(std::make_unique<slot>());
+}
+
+void batch_core::open()
+{
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        if (total_ == 0)
+            gate_.finish();
+        for (auto const& place : slots_)
+            post(*place);
+        seal_if_quiet(then);
+    }
+    perform(then);
+}
+
+void batch_core::post(slot& place)
+{
+    // A queued runner owns nothing: a terminal state waits for none of them (G9).
+    host_->runners().post([self = self_, &place] {
+        if (auto const core = self.lock())
+            core->take_turn(place);
+    });
+}
+
+void batch_core::take_turn(slot& place)
+{
+    std::shared_ptr<detail::work> work;
+    {
+        std::scoped_lock const lock(mutex_);
+        if (phase_.load() != phase::open || sealed_)
+            return;
+        ++inside_;
+        place.thread = std::this_thread::get_id();
+        work = work_;
+    }
+    turn turn{*this, *work, place, phase_, states_.get()};
+    bool again = false;
+    auto const visit = host_->turn_begins(self_.lock());
+    run_quantum(turn, again);
+    host_->turn_ended(visit);
+    if (!turn.abandoned)
+        return leave(turn, again);
+    host_->counted.threads_abandoned -= 1;
+    host_->runners().thread_returned();
+}
+
+void batch_core::run_quantum(turn& turn, bool& again)
+{
+    slot& place = turn.place;
+    std::int64_t now = detail::now(turn);
+    std::int64_t const end = now + host_->quantum().count();
+    std::uint64_t chunk = 1;
+    // The rest of a chunk whose runner was abandoned.
+    gate::range range{place.range_begin, place.range_end};
+    while (!turn.abandoned && phase_.load() == phase::open) {
+        if (range.begin < range.end) {
+            run(turn, range, chunk, now);
+            forget_range(turn);
+        } else if (auto const claimed = claim(place, chunk)) {
+            run(turn, *claimed, chunk, now);
+            forget_range(turn);
+        } else if (auto const tail = help(place, again)) {
+            run(turn, {tail->begin, std::min(tail->end, tail->begin + chunk)}, chunk, now);
+        } else {
+            return;
+        }
+        range = {0, 0};
+        if (now >= end) {
+            again = true;
+            return;
+        }
+    }
+}
+
+void batch_core::run(turn& turn, gate::range range, std::uint64_t& chunk, std::int64_t& now)
+{
+    turn.began = now;
+    if (phase_.load() != phase::open)
+        return;
+    turn.jobs.run(turn, range.begin, range.end);
+    if (turn.abandoned)
+        return;
+    std::uint64_t const ended = ended_in(turn.place);
+    ledger_add(ended - std::exchange(turn.place.flushed, ended));
+    std::int64_t const before = std::exchange(now, detail::now(turn));
+    chunk = next_chunk(chunk, now - before);
+}
+
+std::optional<gate::range> batch_core::claim(slot& place, std::uint64_t chunk) noexcept
+{
+    // Towards the end chunks shrink, so that runners finish together.
+    std::uint64_t const share = gate_.unclaimed() / (2 * concurrency_);
+    place.claiming.store(true, std::memory_order_relaxed);
+    auto const range = gate_.claim(std::clamp<std::uint64_t>(share, 1, chunk));
+    if (range) {
+        place.range_begin.store(range->begin, std::memory_order_relaxed);
+        place.range_end.store(range->end, std::memory_order_relaxed);
+    }
+    // An exchange, so that whoever still reads `claiming` after closing the gate can be sure that
+    // the look at the phase which follows here sees it closed.
+    place.claiming.exchange(false);
+    return range;
+}
+
+void batch_core::forget_range(turn& turn) noexcept
+{
+    // Once the gate is closed the range stays: what is pending in it has to be settled. Helpers
+    // read the two the other way round and so never see a range that was never claimed.
+    if (turn.abandoned || phase_.load() != phase::open)
+        return;
+    turn.place.range_end.store(0, std::memory_order_relaxed);
+    turn.place.range_begin.store(0, std::memory_order_release);
+}
+
+std::optional<gate::range> batch_core::help(slot const& self, bool& look_again)
+{
+    std::scoped_lock const lock(mutex_);
+    look_again = false;
+    for (auto const& place : slots_) {
+        if (place.get() == &self)
+            continue;
+        if (place->claiming.load(std::memory_order_acquire)) {
+            look_again = true;
+            continue;
+        }
+        std::uint64_t i = place->range_begin.load(std::memory_order_acquire);
+        std::uint64_t const end = place->range_end.load(std::memory_order_relaxed);
+        for (; i < end; ++i)
+            if (states_[i].load(std::memory_order_relaxed) == job_byte::pending)
+                return gate::range{i, end};
+    }
+    return std::nullopt;
+}
+
+void batch_core::ledger_add(std::uint64_t ended) noexcept
+{
+    if (ended != 0 && ended_.fetch_add(ended) + ended == total_)
+        gate_.finish();
+}
+
+void batch_core::leave(turn& turn, bool again)
+{
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        --inside_;
+        if (again && phase_.load() == phase::open && !gate_.done())
+            post(turn.place);
+        seal_if_quiet(then);
+    }
+    perform(then);
+}
+
+void batch_core::seal_if_quiet(afterwards& then)
+{
+    if (inside_ == 0 && !sealed_ && (life_.is_closed() || gate_.done()))
+        apply(life_.quiet(host_->time().now()), then);
+}
+
+void batch_core::apply(batch_life::actions actions, afterwards& then)
+{
+    if (actions.interrupt) {
+        then.wake_sleepers = sleepers_ != 0;
+        if (tokens_ != 0)
+            for (auto const& place : slots_)
+                if (place->stop_source && !place->abandoned)
+                    then.sources.push_back(*place->stop_source);
+    }
+    if (actions.sealed) {
+        note_late_starts();
+        sealed_ = true;
+        then.sealed = true;
+        then.work = std::move(work_);
+        for (auto& [subscription, callback] : std::exchange(end_callbacks_, {}))
+            then.callbacks.push_back(std::move(callback));
+        for (auto& stop : std::exchange(lone_stops_, {}))
+            for (auto& [subscription, callback] : stop.callbacks)
+                then.callbacks.push_back(std::move(callback));
+    }
+}
+
+void batch_core::perform(afterwards& then) noexcept
+{
+    if (then.sealed)
+        sealed_condition_.notify_all();
+    if (then.wake_sleepers)
+        sleep_condition_.notify_all();
+    for (auto& source : then.sources)
+        source.request_stop();
+    for (auto const thread : then.threads_lost)
+        host_->runners().thread_lost(thread);
+    for (auto const& callback : then.callbacks)
+        callback();
+    if (then.sealed)
+        host_->sealed(*this);
+}
+
+void batch_core::tick()
+{
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        if (sealed_ || (!life_.is_closed() && lone_stops_.empty()))
+            return;
+        time_point const now = host_->time().now();
+        bool const all = life_.overdue(now);
+        for (std::size_t i = 0; i != slots_.size(); ++i) {
+            slot& place = *slots_[i];
+            lone_stop const* const stop = find_lone_stop(place.current);
+            if (all || (stop != nullptr && now >= stop->deadline - abandon_margin))
+                abandon(place, then);
+        }
+        seal_if_quiet(then);
+    }
+    perform(then);
+}
+
+void batch_core::abandon(slot& place, afterwards& then)
+{
+    std::uint64_t const index = place.current.load(std::memory_order_acquire);
+    if (index == no_index || place.abandoned || running_in(index) != &place)
+        return;
+    auto expected = job_byte::running;
+    if (!states_[index].compare_exchange_strong(expected, job_byte::abandoned))
+        return;
+
+    // From here its runner can change nothing of the batch any more.
+    place.abandoned = true;
+    --inside_;
+    highest_abandoned_ = std::max(highest_abandoned_, std::max(index + 1, place.highest_entered));
+    abandoned_.emplace(index, abandonment{place.started.load(std::memory_order_relaxed),
+                                          host_->time().now(), progress_of(place, index)});
+    host_->counted.jobs_abandoned += 1;
+    host_->counted.threads_abandoned += 1;
+    then.threads_lost.push_back(place.thread);
+    if (std::exchange(place.stop_source, std::nullopt))
+        --tokens_;
+    if (lone_stop* const stop = find_lone_stop(index)) {
+        for (auto& [subscription, callback] : stop->callbacks)
+            then.callbacks.push_back(std::move(callback));
+        lone_stops_.erase(lone_stops_.begin() + (stop - lone_stops_.data()));
+    }
+    if (phase_.load() == phase::open)
+        replace(place);
+    ledger_add(ended_in(place) - place.flushed + 1);
+}
+
+void batch_core::replace(slot& lost)
+{
+    auto fresh = std::make_unique<slot>();
+    fresh->range_begin = lost.range_begin.load();
+    fresh->range_end = lost.range_end.load();
+    post(*slots_.emplace_back(std::move(fresh)));
+}
+
+slot* batch_core::running_in(std::uint64_t index) noexcept
+{
+    // A runner that has just lost a job to another may still bear its index for a moment; the one
+    // that really runs it has counted it as entered. Where that can't be told yet: nobody.
+    slot* found = nullptr;
+    for (auto const& place : slots_) {
+        if (place->current.load(std::memory_order_acquire) != index || place->abandoned)
+            continue;
+        if (place->entered.load(std::memory_order_acquire) != ended_in(*place))
+            return place.get();
+        if (found != nullptr)
+            return nullptr;
+        found = place.get();
+    }
+    return found;
+}
+
+void batch_core::note_late_starts() noexcept
+{
+    if (!life_.is_closed())
+        return;
+    std::uint64_t highest = highest_abandoned_;
+    for (auto const& place : slots_)
+        if (!place->abandoned)
+            highest = std::max(highest, place->highest_entered);
+    if (highest > claimed_at_close_)
+        host_->counted.jobs_started_after_cancel += highest - claimed_at_close_;
+}
+
+} // namespace belay::detail

@@ -1,0 +1,178 @@
+#ifndef BELAY_BATCH_CORE_HPP
+#define BELAY_BATCH_CORE_HPP
+
+#include "batch_life.hpp"
+#include "gate.hpp"
+#include "host.hpp"
+
+#include <belay/batch.hpp>
+#include <belay/cancel.hpp>
+#include <belay/detail/slot.hpp>
+#include <belay/detail/work.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace belay::detail {
+
+/// Knows more of the jobs that ended than their states: the times, the failure.
+class recorder {
+public:
+    virtual ~recorder() = default;
+    virtual void describe(std::uint64_t index, job_status& status) const = 0;
+};
+
+/// A batch: gate, slots, ledger and life in one place. It knows indices and outcomes, neither
+/// inputs nor values.
+///
+/// Locking: `mutex_` guards whatever is not atomic. Runners take it when their turn begins and
+/// ends, never between jobs. No code of a caller's runs while it is held.
+class batch_core {
+public:
+    struct setup {
+        std::uint64_t total = 0;
+        state_array states;
+        std::shared_ptr<detail::work> work;
+        std::shared_ptr<recorder const> record = {}; ///< of recorded batches
+        std::size_t concurrency = 1;
+        std::chrono::milliseconds grace{};
+    };
+
+    [[nodiscard]] static std::shared_ptr<batch_core> make(std::shared_ptr<host> host, setup setup);
+    batch_core(std::shared_ptr<host> host, setup setup);
+
+    /// Lets the runners in; once, after the host knows the batch.
+    void open();
+
+    // Callers (batch_cancel.cpp).
+    cancel_result cancel(cancel_request request, stop_cause cause);
+    job_cancel_result cancel_job(std::uint64_t index, cancel_request const& request,
+                                 std::function<void()> on_end);
+    bool wait(std::optional<time_point> until);
+    std::uint64_t on_end(std::function<void()> callback);
+    void unsubscribe(std::uint64_t subscription) noexcept;
+
+    // Readers (batch_view.cpp).
+    [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
+    [[nodiscard]] std::size_t concurrency() const noexcept { return concurrency_; }
+    [[nodiscard]] std::chrono::milliseconds grace() const noexcept { return life_.grace(); }
+    [[nodiscard]] batch_state state();
+    [[nodiscard]] batch_status status();
+    [[nodiscard]] job_status job(std::uint64_t index);
+    [[nodiscard]] job_state job_state_of(std::uint64_t index);
+    void require_job(std::uint64_t index) const;
+
+    /// The control thread's part: abandons what is overdue.
+    void tick();
+
+    // Bodies (job.cpp).
+    [[nodiscard]] host& owner() noexcept { return *host_; }
+    void first_entry(turn& turn) noexcept;
+    void lone_stop_ended(std::uint64_t index) noexcept;
+    [[nodiscard]] bool sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration);
+    [[nodiscard]] std::stop_token stop_token(slot& place, std::uint64_t index);
+    /// Ends the token of the body that ran in `place`; whether it had fired.
+    [[nodiscard]] bool end_token(slot& place) noexcept;
+    [[nodiscard]] stop_cause cause_of(std::uint64_t index) noexcept;
+    [[nodiscard]] bool told_to_stop(slot const& place, std::uint64_t index) const noexcept;
+    [[nodiscard]] phase current_phase() const noexcept { return phase_.load(); }
+
+private:
+    /// The stop of a single job.
+    struct lone_stop {
+        std::uint64_t index;
+        time_point deadline;
+        std::vector<std::pair<std::uint64_t, std::function<void()>>> callbacks;
+    };
+
+    /// What has to be done once the lock is gone.
+    struct afterwards {
+        std::vector<std::stop_source> sources;
+        std::vector<std::function<void()>> callbacks;
+        std::shared_ptr<detail::work> work;
+        std::vector<std::thread::id> threads_lost;
+        bool wake_sleepers = false;
+        bool sealed = false;
+    };
+
+    // Runners (batch_core.cpp).
+    void post(slot& place);
+    void take_turn(slot& place);
+    void run_quantum(turn& turn, bool& again);
+    void run(turn& turn, gate::range range, std::uint64_t& chunk, std::int64_t& now);
+    [[nodiscard]] std::optional<gate::range> claim(slot& place, std::uint64_t chunk) noexcept;
+    void forget_range(turn& turn) noexcept;
+    [[nodiscard]] std::optional<gate::range> help(slot const& self, bool& look_again);
+    void ledger_add(std::uint64_t ended) noexcept;
+    void leave(turn& turn, bool again);
+
+    // All of these want the lock.
+    void seal_if_quiet(afterwards& then);
+    void apply(batch_life::actions actions, afterwards& then);
+    void abandon(slot& place, afterwards& then);
+    void replace(slot& lost);
+    void stop_running(std::uint64_t index, afterwards& then);
+    [[nodiscard]] lone_stop* find_lone_stop(std::uint64_t index) noexcept;
+    [[nodiscard]] slot* running_in(std::uint64_t index) noexcept;
+    void settle_claimed() noexcept;
+    [[nodiscard]] job_byte settled_byte(std::uint64_t index) noexcept;
+    [[nodiscard]] job_counts counts() noexcept;
+    [[nodiscard]] std::optional<time_point> started() const noexcept;
+    void note_late_starts() noexcept;
+
+    /// Wants no lock.
+    void perform(afterwards& then) noexcept;
+
+    std::shared_ptr<host> const host_;
+    std::weak_ptr<batch_core> self_; // set once by make()
+    std::uint64_t const total_;
+    std::size_t const concurrency_; ///< runners it has; at most one a job
+    state_array const states_;
+    std::shared_ptr<recorder const> const record_;
+
+    gate gate_;
+    alignas(128) std::atomic<phase> phase_{phase::open};
+    std::atomic<bool> sealed_{false};
+    alignas(128) std::atomic<std::uint64_t> ended_{0};
+    std::atomic<std::int64_t> started_{0};
+
+    alignas(128) std::mutex mutex_;
+    batch_life life_;
+    std::shared_ptr<detail::work> work_;
+    std::vector<std::unique_ptr<slot>> slots_;
+    std::size_t inside_ = 0;                ///< runners in a turn, those of abandoned bodies not
+    std::size_t sleepers_ = 0;              ///< bodies in sleep()
+    std::size_t tokens_ = 0;                ///< slots that have a stop_source
+    std::uint64_t claimed_at_close_ = 0;
+    std::uint64_t highest_abandoned_ = 0;   ///< index + 1
+    std::vector<lone_stop> lone_stops_;
+    std::unordered_map<std::uint64_t, time_point> lone_not_started_;
+    struct abandonment {
+        std::int64_t started;
+        time_point ended;
+        std::optional<float> progress;
+    };
+    std::unordered_map<std::uint64_t, abandonment> abandoned_;
+    std::uint64_t next_subscription_ = 1;
+    std::vector<std::pair<std::uint64_t, std::function<void()>>> end_callbacks_;
+    std::condition_variable sealed_condition_;
+    std::condition_variable sleep_condition_;
+};
+
+[[nodiscard]] job_state state_of(job_byte byte) noexcept;
+
+/// What has been reported of a job that runs in, or has just left, `place`.
+[[nodiscard]] std::optional<float> progress_of(slot const& place, std::uint64_t index) noexcept;
+
+} // namespace belay::detail
+
+#endif

@@ -1,0 +1,194 @@
+// What can be read of a batch while it runs and afterwards.
+#include "batch_core.hpp"
+
+#include <belay/error.hpp>
+
+#include <string>
+#include <utility>
+
+namespace belay::detail {
+
+namespace {
+
+struct slot_tally {
+    std::array<std::uint64_t, 8> ended{};
+    bool running = false;
+};
+
+/// What a runner has done, consistent in itself although it goes on: no job is counted twice, and
+/// none that an earlier reader was shown as begun or ended is taken back.
+slot_tally tally(slot const& place) noexcept
+{
+    slot_tally result;
+    std::uint64_t sum = 0;
+    std::uint64_t entered = place.entered.load(std::memory_order_acquire);
+    for (int tries = 0; tries != 64; ++tries) {
+        sum = 0;
+        for (std::size_t i = 0; i != result.ended.size(); ++i)
+            sum += result.ended[i] = place.ended[i].load(std::memory_order_acquire);
+        std::uint64_t const again = place.entered.load(std::memory_order_acquire);
+        if (std::exchange(entered, again) == again)
+            break;
+    }
+    result.running = entered > sum && !place.abandoned;
+    return result;
+}
+
+std::optional<time_point> time_from(std::int64_t nanoseconds) noexcept
+{
+    if (nanoseconds == 0)
+        return std::nullopt;
+    return time_point(std::chrono::nanoseconds(nanoseconds));
+}
+
+disposition disposition_of(job_byte byte) noexcept
+{
+    switch (byte) {
+    case job_byte::not_started: return disposition::not_started;
+    case job_byte::stopped: return disposition::stopped;
+    case job_byte::abandoned: return disposition::abandoned;
+    default: return disposition::none;
+    }
+}
+
+} // namespace
+
+job_state state_of(job_byte byte) noexcept
+{
+    switch (byte) {
+    case job_byte::pending: return job_state::pending;
+    case job_byte::running: return job_state::running;
+    case job_byte::succeeded:
+    case job_byte::succeeded_late: return job_state::succeeded;
+    case job_byte::failed: return job_state::failed;
+    default: return job_state::cancelled;
+    }
+}
+
+std::optional<float> progress_of(slot const& place, std::uint64_t index) noexcept
+{
+    if (place.progress_of.load(std::memory_order_acquire) != index)
+        return std::nullopt;
+    return place.progress.load(std::memory_order_relaxed);
+}
+
+void batch_core::require_job(std::uint64_t index) const
+{
+    if (index >= total_)
+        throw error(errc::no_such_job, "there is no job " + std::to_string(index) +
+                                           "; the batch has jobs 0 to " +
+                                           std::to_string(total_) + ", the last excluded");
+}
+
+batch_state batch_core::state()
+{
+    std::scoped_lock const lock(mutex_);
+    return life_.state(started());
+}
+
+batch_status batch_core::status()
+{
+    std::scoped_lock const lock(mutex_);
+    auto const first = started();
+    return {life_.state(first), life_.entered(first), life_.created(), first,
+            life_.ended(),      life_.cancel(),       counts()};
+}
+
+std::optional<time_point> batch_core::started() const noexcept
+{
+    return time_from(started_.load(std::memory_order_acquire));
+}
+
+void batch_core::settle_claimed() noexcept
+{
+    // Whoever was about to enter a claimed job when the gate was closed and a reader that wants to
+    // show it as never started can't both be right: the compare-exchange says who is.
+    if (!life_.is_closed() || sealed_ || inside_ == 0)
+        return;
+    for (auto const& place : slots_) {
+        if (place->claiming.load())
+            continue; // its runner looks at the phase after this, and enters nothing
+        std::uint64_t i = place->range_begin.load(std::memory_order_acquire);
+        std::uint64_t const end = place->range_end.load(std::memory_order_relaxed);
+        for (; i < end; ++i) {
+            auto expected = job_byte::pending;
+            states_[i].compare_exchange_strong(expected, job_byte::not_started);
+        }
+    }
+}
+
+job_byte batch_core::settled_byte(std::uint64_t index) noexcept
+{
+    auto byte = states_[index].load(std::memory_order_acquire);
+    if (byte != job_byte::pending || !life_.is_closed())
+        return byte;
+    if (sealed_ || index >= claimed_at_close_ ||
+        states_[index].compare_exchange_strong(byte, job_byte::not_started))
+        return job_byte::not_started;
+    return byte;
+}
+
+job_counts batch_core::counts() noexcept
+{
+    settle_claimed();
+    job_counts result;
+    result.total = total_;
+    for (auto const& place : slots_) {
+        slot_tally const part = tally(*place);
+        auto const of = [&](job_byte byte) { return part.ended[static_cast<std::size_t>(byte)]; };
+        result.running += part.running;
+        result.succeeded += of(job_byte::succeeded) + of(job_byte::succeeded_late);
+        result.late += of(job_byte::succeeded_late);
+        result.failed += of(job_byte::failed);
+        result.stopped += of(job_byte::stopped);
+    }
+    result.abandoned = abandoned_.size();
+    result.not_started = lone_not_started_.size();
+    std::uint64_t const rest = total_ - result.ended() - result.running;
+    (life_.is_closed() ? result.not_started : result.pending) += rest;
+    return result;
+}
+
+job_state batch_core::job_state_of(std::uint64_t index)
+{
+    require_job(index);
+    auto const byte = states_[index].load(std::memory_order_acquire);
+    if (byte != job_byte::pending || phase_.load(std::memory_order_acquire) == phase::open)
+        return state_of(byte);
+    std::scoped_lock const lock(mutex_);
+    return state_of(settled_byte(index));
+}
+
+job_status batch_core::job(std::uint64_t index)
+{
+    require_job(index);
+    std::scoped_lock const lock(mutex_);
+    auto const byte = settled_byte(index);
+    job_status result;
+    result.index = index;
+    result.state = state_of(byte);
+    result.disposition = disposition_of(byte);
+    result.late = byte == job_byte::succeeded_late;
+    if (byte == job_byte::running) {
+        result.stop_requested = phase_.load() == phase::stopping || find_lone_stop(index);
+        if (slot const* const place = running_in(index)) {
+            result.started_at = time_from(place->started.load(std::memory_order_relaxed));
+            result.progress = progress_of(*place, index);
+        }
+    } else if (byte == job_byte::not_started) {
+        auto const found = lone_not_started_.find(index);
+        result.ended_at = found != lone_not_started_.end()
+                              ? found->second
+                              : life_.requested();
+    } else if (byte == job_byte::abandoned) {
+        auto const& how = abandoned_.at(index);
+        result.started_at = time_from(how.started);
+        result.ended_at = how.ended;
+        result.progress = how.progress;
+    } else if (record_ && byte != job_byte::pending) {
+        record_->describe(index, result);
+    }
+    return result;
+}
+
+} // namespace belay::detail

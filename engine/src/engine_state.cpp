@@ -1,0 +1,143 @@
+#include "engine_state.hpp"
+
+#include <belay/error.hpp>
+
+#include <utility>
+
+namespace belay::detail {
+
+namespace {
+
+/// A clock or an executor that is not ours to delete.
+template <class T>
+std::shared_ptr<T> borrowed(T& object)
+{
+    return std::shared_ptr<T>(std::shared_ptr<void>(), &object);
+}
+
+} // namespace
+
+engine_state::engine_state(engine_options options)
+    : options_(std::move(options)),
+      time_(options_.time ? options_.time : borrowed(system_clock())),
+      runners_(options_.runners
+                   ? options_.runners
+                   : std::make_shared<worker_pool>(options_.workers, options_.abandoned_max,
+                                                   options_.on_worker_start)),
+      control_(*time_)
+{
+}
+
+void engine_state::add(std::shared_ptr<batch_core> const& batch) { add(batch, nullptr); }
+
+void engine_state::add(std::shared_ptr<batch_core> const& batch,
+                       std::shared_ptr<recorded> const& record)
+{
+    {
+        std::scoped_lock const lock(mutex_);
+        if (shutting_down_)
+            throw error(errc::shutting_down, "the engine is being destroyed");
+        if (record) {
+            make_room(batch->total());
+            record->sequence = next_sequence_++;
+            record->id = make_batch_id();
+            sequences_.emplace(record->id, record->sequence);
+            records_.emplace(record->sequence, held{batch, record});
+            recorded_jobs_ += batch->total();
+        }
+        open_.emplace(batch.get(), batch);
+        control_.batch_opened();
+    }
+    batch->open();
+}
+
+void engine_state::make_room(std::uint64_t jobs)
+{
+    std::uint64_t const most = options_.recorded_jobs_max;
+    auto oldest = records_.begin();
+    while (recorded_jobs_ + jobs > most && oldest != records_.end()) {
+        if (open_.contains(oldest->second.batch.get())) {
+            ++oldest;
+            continue;
+        }
+        recorded_jobs_ -= oldest->second.batch->total();
+        sequences_.erase(oldest->second.record->id);
+        oldest = records_.erase(oldest);
+    }
+    if (recorded_jobs_ + jobs > most)
+        throw error(errc::too_many_jobs,
+                    "a batch of " + std::to_string(jobs) + " jobs does not fit beside the " +
+                        std::to_string(recorded_jobs_) + " that are open; at most " +
+                        std::to_string(most) + " are held");
+}
+
+void engine_state::sealed(batch_core& batch) noexcept
+{
+    std::shared_ptr<batch_core> last;
+    std::scoped_lock const lock(mutex_);
+    if (auto node = open_.extract(&batch))
+        last = std::move(node.mapped());
+    control_.batch_ended();
+    if (open_.empty())
+        all_ended_.notify_all();
+}
+
+std::optional<engine_state::held> engine_state::find(std::string_view id) const
+{
+    std::scoped_lock const lock(mutex_);
+    auto const sequence = sequences_.find(std::string(id));
+    if (sequence == sequences_.end())
+        return std::nullopt;
+    return records_.at(sequence->second);
+}
+
+std::vector<engine_state::held> engine_state::list(std::uint64_t before, std::size_t limit) const
+{
+    std::vector<held> result;
+    std::scoped_lock const lock(mutex_);
+    auto next = records_.lower_bound(before);
+    while (next != records_.begin() && result.size() != limit)
+        result.push_back((--next)->second);
+    return result;
+}
+
+void engine_state::define(job_type type)
+{
+    auto made = std::make_shared<job_type const>(std::move(type));
+    std::scoped_lock const lock(mutex_);
+    if (!types_.emplace(made->name, made).second)
+        throw error(errc::already_defined, "job type '" + made->name + "' is defined already");
+}
+
+std::shared_ptr<job_type const> engine_state::find_type(std::string_view name) const
+{
+    std::scoped_lock const lock(mutex_);
+    auto const found = types_.find(name);
+    if (found == types_.end())
+        throw error(errc::unknown_type, "there is no job type '" + std::string(name) + "'");
+    return found->second;
+}
+
+std::size_t engine_state::open_batches() const
+{
+    std::scoped_lock const lock(mutex_);
+    return open_.size();
+}
+
+void engine_state::shut_down()
+{
+    std::unique_lock lock(mutex_);
+    shutting_down_ = true;
+    auto const open = open_;
+    lock.unlock();
+    for (auto const& [key, batch] : open)
+        batch->cancel({}, stop_cause::shutdown);
+    lock.lock();
+    all_ended_.wait(lock, [&] { return open_.empty(); });
+    lock.unlock();
+    control_.stop();
+    if (auto* const own = dynamic_cast<worker_pool*>(runners_.get()))
+        own->stop();
+}
+
+} // namespace belay::detail

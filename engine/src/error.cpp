@@ -1,0 +1,45 @@
+#include <belay/error.hpp>
+
+#include <utility>
+
+namespace belay {
+
+namespace {
+
+class category final : public boost::system::error_category {
+public:
+    char const* name() const noexcept override { return "belay"; }
+    std::string message(int value) const override
+    {
+        switch (static_cast<errc>(value)) {
+        case errc::invalid_argument: return "invalid argument";
+        case errc::unknown_type: return "unknown job type";
+        case errc::already_defined: return "job type already defined";
+        case errc::no_such_job: return "no such job";
+        case errc::no_value: return "the job has no value";
+        case errc::too_many_jobs: return "too many jobs";
+        case errc::shutting_down: return "shutting down";
+        }
+        return "unknown error";
+    }
+};
+
+} // namespace
+
+boost::system::error_category const& error_category() noexcept
+{
+    static category const instance;
+    return instance;
+}
+
+boost::system::error_code make_error_code(errc value) noexcept
+{
+    return {static_cast<int>(value), error_category()};
+}
+
+error::error(errc code, std::string message)
+    : boost::system::system_error(make_error_code(code)), message_(std::move(message))
+{
+}
+
+} // namespace belay

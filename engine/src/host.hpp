@@ -1,0 +1,48 @@
+#ifndef BELAY_HOST_HPP
+#define BELAY_HOST_HPP
+
+#include <belay/clock.hpp>
+#include <belay/executor.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+
+namespace belay::detail {
+
+class batch_core;
+
+/// What a batch needs of the engine it runs in. Lives as long as anything of the engine's runs,
+/// abandoned bodies included.
+class host {
+public:
+    struct counters {
+        std::atomic<std::uint64_t> jobs_started_after_cancel{0};
+        std::atomic<std::uint64_t> late_writes_refused{0};
+        std::atomic<std::uint64_t> jobs_abandoned{0};
+        std::atomic<std::uint64_t> threads_abandoned{0};
+    };
+
+    virtual ~host() = default;
+
+    [[nodiscard]] virtual clock& time() noexcept = 0;
+    [[nodiscard]] virtual executor& runners() noexcept = 0;
+    [[nodiscard]] virtual std::chrono::nanoseconds quantum() const noexcept = 0;
+
+    /// A runner is about to enter jobs of `batch`: until the visit has ended, `batch_core::tick`
+    /// is called now and then. So a cancel has nobody to tell of its deadline.
+    using visit = std::list<std::shared_ptr<batch_core>>::iterator;
+    [[nodiscard]] virtual visit turn_begins(std::shared_ptr<batch_core> batch) = 0;
+    virtual void turn_ended(visit visit) noexcept = 0;
+
+    /// The batch has become terminal.
+    virtual void sealed(batch_core& batch) noexcept = 0;
+
+    counters counted;
+};
+
+} // namespace belay::detail
+
+#endif

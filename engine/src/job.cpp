@@ -1,0 +1,147 @@
+#include <belay/detail/run.hpp>
+#include <belay/job.hpp>
+
+#include "batch_core.hpp"
+
+#include <algorithm>
+
+namespace belay {
+
+bool job::sleep_for(std::chrono::nanoseconds duration)
+{
+    bool const slept = core_.sleep(place_, index_, duration);
+    if (!slept)
+        shown_ = unusual_ = true;
+    return slept;
+}
+
+std::stop_token job::stop_token()
+{
+    has_token_ = unusual_ = true;
+    return core_.stop_token(place_, index_);
+}
+
+void job::progress(double fraction) noexcept
+{
+    // The comparison is false for NaN.
+    float const value = fraction > 0 ? static_cast<float>(std::min(fraction, 1.0)) : 0.0F;
+    place_.progress.store(value, std::memory_order_relaxed);
+    place_.progress_of.store(index_, std::memory_order_release);
+}
+
+stop_cause job::cause() noexcept
+{
+    return core_.told_to_stop(place_, index_) ? core_.cause_of(index_) : stop_cause::none;
+}
+
+namespace detail {
+
+bool job_access::shown(job& job) noexcept
+{
+    bool const token_fired = job.has_token_ && job.core_.end_token(job.place_);
+    return job.shown_ || token_fired;
+}
+
+job_byte job_access::returned(job& job) noexcept
+{
+    if (shown(job) && !job.kept_)
+        return job_byte::stopped;
+    bool const late = job.core_.current_phase() != phase::open ||
+                      job.core_.told_to_stop(job.place_, job.index_);
+    return late ? job_byte::succeeded_late : job_byte::succeeded;
+}
+
+job_byte job_access::threw(job& job) noexcept
+{
+    (void)shown(job); // ends the token
+    return job.core_.told_to_stop(job.place_, job.index_) ? job_byte::stopped : job_byte::failed;
+}
+
+void first_entry(turn& turn) noexcept
+{
+    turn.entered_any = true;
+    turn.core.first_entry(turn);
+}
+
+void lone_stop_ended(turn& turn, std::uint64_t index) noexcept
+{
+    turn.core.lone_stop_ended(index);
+}
+
+void late_write_refused(turn& turn) noexcept
+{
+    turn.core.owner().counted.late_writes_refused += 1;
+}
+
+std::int64_t now(turn& turn) noexcept
+{
+    return turn.core.owner().time().now().time_since_epoch().count();
+}
+
+void batch_core::first_entry(turn& turn) noexcept
+{
+    std::int64_t expected = 0;
+    started_.compare_exchange_strong(expected, turn.began);
+}
+
+bool batch_core::told_to_stop(slot const& place, std::uint64_t index) const noexcept
+{
+    return phase_.load(std::memory_order_acquire) == phase::stopping ||
+           place.stop_index.load(std::memory_order_acquire) == index;
+}
+
+stop_cause batch_core::cause_of(std::uint64_t index) noexcept
+{
+    std::scoped_lock const lock(mutex_);
+    if (phase_.load() == phase::stopping && !find_lone_stop(index))
+        return life_.cause();
+    return stop_cause::user;
+}
+
+bool batch_core::sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration)
+{
+    clock& time = host_->time();
+    time_point const begin = time.now();
+    time_point const until =
+        duration < time_point::max() - begin ? begin + duration : time_point::max();
+    std::unique_lock lock(mutex_);
+    ++sleepers_;
+    bool stopped = false;
+    while (!(stopped = told_to_stop(place, index)) && time.now() < until)
+        time.wait_until(lock, sleep_condition_, until);
+    --sleepers_;
+    return !stopped;
+}
+
+std::stop_token batch_core::stop_token(slot& place, std::uint64_t index)
+{
+    std::unique_lock lock(mutex_);
+    // The body of a job that was abandoned has no place any more.
+    if (place.abandoned) {
+        std::stop_source fired;
+        fired.request_stop();
+        return fired.get_token();
+    }
+    if (!place.stop_source) {
+        place.stop_source.emplace();
+        ++tokens_;
+        if (told_to_stop(place, index))
+            place.stop_source->request_stop(); // nobody can have a callback on it yet
+    }
+    return place.stop_source->get_token();
+}
+
+bool batch_core::end_token(slot& place) noexcept
+{
+    std::scoped_lock const lock(mutex_);
+    if (!place.stop_source)
+        return true; // taken by abandonment: its stop had fired
+    bool const fired = place.stop_source->stop_requested();
+    place.stop_source.reset();
+    --tokens_;
+    return fired;
+}
+
+} // namespace detail
+
+} // namespace belay

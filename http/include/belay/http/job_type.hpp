@@ -1,0 +1,54 @@
+#ifndef BELAY_HTTP_JOB_TYPE_HPP
+#define BELAY_HTTP_JOB_TYPE_HPP
+
+#include <belay/job_type.hpp>
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <boost/system/result.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace belay::http {
+
+/// Why a type's schema refuses an input.
+struct input_fault {
+    input_fault() = default;
+    input_fault(std::string field, std::string message)
+        : field(std::move(field)), message(std::move(message))
+    {
+    }
+
+    std::string field;   ///< the member at fault (`ms`); empty if it is the input as a whole
+    std::string message; ///< what was given, and what would be right
+};
+
+/// The bytes that a body gets, or why there are none.
+using checked_input = boost::system::result<std::string, input_fault>;
+
+/// A job type as the HTTP interface offers it.
+///
+/// Thread safety: the functions are called on several threads at once.
+struct offered_type {
+    /// What the engine is to know of it.
+    job_type type;
+
+    /// Takes one input as a client gave it, and gives the long form of it as compact JSON, defaults
+    /// filled in: what the body gets and what clients are shown. Looks at the input alone, never
+    /// at the file system. Objects have no doubled members. Throws std::bad_alloc only.
+    std::function<checked_input(boost::json::value const& input)> check;
+
+    /// What `check` accepts, as a JSON Schema, for those who write clients.
+    boost::json::object input_schema;
+
+    /// The path that an input in the long form names; not set for types whose inputs have none.
+    std::function<std::optional<std::string>(std::string_view input)> path = {};
+};
+
+} // namespace belay::http
+
+#endif

@@ -1,0 +1,42 @@
+// The job types that come with belay.
+#ifndef BELAY_HTTP_TYPES_HPP
+#define BELAY_HTTP_TYPES_HPP
+
+#include <belay/http/job_type.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+namespace belay::http {
+
+/// A directory that jobs may read files beneath.
+class root_directory;
+
+/// Opens a directory; what lies at `path` later does not matter any more. Throws std::system_error
+/// if it can't be opened, or if the system has no openat2 (Linux before 5.6, or a seccomp filter
+/// that forbids it): without it nothing beneath could be opened safely.
+/// Thread safety: what is returned may be used, and let go of, on any thread.
+[[nodiscard]] std::shared_ptr<root_directory const> open_root(std::filesystem::path const& path);
+
+/// `checksum`: the digest of a file. Input `{"path":"a/b.txt","algorithm":"sha256"}`, or the path
+/// alone; result `{"algorithm":"sha256","digest":"<lower-case hex>","bytes":N}`. Algorithms are
+/// sha256 (the default), sha224, sha384, sha512, sha3-256, sha3-512, blake2b512, and sha1 and md5,
+/// which protect against accidents only. The file must not change its size while it is read: its
+/// job fails then, as it does for whatever is wrong with the path, with the code `input`. Without
+/// a root every job does.
+[[nodiscard]] offered_type checksum_type(std::shared_ptr<root_directory const> root = nullptr);
+
+/// `sleep`: waits. Input `{"ms":250}` (0 … 86,400,000), or the number alone; result `{"ms":250}`.
+[[nodiscard]] offered_type sleep_type();
+
+/// `spin`: keeps a core busy that long; input and result as `sleep`.
+[[nodiscard]] offered_type spin_type();
+
+/// All of them.
+[[nodiscard]] std::vector<offered_type>
+built_in_types(std::shared_ptr<root_directory const> root = nullptr);
+
+} // namespace belay::http
+
+#endif

@@ -1,0 +1,70 @@
+#include "answers.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <utility>
+
+namespace belay::http {
+
+namespace {
+
+/// Puts the end of the envelope behind a list.
+class enveloped final : public body_source {
+public:
+    explicit enveloped(std::unique_ptr<body_source> entries) : entries_(std::move(entries)) {}
+
+    bool next(std::string& out) override
+    {
+        if (entries_->next(out))
+            return true;
+        out += "}}";
+        return false;
+    }
+
+private:
+    std::unique_ptr<body_source> entries_;
+};
+
+} // namespace
+
+response succeeded(unsigned status, std::string_view message, boost::json::object data)
+{
+    boost::json::object envelope{{"success", true}};
+    if (!message.empty())
+        envelope["message"] = message;
+    envelope["data"] = std::move(data);
+    return {.status = status, .body = boost::json::serialize(envelope)};
+}
+
+response succeeded_with_list(boost::json::object const& head, std::string_view list,
+                             std::unique_ptr<body_source> entries)
+{
+    std::string body = R"({"success":true,"data":)" + boost::json::serialize(head);
+    body.back() = head.empty() ? '{' : ',';
+    if (head.empty())
+        body.pop_back();
+    body.append("\"").append(list).append("\":[");
+    return {.body = std::move(body), .rest = std::make_unique<enveloped>(std::move(entries))};
+}
+
+response failed(api_error const& error, std::string_view request_id)
+{
+    boost::json::object envelope{{"success", false},
+                                 {"message", error.message},
+                                 {"code", error.code},
+                                 {"status_code", error.status}};
+    if (!error.details.empty())
+        envelope["details"] = error.details;
+    envelope["request_id"] = request_id;
+    response answer{.status = error.status, .body = boost::json::serialize(envelope)};
+    if (error.status == 401)
+        answer.fields.emplace_back("WWW-Authenticate", "Bearer realm=\"belay\"");
+    if (error.status == 503)
+        answer.fields.emplace_back("Retry-After", "5");
+    if (auto const* const allowed = error.details.if_contains("allowed");
+        error.status == 405 && allowed != nullptr)
+        answer.fields.emplace_back("Allow", std::string(allowed->as_string()));
+    return answer;
+}
+
+} // namespace belay::http

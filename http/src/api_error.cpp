@@ -1,0 +1,169 @@
+#include "api_error.hpp"
+
+#include "text.hpp"
+
+#include <boost/throw_exception.hpp>
+
+#include <stdexcept>
+#include <utility>
+
+namespace belay::http {
+
+namespace {
+
+api_error already_finished(std::string_view what, std::string code, std::string_view current_state,
+                           std::string_view finished_at)
+{
+    std::string message(what);
+    message += " is already ";
+    message += current_state;
+    return {409, std::move(code), std::move(message),
+            {{"current_state", current_state}, {"finished_at", finished_at}}};
+}
+
+} // namespace
+
+api_error::api_error(unsigned status, std::string code, std::string message,
+                     boost::json::object details)
+    : status(status), code(std::move(code)), message(std::move(message)),
+      details(std::move(details))
+{
+}
+
+void throw_exception_from_error(api_error const& error, boost::source_location const& where)
+{
+    boost::throw_exception(std::runtime_error(error.message), where);
+}
+
+api_error invalid_request(std::string_view field, std::string message)
+{
+    boost::json::object details;
+    if (!field.empty())
+        details.emplace("field", field);
+    return {400, "invalid_request", std::move(message), std::move(details)};
+}
+
+api_error unauthorized(std::string message)
+{
+    return {401, "unauthorized", std::move(message)};
+}
+
+api_error forbidden(std::string message)
+{
+    return {403, "forbidden", std::move(message)};
+}
+
+api_error not_found(std::string message)
+{
+    return {404, "not_found", std::move(message)};
+}
+
+api_error batch_not_found(std::string_view batch_id)
+{
+    return not_found("Batch " + shown(batch_id) + " not found");
+}
+
+api_error method_not_allowed(std::string_view method, std::string_view allowed)
+{
+    return {405, "method_not_allowed",
+            "The method " + shown(method, 32) + " is not allowed here; allowed: " +
+                std::string(allowed),
+            {{"allowed", allowed}}};
+}
+
+api_error batch_already_finished(std::string_view current_state, std::string_view finished_at)
+{
+    return already_finished("Batch", "batch_already_finished", current_state, finished_at);
+}
+
+api_error job_already_finished(std::string_view current_state, std::string_view finished_at)
+{
+    return already_finished("Job", "job_already_finished", current_state, finished_at);
+}
+
+api_error transition_not_allowed(std::string_view from, std::string_view to,
+                                 boost::json::array allowed)
+{
+    std::string message = "A batch that is ";
+    message += from;
+    message += " can't be made ";
+    message += to;
+    return {409, "transition_not_allowed", std::move(message),
+            {{"from", from}, {"to", to}, {"allowed", std::move(allowed)}}};
+}
+
+api_error idempotency_conflict()
+{
+    return {409, "idempotency_conflict",
+            "The Idempotency-Key was used before, with another body"};
+}
+
+api_error idempotency_in_progress()
+{
+    return {409, "idempotency_in_progress",
+            "The first request with this Idempotency-Key is still being worked on"};
+}
+
+api_error cancel_first(std::string_view current_state)
+{
+    return {409, "cancel_first",
+            "The batch is " + std::string(current_state) + "; cancel it before deleting it",
+            {{"current_state", current_state}}};
+}
+
+api_error payload_too_large(std::uint64_t body_bytes_max)
+{
+    return {413, "payload_too_large",
+            "The body is too large; at most " + std::to_string(body_bytes_max) +
+                " bytes are accepted"};
+}
+
+api_error unsupported_media_type(std::string_view given, std::string_view accepted)
+{
+    return {415, "unsupported_media_type",
+            "The media type " + quoted(given) + " is not accepted here; accepted: " +
+                std::string(accepted)};
+}
+
+api_error misdirected_request()
+{
+    return {421, "misdirected_request",
+            "The Host field names a host that this server, which listens on loopback, does not "
+            "answer for; use localhost, 127.0.0.1 or [::1]"};
+}
+
+api_error rate_limit_error(std::uint64_t limit, std::uint64_t remaining, std::int64_t reset_time,
+                           std::uint64_t window_size)
+{
+    return {429, "rate_limit_error",
+            "Rate limit exceeded: " + std::to_string(limit) + " calls in " +
+                std::to_string(window_size) + " seconds",
+            {{"limit", limit},
+             {"remaining", remaining},
+             {"reset_time", reset_time},
+             {"window_size", window_size}}};
+}
+
+api_error header_too_large(std::uint64_t header_bytes_max)
+{
+    return {431, "header_too_large",
+            "The header is too large; at most " + std::to_string(header_bytes_max) +
+                " bytes are accepted"};
+}
+
+api_error processing_error(std::string message, boost::json::object details)
+{
+    return {500, "processing_error", std::move(message), std::move(details)};
+}
+
+api_error not_implemented(std::string message)
+{
+    return {501, "not_implemented", std::move(message)};
+}
+
+api_error unavailable(std::string message)
+{
+    return {503, "unavailable", std::move(message)};
+}
+
+} // namespace belay::http

@@ -1,0 +1,361 @@
+#include "batch_body.hpp"
+
+#include "strict_handler.hpp"
+#include "strict_json.hpp"
+#include "text.hpp"
+
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/parse_options.hpp>
+
+#include <utility>
+
+namespace belay::http {
+
+namespace {
+
+/// The members of the body.
+enum class member { type, batch_name, collection_id, options, inputs };
+
+enum class kind { object, array, string, other, null };
+
+std::optional<member> find_member(std::string_view name) noexcept
+{
+    if (name == "type")
+        return member::type;
+    if (name == "batch_name")
+        return member::batch_name;
+    if (name == "collection_id")
+        return member::collection_id;
+    if (name == "options")
+        return member::options;
+    if (name == "inputs")
+        return member::inputs;
+    return std::nullopt;
+}
+
+/// What a member must be; empty if it may be of that kind.
+std::string_view kind_wanted(member member, kind kind) noexcept
+{
+    switch (member) {
+    case member::type:
+        return kind == kind::string ? "" : "a string";
+    case member::batch_name:
+    case member::collection_id:
+        return kind == kind::string || kind == kind::null ? "" : "a string or null";
+    case member::options:
+        return kind == kind::object ? "" : "an object";
+    case member::inputs:
+        return kind == kind::array ? "" : "an array";
+    }
+    return "";
+}
+
+void append_escaped(std::string& out, std::string_view text)
+{
+    constexpr char digits[] = "0123456789abcdef";
+    while (!text.empty()) {
+        std::size_t plain = 0;
+        while (plain < text.size() && static_cast<unsigned char>(text[plain]) >= 0x20 &&
+               text[plain] != '"' && text[plain] != '\\')
+            ++plain;
+        out += text.substr(0, plain);
+        text.remove_prefix(plain);
+        if (text.empty())
+            return;
+        auto const byte = static_cast<unsigned char>(text.front());
+        if (byte >= 0x20) {
+            out += '\\';
+            out += text.front();
+        } else {
+            out += "\\u00";
+            out += digits[byte >> 4];
+            out += digits[byte & 15];
+        }
+        text.remove_prefix(1);
+    }
+}
+
+} // namespace
+
+/// Writes the texts of options and inputs anew while they are parsed: compact, numbers as they
+/// came.
+class batch_body_parser::handler : public strict_handler {
+public:
+    explicit handler(std::uint64_t inputs_max) : inputs_max_(inputs_max) {}
+
+    bool on_object_begin(error_code& ec)
+    {
+        if (!begin_value(kind::object, ec))
+            return false;
+        path_.open_object();
+        write("{");
+        return true;
+    }
+    bool on_object_end(std::size_t, error_code& ec)
+    {
+        path_.close();
+        write("}");
+        return end_value(kind::object, ec);
+    }
+    bool on_array_begin(error_code& ec)
+    {
+        if (!begin_value(kind::array, ec))
+            return false;
+        path_.open_array();
+        write("[");
+        return true;
+    }
+    bool on_array_end(std::size_t, error_code& ec)
+    {
+        path_.close();
+        write("]");
+        return end_value(kind::array, ec);
+    }
+
+    bool on_key(string_view last_part, std::size_t, error_code& ec)
+    {
+        if (!finish_key(last_part, ec))
+            return false;
+        if (path_.depth() == 1)
+            return begin_member(ec);
+        write(path_.count() == 1 ? "\"" : ",\"");
+        append_escaped(text_, path_.name());
+        write("\":");
+        return true;
+    }
+
+    bool on_string_part(string_view part, std::size_t, error_code& ec)
+    {
+        return string_part(part, ec);
+    }
+    bool on_string(string_view last_part, std::size_t, error_code& ec)
+    {
+        if (!string_part(last_part, ec))
+            return false;
+        in_scalar_ = false;
+        write("\"");
+        return end_value(kind::string, ec);
+    }
+
+    bool on_number_part(string_view part, error_code& ec) { return number_part(part, ec); }
+    bool on_int64(std::int64_t, string_view last_part, error_code& ec)
+    {
+        return end_number(last_part, ec);
+    }
+    bool on_uint64(std::uint64_t, string_view last_part, error_code& ec)
+    {
+        return end_number(last_part, ec);
+    }
+    bool on_double(double number, string_view last_part, error_code& ec)
+    {
+        return number_part(last_part, ec) && check_number(number, ec) && end_number("", ec);
+    }
+
+    bool on_bool(bool value, error_code& ec)
+    {
+        return word(value ? "true" : "false", kind::other, ec);
+    }
+    bool on_null(error_code& ec) { return word("null", kind::null, ec); }
+
+    batch_body body;
+
+private:
+    bool begin_value(kind kind, error_code& ec)
+    {
+        path_.value();
+        bool const is_input = member_ == member::inputs && path_.depth() == 2;
+        if (path_.depth() == 0)
+            return kind == kind::object || fail("", "The body must be a JSON object", ec);
+        if (path_.depth() == 1) {
+            is_written_ = member_ == member::options;
+            return check_kind(kind, ec);
+        }
+        if (is_input) {
+            is_written_ = true;
+            return body.inputs.size() < inputs_max_ || fail_too_many(ec);
+        }
+        if (path_.in_array() && path_.count() > 1)
+            write(",");
+        return true;
+    }
+
+    bool end_value(kind kind, error_code& ec)
+    {
+        if (path_.depth() == 1)
+            return end_member(kind, ec);
+        if (path_.depth() == 2 && member_ == member::inputs) {
+            body.inputs.push_back(text_);
+            text_.clear();
+            is_written_ = false;
+        }
+        return true;
+    }
+
+    bool begin_member(error_code& ec)
+    {
+        auto const known = find_member(path_.name());
+        if (!known)
+            return fail(path_.text(),
+                        "There is no member " + quoted(path_.name()) +
+                            "; known here: type, batch_name, collection_id, options, inputs",
+                        ec);
+        member_ = *known;
+        return true;
+    }
+
+    bool end_member(kind kind, error_code& ec)
+    {
+        auto text = std::exchange(text_, {});
+        is_written_ = false;
+        switch (member_) {
+        case member::type:
+            body.type = std::move(text);
+            return true;
+        case member::batch_name:
+            return kind == kind::null ||
+                   set_text(body.batch_name, std::move(text), batch_name_characters_max, ec);
+        case member::collection_id:
+            return kind == kind::null ||
+                   set_text(body.collection_id, std::move(text), collection_id_characters_max, ec);
+        case member::options:
+            body.options = std::move(boost::json::parse(text).as_object());
+            return true;
+        case member::inputs:
+            return !body.inputs.empty() || fail("inputs", "inputs must not be empty", ec);
+        }
+        return true;
+    }
+
+    bool set_text(std::optional<std::string>& to, std::string text, std::size_t characters_max,
+                  error_code& ec)
+    {
+        if (count_characters(text) > characters_max)
+            return fail(path_.text(),
+                        std::string(path_.name()) + " must have at most " +
+                            std::to_string(characters_max) + " characters",
+                        ec);
+        to = std::move(text);
+        return true;
+    }
+
+    bool check_kind(kind kind, error_code& ec)
+    {
+        auto const wanted = kind_wanted(member_, kind);
+        return wanted.empty() ||
+               fail(path_.text(),
+                    std::string(path_.name()) + " must be " + std::string(wanted), ec);
+    }
+
+    bool fail_too_many(error_code& ec)
+    {
+        return fail("inputs", "inputs has more than " + std::to_string(inputs_max_) + " elements",
+                    ec);
+    }
+
+    bool string_part(std::string_view part, error_code& ec)
+    {
+        if (!in_scalar_) {
+            if (!begin_value(kind::string, ec))
+                return false;
+            in_scalar_ = true;
+            write("\"");
+        }
+        if (is_written_)
+            append_escaped(text_, part);
+        else
+            text_ += part;
+        return true;
+    }
+
+    bool number_part(std::string_view part, error_code& ec)
+    {
+        if (!in_scalar_ && !begin_value(kind::other, ec))
+            return false;
+        in_scalar_ = true;
+        write(part);
+        return true;
+    }
+
+    bool end_number(std::string_view last_part, error_code& ec)
+    {
+        if (!number_part(last_part, ec))
+            return false;
+        in_scalar_ = false;
+        return end_value(kind::other, ec);
+    }
+
+    bool word(std::string_view text, kind kind, error_code& ec)
+    {
+        if (!begin_value(kind, ec))
+            return false;
+        write(text);
+        return end_value(kind, ec);
+    }
+
+    void write(std::string_view text)
+    {
+        if (is_written_)
+            text_ += text;
+    }
+
+    std::uint64_t inputs_max_;
+    member member_ = member::type; ///< that the parser is in
+    std::string text_;             ///< of it, or of the current input
+    bool is_written_ = false;      ///< `text_` is JSON
+    bool in_scalar_ = false;       ///< a part of a string or number has been seen
+};
+
+struct batch_body_parser::state {
+    state(boost::json::parse_options const& options, std::uint64_t inputs_max)
+        : parser(options, inputs_max)
+    {
+    }
+
+    boost::json::basic_parser<handler> parser;
+    std::uint64_t offset = 0; ///< of the next piece
+    std::optional<api_error> error;
+};
+
+batch_body_parser::batch_body_parser(std::uint64_t inputs_max)
+{
+    boost::json::parse_options options;
+    options.max_depth = json_depth_max;
+    state_ = std::make_unique<state>(options, inputs_max);
+}
+
+batch_body_parser::~batch_body_parser() = default;
+
+std::optional<api_error> batch_body_parser::write(std::string_view piece)
+{
+    if (state_->error || piece.empty())
+        return state_->error;
+    boost::json::error_code ec;
+    auto const parsed = state_->parser.write_some(true, piece.data(), piece.size(), ec);
+    state_->offset += parsed;
+    if (!ec && parsed < piece.size())
+        ec = boost::json::error::extra_data;
+    if (ec)
+        state_->error = state_->parser.handler().explain(ec, state_->offset);
+    return state_->error;
+}
+
+std::optional<api_error> batch_body_parser::finish()
+{
+    if (state_->error)
+        return state_->error;
+    boost::json::error_code ec;
+    state_->parser.write_some(false, nullptr, 0, ec);
+    if (ec)
+        state_->error = state_->parser.handler().explain(ec, state_->offset);
+    else if (state_->parser.handler().body.inputs.empty())
+        state_->error = invalid_request("inputs", "inputs is missing");
+    return state_->error;
+}
+
+batch_body batch_body_parser::release()
+{
+    return std::move(state_->parser.handler().body);
+}
+
+} // namespace belay::http

@@ -1,0 +1,8 @@
+#include <boost/beast/src.hpp>
+#include <boost/json/src.hpp>
+#include <boost/version.hpp>
+
+// Later versions have it only as a compiled library, which http/Jamfile then links.
+#if BOOST_VERSION < 108200
+#include <boost/url/src.hpp>
+#endif

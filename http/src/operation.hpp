@@ -1,0 +1,83 @@
+// A request and how it is answered, without a socket: what it asks for comes in, what is to be done
+// goes out.
+#ifndef BELAY_HTTP_SRC_OPERATION_HPP
+#define BELAY_HTTP_SRC_OPERATION_HPP
+
+#include "api_error.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace belay::http {
+
+/// The head of a request.
+struct request_head {
+    std::string method;
+    std::string target;
+    std::string api_key;      ///< from X-Api-Key or Authorization; empty if there is none
+    std::string content_type; ///< empty if there is none
+    std::string accept;
+    std::string prefer;
+    bool has_body = false;
+    std::optional<std::uint64_t> content_length; ///< not known of a chunked body
+};
+
+/// The rest of an answer that is too large to be made at once.
+class body_source {
+public:
+    virtual ~body_source() = default;
+
+    /// Appends the next piece to `out`; false if there is no more. May append nothing and have
+    /// more: a call takes at most about half a millisecond.
+    virtual bool next(std::string& out) = 0;
+};
+
+struct response {
+    unsigned status = 200;
+    std::string content_type = "application/json";
+    std::vector<std::pair<std::string, std::string>> fields = {}; ///< further header fields
+    std::string body = {};
+    std::unique_ptr<body_source> rest = {}; ///< follows `body`, if set
+};
+
+/// Wait until something has ended, at most `at_most`, then call `proceed` again.
+struct wait_for_end {
+    /// Calls back once, on any thread, maybe at once; gives what `unsubscribe` takes.
+    std::function<std::uint64_t(std::function<void()>)> subscribe;
+    std::function<void(std::uint64_t)> unsubscribe;
+    std::chrono::milliseconds at_most{};
+};
+
+/// Let others have their turn, then call `proceed` again.
+struct more_to_do {};
+
+using step = std::variant<response, wait_for_end, more_to_do, api_error>;
+
+/// One request on its way. Its body, if it may have one, is handed to `take` in pieces; then
+/// `proceed` is called until it gives an answer.
+class operation {
+public:
+    virtual ~operation() = default;
+
+    /// The most bytes its body may have; a body that is sent all the same is refused if longer.
+    [[nodiscard]] virtual std::uint64_t body_bytes_max() const noexcept { return 0; }
+
+    /// Whether it cancels something: such requests are not counted among those under way (G10).
+    [[nodiscard]] virtual bool is_cancel() const noexcept { return false; }
+
+    [[nodiscard]] virtual std::optional<api_error> take(std::string_view) { return std::nullopt; }
+
+    [[nodiscard]] virtual step proceed() = 0;
+};
+
+} // namespace belay::http
+
+#endif

@@ -1,0 +1,28 @@
+#include "local_engine.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace belay::program {
+
+engine_options local_engine(std::size_t workers)
+{
+    engine_options options;
+    options.workers = workers;
+    options.on_worker_start = [] {
+        // On Linux this is the thread's own; where it is refused the workers stay as they are.
+        (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 10);
+    };
+    return options;
+}
+
+void leave(int status)
+{
+    std::fflush(nullptr);
+    std::_Exit(status);
+}
+
+} // namespace belay::program

@@ -1,0 +1,223 @@
+// `belay serve`: the server.
+#include "commands.hpp"
+#include "local_engine.hpp"
+#include "ready_file.hpp"
+
+#include <belay/engine.hpp>
+#include <belay/http/server.hpp>
+#include <belay/http/types.hpp>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/ip/address.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace belay::program {
+
+namespace {
+
+struct serve_options {
+    std::string listen = "127.0.0.1:8700";
+    std::string ready_file;
+    std::string root;
+    bool in_memory = true;
+    std::size_t threads = 0;
+    std::int64_t grace_ms = 2000;
+    std::int64_t wait_max_s = 30;
+    std::uint64_t jobs_max = engine_options{}.recorded_jobs_max;
+    std::int64_t header_time_max_s = 10;
+    std::int64_t request_time_max_s = 60;
+    std::int64_t idle_time_max_s = 60;
+    http::server_options server;
+};
+
+/// Takes `address:port` apart; an IPv6 address stands in brackets.
+void parse_listen(std::string const& text, http::server_options& options)
+{
+    std::size_t const colon = text.rfind(':');
+    std::string address = text.substr(0, colon);
+    if (address.size() > 2 && address.front() == '[' && address.back() == ']')
+        address = address.substr(1, address.size() - 2);
+    boost::system::error_code error;
+    boost::asio::ip::make_address(address, error);
+    char const* const begin = text.data() + (colon == std::string::npos ? text.size() : colon + 1);
+    char const* const end = text.data() + text.size();
+    auto const [last, fault] = std::from_chars(begin, end, options.port);
+    if (error || fault != std::errc() || last != end)
+        throw std::runtime_error("--listen " + text +
+                                 ": it must be an address and a port, such as 127.0.0.1:8700 or "
+                                 "[::1]:0 (port 0 takes a free one)");
+    options.address = address;
+}
+
+/// SIGINT and SIGTERM come to whoever waits for them, not to whatever thread is there.
+class signals {
+public:
+    signals()
+    {
+        sigemptyset(&set_);
+        sigaddset(&set_, SIGINT);
+        sigaddset(&set_, SIGTERM);
+        pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+        signal(SIGPIPE, SIG_IGN);
+    }
+
+    [[nodiscard]] int wait() const
+    {
+        int number = 0;
+        sigwait(&set_, &number);
+        return number;
+    }
+
+    /// The next one ends the program at once.
+    void end_at_next() const
+    {
+        std::thread([set = *this] {
+            int const number = set.wait();
+            spdlog::warn("stopped at once by a second signal");
+            leave(128 + number);
+        }).detach();
+    }
+
+private:
+    sigset_t set_{};
+};
+
+void tell_where(std::string const& url, std::string const& secret)
+{
+    std::printf("belay %s serves on %s, in memory only\n\n"
+                "API key: %s\n"
+                "Try it:  curl -H 'X-Api-Key: %s' -H 'Content-Type: application/json' \\\n"
+                "           -d '{\"type\":\"sleep\",\"inputs\":[250,250,250]}' %s/v1/batches\n\n",
+                version, url.c_str(), secret.c_str(), secret.c_str(), url.c_str());
+    std::fflush(stdout);
+}
+
+constexpr std::uint64_t everything = std::numeric_limits<std::uint64_t>::max();
+
+/// How many jobs are lost with the batches that are open now.
+void tell_what_is_lost(engine const& engine)
+{
+    std::uint64_t batches = 0;
+    std::uint64_t jobs = 0;
+    for (auto const& batch : engine.list(everything, everything)) {
+        auto const status = batch.status();
+        if (is_terminal(status.state) || status.state == batch_state::cancelling)
+            continue;
+        ++batches;
+        jobs += status.jobs.pending + status.jobs.running;
+    }
+    if (batches != 0)
+        spdlog::warn("{} open batches with {} jobs that had not ended are lost: they were kept in "
+                     "memory only",
+                     batches, jobs);
+}
+
+int serve(serve_options options)
+{
+    spdlog::set_default_logger(spdlog::stderr_color_mt("belay"));
+    signals const signals;
+    parse_listen(options.listen, options.server);
+    std::optional<ready_file> ready;
+    if (!options.ready_file.empty())
+        ready.emplace(options.ready_file);
+
+    engine_options how = local_engine(options.threads);
+    how.grace = std::chrono::milliseconds(options.grace_ms);
+    how.recorded_jobs_max = options.jobs_max;
+    auto running = std::make_unique<engine>(std::move(how));
+
+    std::string const secret = http::make_secret();
+    options.server.keys.push_back(http::make_api_key("local", "local", http::role::admin, secret));
+    options.server.wait_max = std::chrono::seconds(options.wait_max_s);
+    options.server.header_time_max = std::chrono::seconds(options.header_time_max_s);
+    options.server.request_time_max = std::chrono::seconds(options.request_time_max_s);
+    options.server.idle_time_max = std::chrono::seconds(options.idle_time_max_s);
+    auto const wait_max = options.server.wait_max;
+    auto const root = options.root.empty() ? nullptr : http::open_root(options.root);
+    http::server server(*running, http::built_in_types(root), std::move(options.server));
+    if (ready)
+        ready->write(server.url(), secret);
+    tell_where(server.url(), secret);
+
+    int const number = signals.wait();
+    spdlog::info("{}: shutting down; a second signal ends it at once",
+                 number == SIGINT ? "SIGINT" : "SIGTERM");
+    signals.end_at_next();
+    server.shut_down(wait_max);
+    tell_what_is_lost(*running);
+    running.reset();
+    ready.reset();
+    leave(0);
+}
+
+} // namespace
+
+void add_serve(CLI::App& app, std::function<int()>& run)
+{
+    auto* const command = app.add_subcommand("serve", "Serve batches over HTTP");
+    auto const options = std::make_shared<serve_options>();
+    auto& server = options->server;
+    command->add_option("--listen", options->listen,
+                        "Address and port to listen on; port 0 takes a free one")
+        ->capture_default_str();
+    command->add_option("--ready-file", options->ready_file,
+                        "Write url, api_key and pid to this file once requests are accepted");
+    command->add_option("--root", options->root, "Directory whose files jobs may read");
+    command->add_flag("--in-memory", options->in_memory,
+                      "Keep batches in memory only (the only store yet)");
+    command->add_option("--threads", options->threads, "Worker threads; 0 is one a processor")
+        ->check(CLI::Range(0, 4096))
+        ->capture_default_str();
+    command->add_option("--grace-ms", options->grace_ms,
+                        "How long running jobs may go on after a cancel")
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{grace_max.count()}))
+        ->capture_default_str();
+    command->add_option("--wait-max", options->wait_max_s,
+                        "Seconds that a cancel may wait for the end of its batch")
+        ->check(CLI::Range(0, 3600))
+        ->capture_default_str();
+    command->add_option("--jobs-max", options->jobs_max,
+                        "Jobs held in memory; the batches that ended first make room for new ones")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
+        ->capture_default_str();
+
+    auto const limit = [&](char const* name, auto& value, auto most, char const* what) {
+        using type = std::remove_reference_t<decltype(value)>;
+        command->add_option(name, value, what)
+            ->check(CLI::Range(type{1}, static_cast<type>(most)))
+            ->capture_default_str()
+            ->group("Limits");
+    };
+    limit("--connections-max", server.connections_max, 1'000'000,
+          "Connections; then the one that was idle longest gives way");
+    limit("--requests-max", server.requests_max, 1'000'000,
+          "Requests under way, cancels not counted; then 503");
+    limit("--header-bytes-max", server.header_bytes_max, 1'000'000,
+          "Size of a request's header; then 431");
+    limit("--body-bytes-max", server.body_bytes_max, 1'000'000'000,
+          "Size of a new batch's body; then 413");
+    limit("--header-time-max", options->header_time_max_s, 3600,
+          "Seconds from a request's first byte to the end of its header");
+    limit("--request-time-max", options->request_time_max_s, 86'400,
+          "Seconds for a request's body, and for each piece of an answer to be taken");
+    limit("--idle-time-max", options->idle_time_max_s, 86'400, "Seconds between requests");
+    command->callback([&run, options] { run = [options] { return serve(*options); }; });
+}
+
+} // namespace belay::program

@@ -1,0 +1,167 @@
+// POST /v1/batches: a new batch.
+#include "../answers.hpp"
+#include "../batch_body.hpp"
+#include "../text.hpp"
+#include "../views.hpp"
+#include "resource.hpp"
+
+#include <belay/error.hpp>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace belay::http {
+
+namespace json = boost::json;
+
+namespace {
+
+result<std::int64_t> integer_option(std::string const& name, json::value const& value,
+                                    std::int64_t min, std::int64_t max, std::string_view unit)
+{
+    if (auto const* const given = value.if_int64(); given && *given >= min && *given <= max)
+        return *given;
+    return invalid_request("options." + name, name + " is " + shown(json::serialize(value)) +
+                                                  "; it must be an integer, " +
+                                                  std::to_string(min) + " to " +
+                                                  std::to_string(max) + std::string(unit));
+}
+
+result<batch_options> parse_options(json::object const& given, std::chrono::milliseconds grace)
+{
+    batch_options options;
+    for (auto const& [key, value] : given) {
+        std::string const name(key);
+        if (name == "concurrency") {
+            auto const count = integer_option(name, value, 1, std::numeric_limits<int>::max(), "");
+            if (!count)
+                return count.error();
+            options.concurrency = static_cast<std::size_t>(*count);
+        } else if (name == "grace_ms") {
+            auto const time = integer_option(name, value, 0, grace_max.count(), " ms");
+            if (!time)
+                return time.error();
+            options.grace = std::min(grace, std::chrono::milliseconds(*time));
+        } else {
+            return invalid_request("options." + shown(name), "There is no option " + quoted(name) +
+                                                                 "; the options are concurrency "
+                                                                 "and grace_ms");
+        }
+    }
+    return options;
+}
+
+/// Reads the body, checks the inputs one by one, and submits the batch.
+class batch_creation final : public operation {
+public:
+    batch_creation(service& service, api_key const& key)
+        : service_(service), owner_(key.owner), parser_(inputs_max)
+    {
+    }
+
+    [[nodiscard]] std::uint64_t body_bytes_max() const noexcept override
+    {
+        return service_.options().body_bytes_max;
+    }
+
+    [[nodiscard]] std::optional<api_error> take(std::string_view piece) override
+    {
+        return parser_.write(piece);
+    }
+
+    [[nodiscard]] step proceed() override
+    {
+        if (type_ == nullptr)
+            if (auto error = begin())
+                return std::move(*error);
+        time_slice const slice;
+        while (spec_.inputs.size() != given_.size()) {
+            if (auto error = check_next())
+                return std::move(*error);
+            if (spec_.inputs.size() % 64 == 0 && slice.is_over())
+                return more_to_do{};
+        }
+        return submit();
+    }
+
+private:
+    static constexpr std::uint64_t inputs_max = 8'000'000;
+
+    std::optional<api_error> begin()
+    {
+        if (auto error = parser_.finish())
+            return error;
+        batch_body body = parser_.release();
+        if (!body.type)
+            return invalid_request("type", "type is missing; the job types are " +
+                                               service_.type_names());
+        type_ = service_.find_type(*body.type);
+        if (type_ == nullptr)
+            return invalid_request("type", "There is no job type " + quoted(*body.type) +
+                                               "; the job types are " + service_.type_names());
+        auto const options =
+            parse_options(body.options, type_->type.grace.value_or(service_.batches().grace()));
+        if (!options)
+            return options.error();
+        spec_.type = *body.type;
+        spec_.options = *options;
+        spec_.name = body.batch_name.value_or("");
+        spec_.collection = body.collection_id.value_or("");
+        spec_.owner = owner_;
+        given_ = std::move(body.inputs);
+        return std::nullopt;
+    }
+
+    std::optional<api_error> check_next()
+    {
+        std::uint64_t const index = spec_.inputs.size();
+        auto const checked = type_->check(json::parse(given_[index]));
+        if (checked) {
+            spec_.inputs.push_back(*checked);
+            return std::nullopt;
+        }
+        std::string field = "inputs[" + std::to_string(index) + "]";
+        if (!checked.error().field.empty())
+            field += '.' + checked.error().field;
+        return invalid_request(field, checked.error().message);
+    }
+
+    step submit()
+    {
+        try {
+            auto const batch = service_.batches().submit(std::move(spec_));
+            auto const status = batch.status();
+            response answer = succeeded(202, "Batch created",
+                                        {{"batch_id", batch.id()},
+                                         {"status", to_string(status.state)},
+                                         {"total", batch.size()}});
+            answer.fields.emplace_back("Location", path_of(batch));
+            return answer;
+        } catch (error const& refused) {
+            return unavailable(refused.what());
+        }
+    }
+
+    service& service_;
+    std::string owner_;
+    batch_body_parser parser_;
+    byte_strings given_;
+    offered_type const* type_ = nullptr;
+    batch_spec spec_;
+};
+
+} // namespace
+
+made_operation create_batch(admitted request)
+{
+    if (auto error = request.query.only({}))
+        return std::move(*error);
+    return made_operation(std::make_unique<batch_creation>(request.service, *request.key));
+}
+
+} // namespace belay::http

@@ -1,0 +1,131 @@
+// GET /v1/batches: the batches one may see, newest first.
+#include "../answers.hpp"
+#include "../text.hpp"
+#include "../views.hpp"
+#include "resource.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <limits>
+#include <optional>
+#include <string>
+
+namespace belay::http {
+
+namespace {
+
+constexpr std::uint64_t newest = std::numeric_limits<std::int64_t>::max();
+
+struct filter {
+    std::optional<std::string> owner; ///< none for all
+    std::optional<batch_state> status;
+    std::optional<std::string> type;
+    std::optional<std::string> batch_name;
+    std::optional<time_point> created_after;
+    std::optional<time_point> created_before;
+
+    [[nodiscard]] bool takes(recorded_batch const& batch, batch_status const& now) const
+    {
+        return (!owner || batch.owner() == *owner) && (!status || now.state == *status) &&
+               (!type || batch.type() == *type) && (!batch_name || batch.name() == *batch_name) &&
+               (!created_after || now.created_at > *created_after) &&
+               (!created_before || now.created_at < *created_before);
+    }
+};
+
+class batch_list final : public body_source {
+public:
+    batch_list(engine const& batches, filter filter, std::uint64_t before, std::uint64_t limit)
+        : engine_(batches), filter_(std::move(filter)), before_(before), limit_(limit)
+    {
+    }
+
+    bool next(std::string& out) override
+    {
+        time_slice const slice;
+        do {
+            auto const found = engine_.list(before_, 1);
+            if (found.empty())
+                return finish(out, false);
+            auto const status = found.front().status();
+            if (filter_.takes(found.front(), status)) {
+                if (written_ == limit_)
+                    return finish(out, true);
+                if (written_++ != 0)
+                    out += ',';
+                out += boost::json::serialize(summary_view(found.front(), status));
+            }
+            before_ = found.front().sequence();
+        } while (!slice.is_over());
+        return true;
+    }
+
+private:
+    bool finish(std::string& out, bool more) const
+    {
+        out.append("],\"next_cursor\":")
+            .append(more ? '"' + std::to_string(before_) + '"' : std::string("null"));
+        return false;
+    }
+
+    engine const& engine_;
+    filter filter_;
+    std::uint64_t before_;
+    std::uint64_t limit_;
+    std::uint64_t written_ = 0;
+};
+
+result<filter> parse_filter(query const& query)
+{
+    filter wanted;
+    auto const text = [&](std::string_view name) {
+        auto const value = query.text(name);
+        return value ? std::optional<std::string>(*value) : std::nullopt;
+    };
+    if (auto const word = query.text("status")) {
+        wanted.status = parse_batch_state(*word);
+        if (!wanted.status)
+            return invalid_request("status", "There is no status " + quoted(*word) +
+                                                 "; it is created, running, cancelling, completed, "
+                                                 "failed, cancelled or expired");
+    }
+    wanted.type = text("type");
+    wanted.batch_name = text("batch_name");
+    auto const after = query.timestamp("created_after");
+    if (!after)
+        return after.error();
+    auto const before = query.timestamp("created_before");
+    if (!before)
+        return before.error();
+    wanted.created_after = *after;
+    wanted.created_before = *before;
+    return wanted;
+}
+
+} // namespace
+
+made_operation list_batches(admitted request)
+{
+    query const& query = request.query;
+    if (auto error = query.only({"status", "type", "batch_name", "created_after", "created_before",
+                                 "limit", "cursor"}))
+        return std::move(*error);
+    auto wanted = parse_filter(query);
+    if (!wanted)
+        return wanted.error();
+    auto const limit = query.integer("limit", 1, 1000, 50);
+    if (!limit)
+        return limit.error();
+    auto const cursor = query.integer("cursor", 1, newest, newest);
+    if (!cursor)
+        return cursor.error();
+    if (request.key->role != role::admin)
+        wanted->owner = request.key->owner;
+    return answer_with(succeeded_with_list(
+        {}, "batches",
+        std::make_unique<batch_list>(request.service.batches(), std::move(*wanted),
+                                     static_cast<std::uint64_t>(*cursor),
+                                     static_cast<std::uint64_t>(*limit))));
+}
+
+} // namespace belay::http

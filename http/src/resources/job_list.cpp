@@ -1,0 +1,68 @@
+#include "job_list.hpp"
+
+#include "../views.hpp"
+#include "resource.hpp"
+
+#include <utility>
+
+namespace belay::http {
+
+namespace {
+/// A piece is sent when it has grown to this.
+constexpr std::size_t piece_bytes = 32 * 1024;
+
+/// Looking at a state is so short that the clock is asked only now and then.
+constexpr std::uint64_t looks_at_once = 1024;
+} // namespace
+
+job_list::job_list(recorded_batch batch, selection selection, std::string_view state_name, form form)
+    : batch_(std::move(batch)), selection_(std::move(selection)), state_name_(state_name),
+      form_(form), index_(selection_.from)
+{
+}
+
+bool job_list::next(std::string& out)
+{
+    time_slice const slice;
+    std::uint64_t looks = 0;
+    for (; index_ < batch_.size() && written_ != selection_.limit; ++index_) {
+        if (out.size() >= piece_bytes || (++looks % looks_at_once == 0 && slice.is_over()))
+            return true;
+        if (!selection_.matches(batch_.job_state_of(index_)))
+            continue;
+        if (selection_.skip != 0) {
+            --selection_.skip;
+            continue;
+        }
+        append(out);
+        looks += looks_at_once / 16; // writing an entry is no look
+    }
+    finish(out);
+    return false;
+}
+
+void job_list::append(std::string& out)
+{
+    if (form_ != form::json_lines && written_ != 0)
+        out += ',';
+    append_job(out, batch_, index_, state_name_);
+    if (form_ == form::json_lines)
+        out += '\n';
+    ++written_;
+}
+
+void job_list::finish(std::string& out) const
+{
+    if (form_ == form::json_lines)
+        return;
+    out += ']';
+    if (form_ != form::page)
+        return;
+    out += ",\"next_cursor\":";
+    if (index_ < batch_.size())
+        out.append("\"").append(std::to_string(index_)).append("\"");
+    else
+        out += "null";
+}
+
+} // namespace belay::http

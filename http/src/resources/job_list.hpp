@@ -1,0 +1,53 @@
+#ifndef BELAY_HTTP_SRC_RESOURCES_JOB_LIST_HPP
+#define BELAY_HTTP_SRC_RESOURCES_JOB_LIST_HPP
+
+#include "../operation.hpp"
+
+#include <belay/job_type.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <string_view>
+
+namespace belay::http {
+
+/// Jobs of a batch, written by pieces.
+class job_list final : public body_source {
+public:
+    /// Which jobs: those from index `from` on that `matches` takes, without the first `skip` of
+    /// them, at most `limit`.
+    struct selection {
+        std::uint64_t from = 0;
+        std::uint64_t skip = 0;
+        std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
+        std::function<bool(job_state)> matches = [](job_state) { return true; };
+    };
+
+    enum class form : std::uint8_t {
+        array,      ///< entries between commas, then `]`
+        page,       ///< the same, then `,"next_cursor":…`
+        json_lines, ///< one a line
+    };
+
+    job_list(recorded_batch batch, selection selection, std::string_view state_name,
+             form form = form::array);
+
+    bool next(std::string& out) override;
+
+private:
+    void append(std::string& out);
+    void finish(std::string& out) const;
+
+    recorded_batch batch_;
+    selection selection_;
+    std::string_view state_name_; // of static storage
+    form form_;
+    std::uint64_t index_;
+    std::uint64_t written_ = 0;
+};
+
+} // namespace belay::http
+
+#endif

@@ -1,0 +1,51 @@
+// GET /v1/batches/{id}/jobs and /jobs/{n}.
+#include "../answers.hpp"
+#include "../text.hpp"
+#include "../views.hpp"
+#include "job_list.hpp"
+#include "resource.hpp"
+
+#include <limits>
+#include <optional>
+
+namespace belay::http {
+
+made_operation list_jobs(admitted request)
+{
+    query const& query = request.query;
+    if (auto error = query.only({"state", "limit", "cursor"}))
+        return std::move(*error);
+    auto const limit = query.integer("limit", 1, 1000, 50);
+    if (!limit)
+        return limit.error();
+    auto const cursor =
+        query.integer("cursor", 0, std::numeric_limits<std::int64_t>::max(), 0);
+    if (!cursor)
+        return cursor.error();
+    job_list::selection wanted{.from = static_cast<std::uint64_t>(*cursor),
+                               .limit = static_cast<std::uint64_t>(*limit)};
+    if (auto const word = query.text("state")) {
+        auto const state = parse_job_state(*word);
+        if (!state)
+            return invalid_request("state", "There is no job state " + quoted(*word) +
+                                                "; the states are pending, running, succeeded, "
+                                                "failed and cancelled");
+        wanted.matches = [state](job_state found) { return found == *state; };
+    }
+    return answer_with(succeeded_with_list(
+        {{"batch_id", request.batch->id()}}, "jobs",
+        std::make_unique<job_list>(*request.batch, std::move(wanted), "state",
+                                   job_list::form::page)));
+}
+
+made_operation get_job(admitted request)
+{
+    if (auto error = request.query.only({}))
+        return std::move(*error);
+    response answer{.body = R"({"success":true,"data":)"};
+    append_job(answer.body, *request.batch, request.job, "state");
+    answer.body += '}';
+    return answer_with(std::move(answer));
+}
+
+} // namespace belay::http

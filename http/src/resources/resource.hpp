@@ -1,0 +1,69 @@
+// What the files in this folder have in common: each serves one resource.
+#ifndef BELAY_HTTP_SRC_RESOURCES_RESOURCE_HPP
+#define BELAY_HTTP_SRC_RESOURCES_RESOURCE_HPP
+
+#include "../operation.hpp"
+#include "../request_target.hpp"
+#include "../service.hpp"
+
+#include <belay/job_type.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace belay::http {
+
+/// A request that has passed the checks that come before 400.
+struct admitted {
+    http::service& service;
+    request_head const& head; ///< lives until the operation has been made
+    http::query query;
+    api_key const* key;                  ///< null where none is wanted
+    std::optional<recorded_batch> batch; ///< where the path names one
+    std::uint64_t job = 0;               ///< likewise; below the batch's size
+};
+
+using made_operation = result<std::unique_ptr<operation>>;
+
+/// An operation whose answer is there as soon as it is asked for.
+class immediate final : public operation {
+public:
+    explicit immediate(response answer) : answer_(std::move(answer)) {}
+    [[nodiscard]] step proceed() override { return std::move(answer_); }
+
+private:
+    response answer_;
+};
+
+[[nodiscard]] inline made_operation answer_with(response answer)
+{
+    return made_operation(std::make_unique<immediate>(std::move(answer)));
+}
+
+/// When a piece of work on the server's thread has to make way for others.
+class time_slice {
+public:
+    [[nodiscard]] bool is_over() const noexcept { return std::chrono::steady_clock::now() >= end_; }
+
+private:
+    std::chrono::steady_clock::time_point end_ =
+        std::chrono::steady_clock::now() + std::chrono::microseconds(400);
+};
+
+// One for each line of the table in service.cpp.
+[[nodiscard]] made_operation get_health(admitted request);
+[[nodiscard]] made_operation create_batch(admitted request);
+[[nodiscard]] made_operation list_batches(admitted request);
+[[nodiscard]] made_operation get_batch(admitted request);
+[[nodiscard]] made_operation get_results(admitted request);
+[[nodiscard]] made_operation list_jobs(admitted request);
+[[nodiscard]] made_operation get_job(admitted request);
+[[nodiscard]] made_operation get_batch_state(admitted request);
+[[nodiscard]] made_operation put_batch_state(admitted request);
+[[nodiscard]] made_operation put_job_state(admitted request);
+
+} // namespace belay::http
+
+#endif

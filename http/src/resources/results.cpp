@@ -1,0 +1,81 @@
+// GET /v1/batches/{id}/results: what the jobs of a batch came to.
+#include "../answers.hpp"
+#include "job_list.hpp"
+#include "resource.hpp"
+
+#include <boost/json/object.hpp>
+
+namespace belay::http {
+
+namespace json = boost::json;
+
+namespace {
+
+json::object summary(recorded_batch const& batch, batch_status const& status)
+{
+    auto const text = [](std::string const& value) {
+        return value.empty() ? json::value(nullptr) : json::value(value);
+    };
+    job_counts const& jobs = status.jobs;
+    return {{"batch_name", text(batch.name())},
+            {"status", to_string(status.state)},
+            {"collection", text(batch.collection())},
+            {"completion", json::object{{"successful", jobs.succeeded},
+                                        {"total_items", jobs.total},
+                                        {"completion_rate", static_cast<double>(jobs.succeeded) /
+                                                                static_cast<double>(jobs.total)}}}};
+}
+
+json::object statistics(job_counts const& jobs)
+{
+    return {{"late", jobs.late},
+            {"by_disposition", json::object{{"not_started", jobs.not_started},
+                                            {"stopped", jobs.stopped},
+                                            {"terminated", jobs.terminated},
+                                            {"killed", jobs.killed},
+                                            {"abandoned", jobs.abandoned},
+                                            {"lost", jobs.lost}}},
+            {"retried", 0}};
+}
+
+bool wants_json_lines(std::string_view accept)
+{
+    return accept.find("application/x-ndjson") != std::string_view::npos;
+}
+
+} // namespace
+
+made_operation get_results(admitted request)
+{
+    query const& query = request.query;
+    if (auto error = query.only({"page", "page_size"}))
+        return std::move(*error);
+    auto const page = query.integer("page", 1, 1'000'000'000, 1);
+    if (!page)
+        return page.error();
+    auto const size = query.integer("page_size", 1, 1000, 100);
+    if (!size)
+        return size.error();
+
+    recorded_batch const& batch = *request.batch;
+    batch_status const status = batch.status();
+    job_list::selection wanted{.matches = is_ended};
+    if (wants_json_lines(request.head.accept))
+        return answer_with({.content_type = "application/x-ndjson",
+                            .rest = std::make_unique<job_list>(batch, std::move(wanted), "status",
+                                                               job_list::form::json_lines)});
+
+    std::uint64_t const before = static_cast<std::uint64_t>((*page - 1) * *size);
+    wanted.limit = static_cast<std::uint64_t>(*size);
+    bool const complete = is_terminal(status.state);
+    // Where every job has ended its index tells its place.
+    (complete ? wanted.from : wanted.skip) = before;
+    return answer_with(
+        succeeded_with_list({{"batch_summary", summary(batch, status)},
+                             {"statistics", statistics(status.jobs)},
+                             {"complete", complete}},
+                            "job_results",
+                            std::make_unique<job_list>(batch, std::move(wanted), "status")));
+}
+
+} // namespace belay::http

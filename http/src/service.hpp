@@ -1,0 +1,54 @@
+#ifndef BELAY_HTTP_SRC_SERVICE_HPP
+#define BELAY_HTTP_SRC_SERVICE_HPP
+
+#include "operation.hpp"
+
+#include <belay/engine.hpp>
+#include <belay/http/server.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belay::http {
+
+/// The most bytes that a body may have which is no list of inputs.
+inline constexpr std::uint64_t small_body_bytes_max = 64 * 1024;
+
+/// What the resources work on: the engine, the types, the keys, the limits. Used by the thread of
+/// the server alone, save for `stop_serving`.
+class service {
+public:
+    service(engine& engine, std::vector<offered_type> types, server_options const& options);
+
+    /// Whether the request may be made, and then what it does. The checks come in the order that
+    /// semantics.md gives.
+    [[nodiscard]] result<std::unique_ptr<operation>> admit(request_head const& head);
+
+    /// From here on every request is answered with 503.
+    void stop_serving() noexcept { stopping_ = true; }
+
+    [[nodiscard]] engine& batches() noexcept { return engine_; }
+    [[nodiscard]] server_options const& options() const noexcept { return options_; }
+
+    /// The type of that name, or nothing.
+    [[nodiscard]] offered_type const* find_type(std::string_view name) const;
+    [[nodiscard]] std::string type_names() const;
+
+private:
+    [[nodiscard]] api_key const* authenticate(std::string_view secret) const;
+
+    engine& engine_;
+    std::map<std::string, offered_type, std::less<>> types_;
+    server_options const& options_;
+    std::atomic<bool> stopping_{false};
+};
+
+} // namespace belay::http
+
+#endif

@@ -1,0 +1,455 @@
+#include "session.hpp"
+
+#include "answers.hpp"
+#include "door.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/http.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <ctime>
+#include <random>
+#include <utility>
+#include <variant>
+
+namespace belay::http {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace bhttp = boost::beast::http;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::size_t read_bytes = 16 * 1024;
+constexpr std::size_t chunk_bytes = 16 * 1024;
+
+/// A refused body of at most this is read and dropped, so that the connection can be kept.
+constexpr std::uint64_t skipped_body_bytes_max = 64 * 1024;
+
+/// How much of what a refused client still sends is read before the connection is closed, so that
+/// it gets to see the answer.
+constexpr std::size_t lingering_bytes_max = 1024 * 1024;
+constexpr std::chrono::seconds lingering_time_max{2};
+
+/// The client is gone, or too slow, or the connection is to end: there is nobody to answer.
+struct connection_over {};
+
+std::string make_request_id()
+{
+    static std::uint64_t const process = [] {
+        std::random_device random;
+        return (std::uint64_t{random()} << 32) | random();
+    }();
+    static std::atomic<std::uint64_t> next{0};
+    std::array<char, 40> text{};
+    std::snprintf(text.data(), text.size(), "req-%016llx-%llx",
+                  static_cast<unsigned long long>(process),
+                  static_cast<unsigned long long>(++next));
+    return text.data();
+}
+
+/// The Date field, which every answer of an origin server has.
+std::string http_date()
+{
+    std::time_t const now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    std::array<char, 40> text{};
+    std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    return text.data();
+}
+
+std::string joined(bhttp::fields const& fields, bhttp::field name)
+{
+    std::string text;
+    auto const [begin, end] = fields.equal_range(name);
+    for (auto field = begin; field != end; ++field)
+        text.append(text.empty() ? "" : ", ").append(field->value());
+    return text;
+}
+
+std::string key_of(bhttp::fields const& fields)
+{
+    if (auto const found = fields.find("X-Api-Key"); found != fields.end())
+        return std::string(found->value());
+    constexpr std::string_view scheme = "bearer ";
+    std::string_view const given = fields[bhttp::field::authorization];
+    if (given.size() > scheme.size() && beast::iequals(given.substr(0, scheme.size()), scheme))
+        return std::string(given.substr(scheme.size()));
+    return {};
+}
+
+} // namespace
+
+/// A request on its way, and what has to be known to answer it.
+struct session::exchange {
+    explicit exchange(std::size_t header_bytes_max)
+    {
+        parser.header_limit(static_cast<std::uint32_t>(header_bytes_max));
+        parser.body_limit(boost::none); // how much it may be is known once the target is
+    }
+
+    std::string id = make_request_id();
+    bhttp::request_parser<bhttp::buffer_body> parser;
+    request_head head;
+    bool body_done = true;
+    session::after after = session::after::close;
+    bool bodiless = false; ///< the answer must not have a body
+};
+
+/// Counts a request as under way while it lives.
+class session::request_count {
+public:
+    explicit request_count(std::size_t& count) : count_(count) { ++count_; }
+    request_count(request_count const&) = delete;
+    request_count& operator=(request_count const&) = delete;
+    ~request_count() { --count_; }
+
+private:
+    std::size_t& count_;
+};
+
+session::session(asio::ip::tcp::socket socket, service& service, session_counts& counts,
+                 std::string listen_address, bool on_loopback)
+    : stream_(std::move(socket)), service_(service), counts_(counts),
+      listen_address_(std::move(listen_address)), on_loopback_(on_loopback)
+{
+    error_code ignored;
+    stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+}
+
+void session::close() noexcept
+{
+    error_code ignored;
+    stream_.socket().close(ignored);
+}
+
+asio::awaitable<void> session::run()
+{
+    auto const self = shared_from_this();
+    try {
+        while (co_await serve_one()) {
+        }
+    } catch (connection_over const&) {
+    } catch (std::exception const& fault) {
+        spdlog::error("a connection was closed: {}", fault.what());
+    }
+    close();
+}
+
+asio::awaitable<bool> session::serve_one()
+{
+    exchange exchange(service_.options().header_bytes_max);
+    busy_ = false;
+    std::size_t const header_bytes = co_await read_header(exchange);
+    if (header_bytes != 0)
+        co_await answer_request(exchange);
+    if (exchange.after == after::linger)
+        co_await linger();
+    co_return exchange.after == after::keep;
+}
+
+asio::awaitable<std::size_t> session::read_some()
+{
+    std::size_t const before = input_.size();
+    input_.resize(before + read_bytes);
+    error_code error;
+    std::size_t const got = co_await stream_.async_read_some(
+        asio::buffer(input_.data() + before, read_bytes),
+        asio::redirect_error(asio::use_awaitable, error));
+    input_.resize(before + got);
+    if (error)
+        throw connection_over{};
+    last_active_ = std::chrono::steady_clock::now();
+    co_return got;
+}
+
+/// Reads a header and hands it to the parser. 0 if it was refused and that has been answered.
+asio::awaitable<std::size_t> session::read_header(exchange& exchange)
+{
+    server_options const& options = service_.options();
+    std::size_t seen = 0;
+    std::optional<api_error> refused;
+    if (input_.empty())
+        stream_.expires_after(options.idle_time_max);
+    else
+        stream_.expires_after(options.header_time_max);
+    while (true) {
+        // Empty lines before a request are to be ignored (RFC 9112, 2.2).
+        while (input_.starts_with("\r\n"))
+            input_.erase(0, 2);
+        std::size_t const end = input_.find("\r\n\r\n", seen < 3 ? 0 : seen - 3);
+        std::size_t const size = end == std::string::npos ? input_.size() : end + 4;
+        if (size > options.header_bytes_max) {
+            refused = header_too_large(options.header_bytes_max);
+            break;
+        }
+        if (end != std::string::npos) {
+            refused = inspect_header(std::string_view(input_).substr(0, size));
+            seen = size;
+            break;
+        }
+        // A line that ends in LF alone is refused now, since the end of the header would never be
+        // seen.
+        auto const bare = input_.find('\n', seen);
+        if (bare != std::string::npos && (bare == 0 || input_[bare - 1] != '\r')) {
+            refused = inspect_header(input_);
+            break;
+        }
+        seen = bare == std::string::npos ? input_.size() : bare + 1;
+        bool const first = input_.empty();
+        co_await read_some();
+        if (first)
+            stream_.expires_after(options.header_time_max);
+    }
+
+    if (!refused) {
+        error_code error;
+        exchange.parser.eager(false);
+        std::size_t const used = exchange.parser.put(asio::buffer(input_.data(), seen), error);
+        if (error && error != bhttp::error::need_more)
+            refused = invalid_request({}, "The request could not be read: " + error.message());
+        else if (!exchange.parser.is_header_done() || used != seen)
+            refused = invalid_request({}, "The request could not be read: bad header");
+        else
+            input_.erase(0, seen);
+    }
+    if (!refused)
+        co_return seen;
+    exchange.after = after::linger;
+    co_await write(exchange, failed(*refused, exchange.id));
+    co_return 0;
+}
+
+asio::awaitable<void> session::answer_request(exchange& exchange)
+{
+    auto const& message = exchange.parser.get();
+    request_head& head = exchange.head;
+    head.method = message.method_string();
+    head.target = message.target();
+    head.api_key = key_of(message);
+    head.content_type = message[bhttp::field::content_type];
+    head.accept = joined(message, bhttp::field::accept);
+    head.prefer = joined(message, bhttp::field::prefer);
+    if (auto const length = exchange.parser.content_length())
+        head.content_length = *length;
+    head.has_body = exchange.parser.chunked() || head.content_length.value_or(0) != 0;
+    exchange.body_done = !head.has_body;
+    exchange.bodiless = head.method == "HEAD";
+    exchange.after = exchange.parser.keep_alive() ? after::keep : after::close;
+
+    busy_ = true;
+    std::optional<api_error> refused;
+    std::unique_ptr<operation> operation;
+    if (on_loopback_ && !is_loopback_host(message[bhttp::field::host], listen_address_)) {
+        refused = misdirected_request();
+    } else if (auto admitted = service_.admit(head)) {
+        operation = std::move(*admitted);
+        if (!operation->is_cancel() && counts_.requests >= service_.options().requests_max)
+            refused = unavailable("Too many requests are under way");
+    } else {
+        refused = admitted.error();
+    }
+    if (refused) {
+        co_await skip_body(exchange);
+        co_await write(exchange, failed(*refused, exchange.id));
+        co_return;
+    }
+    response answer;
+    {
+        request_count const count(operation->is_cancel() ? counts_.cancels : counts_.requests);
+        answer = co_await perform(exchange, *operation);
+    }
+    co_await write(exchange, std::move(answer));
+}
+
+asio::awaitable<response> session::perform(exchange& exchange, operation& operation)
+{
+    std::string fault;
+    try {
+        if (!exchange.body_done)
+            co_await read_body(exchange, operation);
+        while (true) {
+            step next = operation.proceed();
+            if (auto* const answer = std::get_if<response>(&next))
+                co_return std::move(*answer);
+            if (auto const* const error = std::get_if<api_error>(&next))
+                co_return failed(*error, exchange.id);
+            if (auto const* const wanted = std::get_if<wait_for_end>(&next))
+                co_await wait(*wanted);
+            else
+                co_await asio::post(stream_.get_executor(), asio::use_awaitable);
+        }
+    } catch (api_error const& error) {
+        exchange.after = exchange.body_done ? exchange.after : after::linger;
+        co_return failed(error, exchange.id);
+    } catch (std::exception const& thrown) {
+        fault = thrown.what();
+    }
+    spdlog::error("{}: {} {} failed: {}", exchange.id, exchange.head.method, exchange.head.target,
+                  fault);
+    exchange.after = after::linger;
+    co_return failed(processing_error("The request failed inside the server"), exchange.id);
+}
+
+asio::awaitable<void> session::read_body(exchange& exchange, operation& operation)
+{
+    auto& parser = exchange.parser;
+    std::uint64_t const most = operation.body_bytes_max();
+    parser.body_limit(std::max<std::uint64_t>(most, skipped_body_bytes_max));
+    stream_.expires_after(service_.options().request_time_max);
+    if (beast::iequals(parser.get()[bhttp::field::expect], "100-continue") && input_.empty()) {
+        constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+        co_await asio::async_write(stream_, asio::buffer(go_on), asio::use_awaitable);
+    }
+    std::array<char, read_bytes> piece; // NOLINT: filled by the parser
+    std::uint64_t taken = 0;
+    while (!parser.is_done()) {
+        parser.get().body() = {.data = piece.data(), .size = piece.size(), .more = true};
+        error_code error;
+        std::size_t const used = parser.put(asio::buffer(input_), error);
+        input_.erase(0, used);
+        if (error == bhttp::error::body_limit)
+            throw payload_too_large(most);
+        if (error && error != bhttp::error::need_more && error != bhttp::error::need_buffer)
+            throw invalid_request({}, "The body could not be read: " + error.message());
+        std::size_t const got = piece.size() - parser.get().body().size;
+        taken += got;
+        // A body where none is wanted is dropped.
+        if (taken > most && most != 0)
+            throw payload_too_large(most);
+        if (got != 0 && most != 0)
+            if (auto refused = operation.take({piece.data(), got}))
+                throw std::move(*refused);
+        if (!parser.is_done() && (input_.empty() || (used == 0 && got == 0)))
+            co_await read_some();
+    }
+    exchange.body_done = true;
+}
+
+asio::awaitable<void> session::skip_body(exchange& exchange)
+{
+    if (exchange.body_done)
+        co_return;
+    auto const length = exchange.head.content_length;
+    bool const expects = !exchange.parser.get()[bhttp::field::expect].empty();
+    if (!length || *length > skipped_body_bytes_max || expects) {
+        exchange.after = after::linger;
+        co_return;
+    }
+    stream_.expires_after(service_.options().request_time_max);
+    while (input_.size() < *length)
+        co_await read_some();
+    input_.erase(0, *length);
+    exchange.body_done = true;
+}
+
+asio::awaitable<void> session::wait(wait_for_end const& wanted)
+{
+    auto const timer =
+        std::make_shared<asio::steady_timer>(stream_.get_executor(), wanted.at_most);
+    auto const subscription = wanted.subscribe([timer, executor = stream_.get_executor()] {
+        asio::post(executor, [timer] { timer->cancel(); });
+    });
+    error_code ended;
+    co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    wanted.unsubscribe(subscription);
+}
+
+asio::awaitable<void> session::write(exchange& exchange, response answer)
+{
+    // From here on only the client is waited for: it may have to give way to another.
+    busy_ = false;
+    auto const& request = exchange.parser.get();
+    unsigned const version = exchange.parser.is_header_done() ? request.version() : 11;
+    bool const streamed = answer.rest != nullptr;
+    if (streamed && version < 11)
+        exchange.after = after::close;
+
+    bhttp::response<bhttp::string_body> message(static_cast<bhttp::status>(answer.status), version);
+    message.set(bhttp::field::date, http_date());
+    message.set(bhttp::field::content_type, answer.content_type);
+    message.set(bhttp::field::cache_control, "no-store");
+    message.set("X-Content-Type-Options", "nosniff");
+    message.set("X-Request-Id", exchange.id);
+    for (auto const& [name, value] : answer.fields)
+        message.set(name, value);
+    message.keep_alive(exchange.after == after::keep);
+    if (streamed)
+        message.chunked(version >= 11);
+    else
+        message.content_length(answer.body.size());
+    if (!streamed && !exchange.bodiless)
+        message.body() = std::move(answer.body);
+
+    stream_.expires_after(service_.options().request_time_max);
+    bhttp::response_serializer<bhttp::string_body> serializer(message);
+    error_code error;
+    if (streamed || exchange.bodiless)
+        co_await bhttp::async_write_header(stream_, serializer,
+                                           asio::redirect_error(asio::use_awaitable, error));
+    else
+        co_await bhttp::async_write(stream_, serializer,
+                                    asio::redirect_error(asio::use_awaitable, error));
+    if (error)
+        throw connection_over{};
+    last_active_ = std::chrono::steady_clock::now();
+    if (streamed && !exchange.bodiless)
+        co_await write_rest(exchange, answer);
+}
+
+asio::awaitable<void> session::write_rest(exchange& exchange, response& answer)
+{
+    bool const chunked = exchange.parser.get().version() >= 11;
+    std::string piece = std::move(answer.body);
+    bool more = true;
+    while (more || !piece.empty()) {
+        if (more)
+            more = answer.rest->next(piece);
+        if (more && piece.size() < chunk_bytes) {
+            co_await asio::post(stream_.get_executor(), asio::use_awaitable);
+            continue;
+        }
+        stream_.expires_after(service_.options().request_time_max);
+        error_code error;
+        if (chunked)
+            co_await asio::async_write(stream_, bhttp::make_chunk(asio::buffer(piece)),
+                                       asio::redirect_error(asio::use_awaitable, error));
+        else
+            co_await asio::async_write(stream_, asio::buffer(piece),
+                                       asio::redirect_error(asio::use_awaitable, error));
+        if (error)
+            throw connection_over{};
+        last_active_ = std::chrono::steady_clock::now();
+        piece.clear();
+    }
+    if (chunked)
+        co_await asio::async_write(stream_, bhttp::make_chunk_last(), asio::use_awaitable);
+}
+
+asio::awaitable<void> session::linger()
+{
+    // Closing a socket that still has input resets the connection, and with it the answer.
+    error_code ignored;
+    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(lingering_time_max);
+    std::size_t read = 0;
+    while (read < lingering_bytes_max) {
+        input_.clear();
+        read += co_await read_some();
+    }
+}
+
+} // namespace belay::http

@@ -1,0 +1,103 @@
+#include "text.hpp"
+
+#include <algorithm>
+
+namespace belay::http {
+
+namespace {
+
+constexpr unsigned byte_at(std::string_view text, std::size_t index) noexcept
+{
+    return static_cast<unsigned char>(text[index]);
+}
+
+constexpr bool is_continuation(unsigned byte) noexcept
+{
+    return (byte & 0xC0) == 0x80;
+}
+
+/// The bytes of the character that `text` begins with, 0 if it does not begin with one. Table 3-7
+/// of the Unicode standard: what is special is the range of the second byte.
+std::size_t character_length(std::string_view text) noexcept
+{
+    unsigned const first = byte_at(text, 0);
+    if (first < 0x80)
+        return 1;
+    std::size_t const length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3
+                                              : first < 0xF5   ? 4
+                                                               : 0;
+    if (length == 0 || text.size() < length)
+        return 0;
+    unsigned const second = byte_at(text, 1);
+    unsigned const lowest = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    unsigned const highest = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    if (second < lowest || second > highest)
+        return 0;
+    for (std::size_t index = 2; index < length; ++index)
+        if (!is_continuation(byte_at(text, index)))
+            return 0;
+    return length;
+}
+
+/// C0, DEL and C1.
+bool is_control(std::string_view character) noexcept
+{
+    unsigned const first = byte_at(character, 0);
+    return first < 0x20 || first == 0x7F || (first == 0xC2 && byte_at(character, 1) < 0xA0);
+}
+
+void append_hex(std::string& out, std::string_view bytes)
+{
+    constexpr char digits[] = "0123456789abcdef";
+    for (unsigned char const byte : bytes) {
+        out += "\\x";
+        out += digits[byte >> 4];
+        out += digits[byte & 15];
+    }
+}
+
+} // namespace
+
+bool is_utf8(std::string_view text) noexcept
+{
+    while (!text.empty()) {
+        std::size_t const length = character_length(text);
+        if (length == 0)
+            return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+std::size_t count_characters(std::string_view utf8) noexcept
+{
+    return static_cast<std::size_t>(std::ranges::count_if(
+        utf8, [](char byte) { return !is_continuation(static_cast<unsigned char>(byte)); }));
+}
+
+std::string shown(std::string_view text, std::size_t characters_max)
+{
+    std::string out;
+    for (std::size_t count = 0; !text.empty() && count < characters_max; ++count) {
+        std::size_t const length = character_length(text);
+        auto const character = text.substr(0, length == 0 ? 1 : length);
+        if (length == 0 || is_control(character)) {
+            append_hex(out, character);
+        } else {
+            if (character == "\"" || character == "\\")
+                out += '\\';
+            out += character;
+        }
+        text.remove_prefix(character.size());
+    }
+    if (!text.empty())
+        out += "…";
+    return out;
+}
+
+std::string quoted(std::string_view text, std::size_t characters_max)
+{
+    return '"' + shown(text, characters_max) + '"';
+}
+
+} // namespace belay::http

@@ -1,0 +1,27 @@
+// UTF-8, and how text from outside is shown in messages.
+#ifndef BELAY_HTTP_SRC_TEXT_HPP
+#define BELAY_HTTP_SRC_TEXT_HPP
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace belay::http {
+
+/// Whether `text` is well-formed UTF-8: no overlong forms, no surrogates, nothing cut off.
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+
+/// How many characters (code points) well-formed UTF-8 has.
+[[nodiscard]] std::size_t count_characters(std::string_view utf8) noexcept;
+
+/// `text` as a message may show it: at most `characters_max` characters of it and then `…`; quotes
+/// and backslashes after a backslash, control characters and bytes that are not UTF-8 as `\xNN`.
+/// Always well-formed UTF-8.
+[[nodiscard]] std::string shown(std::string_view text, std::size_t characters_max = 64);
+
+/// The same between double quotes.
+[[nodiscard]] std::string quoted(std::string_view text, std::size_t characters_max = 64);
+
+} // namespace belay::http
+
+#endif

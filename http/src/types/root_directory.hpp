@@ -1,0 +1,85 @@
+// The files that jobs may read: those beneath one directory.
+#ifndef BELAY_HTTP_SRC_TYPES_ROOT_DIRECTORY_HPP
+#define BELAY_HTTP_SRC_TYPES_ROOT_DIRECTORY_HPP
+
+#include <belay/http/types.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace belay::http {
+
+/// A descriptor that is closed at the end.
+class descriptor {
+public:
+    descriptor() = default;
+    explicit descriptor(int number) noexcept : number_(number) {}
+    ~descriptor();
+    descriptor(descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    descriptor& operator=(descriptor&& other) noexcept
+    {
+        std::swap(number_, other.number_);
+        return *this;
+    }
+
+    [[nodiscard]] int number() const noexcept { return number_; } ///< -1 if there is none
+
+private:
+    int number_ = -1;
+};
+
+/// A regular file, open for reading. Its errors are `job_failure`s (`input`) that show the path as
+/// the client gave it.
+class input_file {
+public:
+    input_file(descriptor file, std::uint64_t size, std::string shown_path) noexcept
+        : file_(std::move(file)), size_(size), shown_path_(std::move(shown_path))
+    {
+    }
+
+    /// How many bytes it had when it was opened.
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+    /// Reads on from where the last call ended; 0 at the end of the file.
+    [[nodiscard]] std::size_t read(std::span<std::byte> buffer) const;
+
+    /// Fails the job: "<the path> <what>".
+    [[noreturn]] void fail(std::string_view what) const;
+
+private:
+    descriptor file_;
+    std::uint64_t size_;
+    std::string shown_path_;
+};
+
+/// Lifetime: neither copied nor moved; bodies share it. Thread safety: `open` may be called from
+/// any thread.
+class root_directory {
+public:
+    /// No directory: every path is refused.
+    root_directory() = default;
+
+    /// As `open_root`.
+    explicit root_directory(std::filesystem::path const& path);
+
+    root_directory(root_directory const&) = delete;
+    root_directory& operator=(root_directory const&) = delete;
+
+    /// Opens a regular file beneath the directory, never anything else: links that lead out, and
+    /// `..` beyond it, are not followed, and a FIFO or a device is let go of without being read.
+    /// Does not block. Throws `job_failure`: `input` for whatever is wrong with the path, in a
+    /// message that shows it and nothing else; `failed` if the server has no descriptor left.
+    [[nodiscard]] input_file open(std::string_view path) const;
+
+private:
+    descriptor directory_;
+};
+
+} // namespace belay::http
+
+#endif

@@ -1,0 +1,164 @@
+#include "views.hpp"
+
+#include "timestamps.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <cmath>
+
+namespace belay::http {
+
+namespace json = boost::json;
+
+namespace {
+
+json::value grace_view(std::optional<std::chrono::milliseconds> grace)
+{
+    return grace ? json::value(grace->count()) : json::value(nullptr);
+}
+
+json::value text_or_null(std::string const& text)
+{
+    return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+json::object progress_view(job_counts const& jobs)
+{
+    double const share =
+        jobs.total == 0 ? 1.0 : static_cast<double>(jobs.ended()) / static_cast<double>(jobs.total);
+    // Rounded down, so that 100 means all.
+    return {{"percentage", std::floor(share * 10'000) / 100},
+            {"completed", jobs.ended()},
+            {"total", jobs.total}};
+}
+
+json::object timing_view(batch_status const& status)
+{
+    return {{"created_at", to_micros(status.created_at)},
+            {"started_at", time_view(status.started_at)},
+            {"ended_at", time_view(status.ended_at)},
+            {"estimated_completion", nullptr}};
+}
+
+/// The path that an input names, or null.
+json::value filename_of(std::string_view input)
+{
+    boost::system::error_code error;
+    json::value const value = json::parse(input, error);
+    if (!error && value.is_object())
+        if (auto const* const path = value.as_object().if_contains("path"))
+            return *path;
+    return nullptr;
+}
+
+json::value error_view(job_status const& job)
+{
+    if (!job.failure)
+        return nullptr;
+    return json::object{{"code", to_string(*job.failure)}, {"message", job.message}};
+}
+
+} // namespace
+
+std::string path_of(recorded_batch const& batch) { return "/v1/batches/" + batch.id(); }
+
+json::value time_view(std::optional<time_point> time)
+{
+    return time ? json::value(to_micros(*time)) : json::value(nullptr);
+}
+
+json::value cancel_view(std::optional<cancel_record> const& cancel)
+{
+    if (!cancel)
+        return nullptr;
+    json::value escalated = nullptr;
+    if (auto const& last = cancel->escalated)
+        escalated = json::object{{"at", to_micros(last->at)},
+                                 {"by", last->by},
+                                 {"mode", to_string(last->mode)},
+                                 {"grace_ms", grace_view(last->grace)}};
+    return json::object{{"requested_at", to_micros(cancel->requested_at)},
+                        {"finished_at", time_view(cancel->finished_at)},
+                        {"deadline_at", time_view(cancel->deadline_at)},
+                        {"mode", to_string(cancel->mode)},
+                        {"grace_ms", grace_view(cancel->grace)},
+                        {"cause", to_string(cancel->cause)},
+                        {"requested_by", cancel->requested_by},
+                        {"reason", text_or_null(cancel->reason)},
+                        {"escalated", std::move(escalated)}};
+}
+
+json::object state_view(recorded_batch const& batch, batch_status const& status,
+                        batch_state previous, bool changed)
+{
+    job_counts const& jobs = status.jobs;
+    return {{"batch_id", batch.id()},
+            {"previous_state", to_string(previous)},
+            {"current_state", to_string(status.state)},
+            {"timestamp", to_seconds(status.entered_at)},
+            {"changed", changed},
+            {"cancel", cancel_view(status.cancel)},
+            {"jobs", json::object{{"total", jobs.total},
+                                  {"pending", jobs.pending},
+                                  {"succeeded", jobs.succeeded},
+                                  {"failed", jobs.failed},
+                                  {"late", jobs.late},
+                                  {"not_started", jobs.not_started},
+                                  {"stopped", jobs.stopped},
+                                  {"terminated", jobs.terminated},
+                                  {"killed", jobs.killed},
+                                  {"abandoned", jobs.abandoned},
+                                  {"lost", jobs.lost},
+                                  {"still_running", jobs.running}}}};
+}
+
+json::object summary_view(recorded_batch const& batch, batch_status const& status)
+{
+    return {{"batch_id", batch.id()},
+            {"batch_name", text_or_null(batch.name())},
+            {"type", batch.type()},
+            {"status", to_string(status.state)},
+            {"progress", progress_view(status.jobs)},
+            {"timing", timing_view(status)}};
+}
+
+json::object batch_view(recorded_batch const& batch, batch_status const& status)
+{
+    job_counts const& jobs = status.jobs;
+    json::object view = summary_view(batch, status);
+    view["options"] = json::object{{"concurrency", batch.concurrency()},
+                                   {"grace_ms", batch.grace().count()}};
+    view["jobs"] = json::object{{"total", jobs.total},         {"pending", jobs.pending},
+                                {"running", jobs.running},     {"succeeded", jobs.succeeded},
+                                {"failed", jobs.failed},       {"cancelled", jobs.cancelled()}};
+    view["cancel"] = cancel_view(status.cancel);
+    return view;
+}
+
+void append_job(std::string& out, recorded_batch const& batch, std::uint64_t index,
+                std::string_view state_name)
+{
+    job_status const job = batch.job(index);
+    std::string_view const input = batch.input(index);
+    json::object view{{"job", index}, {"filename", filename_of(input)}};
+    view[state_name] = to_string(job.state);
+    view["disposition"] = job.state == job_state::cancelled
+                              ? json::value(to_string(job.disposition))
+                              : json::value(nullptr);
+    view["late"] = job.late;
+    view["attempt"] = job.attempt;
+    view["started_at"] = time_view(job.started_at);
+    view["ended_at"] = time_view(job.ended_at);
+    view["progress"] = job.progress ? json::value(*job.progress) : json::value(nullptr);
+    view["error"] = error_view(job);
+
+    // Inputs and results are JSON already.
+    out += json::serialize(view);
+    out.back() = ',';
+    out.append("\"input\":").append(input).append(",\"result\":");
+    out.append(job.state == job_state::succeeded ? batch.output(index).value() : "null");
+    out += '}';
+}
+
+} // namespace belay::http

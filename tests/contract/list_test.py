@@ -1,0 +1,201 @@
+"""GET /v1/batches, /v1/batches/{id}, /jobs and /jobs/{n}."""
+
+import itertools
+
+import shapes
+from checks import check, equal, until
+from suite import test
+
+tags = itertools.count()
+SUMMARY = ("batch_id", "batch_name", "type", "status")
+
+
+def tag():
+    """A batch_name that no other test has."""
+    return f"list-{next(tags)}"
+
+
+def listed(client, query):
+    data = client.get("/v1/batches" + query).is_(200).data
+    shapes.members(data, {"batches": list, "next_cursor": shapes.maybe(str)}, "data")
+    for entry in data["batches"]:
+        for name in SUMMARY:
+            check(name in entry, f"an entry without {name}: {entry}")
+    return data
+
+
+def ids(data):
+    return [entry["batch_id"] for entry in data["batches"]]
+
+
+@test
+def newest_first(suite):
+    """the list is newest first, and pages by limit and cursor"""
+    client, name = suite.client, tag()
+    made = [client.run("sleep", [0], batch_name=name) for _ in range(5)]
+
+    whole = listed(client, f"?batch_name={name}")
+    equal((ids(whole), whole["next_cursor"]), (made[::-1], None), "all of them")
+
+    found, cursor = [], ""
+    while cursor is not None:
+        page = listed(client, f"?batch_name={name}&limit=2" + (cursor and f"&cursor={cursor}"))
+        check(len(page["batches"]) <= 2, "a page is too long")
+        found += ids(page)
+        cursor = page["next_cursor"]
+    equal(found, made[::-1], "all pages")
+    equal(listed(client, f"?batch_name={name}&limit=5")["next_cursor"], None, "next_cursor")
+
+
+@test
+def default_limit(suite):
+    """50 unless said"""
+    client, name = suite.client, tag()
+    made = [client.create("sleep", [0], batch_name=name) for _ in range(51)]
+    data = listed(client, f"?batch_name={name}")
+    equal(ids(data), made[:0:-1], "the first page")
+    rest = listed(client, f"?batch_name={name}&cursor={data['next_cursor']}")
+    equal((ids(rest), rest["next_cursor"]), (made[:1], None), "the second page")
+
+
+@test
+def filters(suite):
+    """filters by status, type, name and time"""
+    client, name = suite.client, tag()
+    completed = client.run("sleep", [0], batch_name=name)
+    cancelled = client.sleeping(jobs=2, batch_name=name)
+    client.change(cancelled)
+    running = client.sleeping(jobs=2, batch_name=name)
+    sums = client.create("checksum", ["a.txt"], batch_name=name)
+
+    for query, wanted in (("&status=completed", [completed]), ("&status=cancelled", [cancelled]),
+                          ("&status=running", [running]), ("&status=created", [sums]),
+                          ("&type=checksum", [sums]), ("&type=nothing", []), ("&status=expired", []),
+                          ("&status=running&type=sleep", [running])):
+        equal(ids(listed(client, f"?batch_name={name}{query}")), wanted, query)
+    created = client.status(cancelled)["timing"]["created_at"]
+    equal(ids(listed(client, f"?batch_name={name}&created_after={created}")), [sums, running],
+          "created after")
+    equal(ids(listed(client, f"?batch_name={name}&created_before={created}")), [completed],
+          "created before")
+    equal(ids(listed(client, f"?batch_name={name}&created_before=2020-01-01T00:00:00Z")), [], "none")
+
+
+@test
+def bad_queries(suite):
+    """400 with details.field for a bad query, everywhere"""
+    client = suite.client
+    batch = client.run("sleep", [0])
+    one = f"/v1/batches/{batch}"
+    for path, field in (
+            ("/v1/batches?limit=0", "limit"), ("/v1/batches?limit=x", "limit"),
+            ("/v1/batches?limit=-1", "limit"), ("/v1/batches?limit=99999999999999999999", "limit"),
+            ("/v1/batches?status=gone", "status"), ("/v1/batches?created_after=today", "created_after"),
+            ("/v1/batches?created_before=2024-13-01T00:00:00Z", "created_before"),
+            ("/v1/batches?cursor=x", "cursor"), ("/v1/batches?nothing=1", "nothing"),
+            ("/v1/batches?limit=1&limit=2", "limit"), (one + "?fields=nothing", "fields"),
+            (one + "?metrics_only=1", "metrics_only"), (one + "?include_errors=", "include_errors"),
+            (one + "?x=y", "x"), (one + "/state?x=y", "x"), (one + "/jobs?state=gone", "state"),
+            (one + "/jobs?limit=0", "limit"), (one + "/jobs?cursor=-1", "cursor"),
+            (one + "/jobs?page=1", "page"), (one + "/jobs/0?x=1", "x"),
+            (one + "/results?page=0", "page"), (one + "/results?page=-1", "page"),
+            (one + "/results?page=1.0", "page"), (one + "/results?page=", "page"),
+            (one + "/results?page_size=0", "page_size"), (one + "/results?page_size=1001", "page_size"),
+            (one + "/results?page_size=+1", "page_size"), (one + "/results?limit=1", "limit")):
+        answer = client.get(path)
+        check(answer.status == 400, f"{path} is answered {answer.text[:300]!r}")
+        answer.is_(400, "invalid_request", field)
+
+
+@test
+def status(suite):
+    """GET /v1/batches/{id}: all members, while it runs and at its end"""
+    client = suite.client
+    batch = client.create("checksum", ["a.txt", "missing", "gone"], batch_name="three")
+    client.until_ended(batch)
+
+    data = client.status(batch)
+
+    equal((data["status"], data["type"], data["batch_name"]), ("completed", "checksum", "three"), "it")
+    equal(data["jobs"], {"total": 3, "pending": 0, "running": 0, "succeeded": 1, "failed": 2,
+                         "cancelled": 0}, "jobs")
+    equal(sorted(error["count"] for error in data["errors"]), [1, 1], "the errors' counts")
+    equal({error["code"] for error in data["errors"]}, {"input"}, "the errors' codes")
+    running = client.status(client.sleeping(jobs=4))
+    equal((running["status"], running["progress"]["completed"]), ("running", 0), "a running batch")
+
+
+@test
+def status_parameters(suite):
+    """include_errors, include_job_details, metrics_only and fields choose what is shown"""
+    client = suite.client
+    batch = client.run("checksum", ["a.txt", "missing"])
+    path = f"/v1/batches/{batch}"
+
+    def got(query):
+        return client.get(path + query).is_(200).data
+
+    whole = client.status(batch)
+    equal(got("?include_errors=true"), whole, "include_errors=true")
+    without = dict(whole)
+    del without["errors"]
+    equal(got("?include_errors=false"), without, "include_errors=false")
+    equal(got("?fields=batch_id,jobs"), {"batch_id": batch, "jobs": whole["jobs"]}, "fields")
+    equal(got("?fields=status"), {"status": "completed"}, "fields=status")
+    metrics = got("?metrics_only=true")
+    check(metrics["jobs"] == whole["jobs"] and "errors" not in metrics and len(metrics) < len(whole),
+          f"metrics_only gives {metrics}")
+    details = got("?include_job_details=true")
+    extra = set(details) - set(whole)
+    equal(len(extra), 1, f"the members that include_job_details adds: {extra}")
+    equal([shapes.job(job)["state"] for job in details[extra.pop()]], ["succeeded", "failed"], "jobs")
+
+
+@test
+def jobs(suite):
+    """the list of jobs, by state, limit and cursor"""
+    client = suite.client
+    batch = client.create("sleep", [0, 3_600_000, 0, 3_600_000, 0, 0], options={"concurrency": 2})
+    until(lambda: client.state(batch)["jobs"]["still_running"] == 2, "two running jobs")
+
+    def numbers(query):
+        data = client.get(f"/v1/batches/{batch}/jobs{query}").is_(200).data
+        check({"jobs", "next_cursor"} <= set(data), f"members: {sorted(data)}")
+        return [shapes.job(job)["job"] for job in data["jobs"]], data["next_cursor"]
+
+    equal(numbers(""), ([0, 1, 2, 3, 4, 5], None), "all")
+    for state, wanted in (("succeeded", [0, 2]), ("running", [1, 3]), ("pending", [4, 5]),
+                          ("failed", []), ("cancelled", [])):
+        equal(numbers(f"?state={state}"), (wanted, None), state)
+    found, cursor = [], ""
+    while cursor is not None:
+        page, cursor = numbers("?limit=4" + (cursor and f"&cursor={cursor}"))
+        check(0 < len(page) <= 4, f"a page of {len(page)}")
+        found += page
+    equal(found, [0, 1, 2, 3, 4, 5], "all pages")
+    equal(numbers("?state=succeeded&limit=2"), ([0, 2], None), "a page that is just full")
+
+
+@test
+def job(suite):
+    """one job: before, while and after it runs"""
+    client = suite.client
+    batch = client.create("sleep", [0, 3_600_000, 0], options={"concurrency": 1})
+    client.until_running(batch, 1)
+    ended, running, pending = (client.job(batch, n) for n in range(3))
+
+    equal((ended["state"], ended["result"], ended["attempt"]), ("succeeded", {"ms": 0}, 1), "the first")
+    equal((running["state"], running["result"], running["ended_at"]), ("running", None, None),
+          "the second")
+    equal((pending["state"], pending["started_at"], pending["late"]), ("pending", None, False),
+          "the third")
+    check(ended["ended_at"] <= running["started_at"], "the second started before the first ended")
+
+
+@test
+def health(suite):
+    """/healthz wants no key"""
+    suite.client.get("/healthz", key=None).is_(200)
+    suite.client.get("/healthz", key="wrong").is_(200)
+    suite.client.call("HEAD", "/healthz", key=None).is_(200)
+    suite.client.call("DELETE", "/healthz", key=None)

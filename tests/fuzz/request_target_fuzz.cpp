@@ -1,0 +1,58 @@
+// A target that is accepted is UTF-8 without NUL once decoded, and survives being encoded again.
+#include "request_target.hpp"
+
+#include "require.hpp"
+#include "text.hpp"
+
+#include <cstdio>
+#include <string>
+
+using namespace belay::http;
+
+namespace {
+
+std::string encoded(request_target const& target)
+{
+    std::string out;
+    for (auto const& segment : target.segments) {
+        out += '/';
+        for (unsigned char const byte : segment) {
+            char hex[4];
+            std::snprintf(hex, sizeof hex, "%%%02x", byte);
+            out += hex;
+        }
+    }
+    return out.empty() ? "/" : out;
+}
+
+void check_error(api_error const& error)
+{
+    require(error.status == 400 && error.code == "invalid_request");
+    require(is_utf8(error.message) && error.message.size() < 1000);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size)
+{
+    auto const target = parse_target(as_text(data, size));
+    if (!target) {
+        check_error(target.error());
+        return 0;
+    }
+
+    for (auto const& segment : target->segments)
+        require(is_utf8(segment) && segment.find('\0') == std::string::npos);
+    require(parse_target(encoded(*target)).value().segments == target->segments);
+
+    auto const& query = target->query;
+    if (auto const error = query.only({"page", "after"}))
+        check_error(*error);
+    if (auto const page = query.integer("page", 1, 1000, 1))
+        require(*page >= 1 && *page <= 1000);
+    else
+        check_error(page.error());
+    if (auto const after = query.timestamp("after"); !after)
+        check_error(after.error());
+    return 0;
+}

@@ -1,0 +1,70 @@
+#ifndef BELAY_TESTS_TEST_HOST_HPP
+#define BELAY_TESTS_TEST_HOST_HPP
+
+#include "batch_core.hpp"
+#include "host.hpp"
+#include "manual_clock.hpp"
+#include "manual_executor.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace belay::test {
+
+/// What stands in for an engine: time and runners by hand, and no control thread.
+///
+/// Thread safety: full, save `quantum_`.
+class test_host final : public detail::host {
+public:
+    [[nodiscard]] manual_clock& time() noexcept override { return time_; }
+    [[nodiscard]] manual_executor& runners() noexcept override { return runners_; }
+    [[nodiscard]] std::chrono::nanoseconds quantum() const noexcept override { return quantum_; }
+
+    [[nodiscard]] visit turn_begins(std::shared_ptr<detail::batch_core> batch) override
+    {
+        std::scoped_lock const lock(mutex_);
+        return visits_.insert(visits_.end(), std::move(batch));
+    }
+    void turn_ended(visit visit) noexcept override
+    {
+        std::shared_ptr<detail::batch_core> batch;
+        std::scoped_lock const lock(mutex_);
+        batch = std::move(*visit);
+        visits_.erase(visit);
+    }
+    void sealed(detail::batch_core&) noexcept override
+    {
+        std::scoped_lock const lock(mutex_);
+        ++sealed_;
+    }
+
+    /// Turns that have begun and not ended.
+    [[nodiscard]] std::size_t visits() const
+    {
+        std::scoped_lock const lock(mutex_);
+        return visits_.size();
+    }
+    /// Batches that have become terminal.
+    [[nodiscard]] std::size_t sealed_batches() const
+    {
+        std::scoped_lock const lock(mutex_);
+        return sealed_;
+    }
+
+    std::chrono::nanoseconds quantum_ = std::chrono::milliseconds(1); ///< set before anything runs
+
+private:
+    manual_clock time_;
+    manual_executor runners_;
+    mutable std::mutex mutex_; // guards what follows
+    std::list<std::shared_ptr<detail::batch_core>> visits_;
+    std::size_t sealed_ = 0;
+};
+
+} // namespace belay::test
+
+#endif

@@ -1,0 +1,51 @@
+#include "text.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+#include <string_view>
+
+using namespace belay::http;
+using namespace std::string_view_literals;
+
+BOOST_AUTO_TEST_SUITE(text_test)
+
+BOOST_AUTO_TEST_CASE(utf8_is_told_from_other_bytes)
+{
+    for (auto const good : {""sv, "abc"sv, "\0"sv, "\x7f"sv, "é"sv, "€"sv, "\xED\x9F\xBF"sv,
+                            "\xEE\x80\x80"sv, "\xF0\x90\x80\x80"sv, "\xF4\x8F\xBF\xBF"sv})
+        BOOST_TEST(is_utf8(good), shown(good));
+
+    for (auto const bad : {"\x80"sv, "\xBF"sv, "\xC3"sv, "\xC0\x80"sv, "\xC1\xBF"sv, "\xC3\x28"sv,
+                           "\xE0\x9F\xBF"sv, "\xE2\x82"sv, "\xE2\x82\x28"sv, "\xED\xA0\x80"sv,
+                           "\xF0\x8F\xBF\xBF"sv, "\xF4\x90\x80\x80"sv, "\xF5\x80\x80\x80"sv,
+                           "\xF0\x9F\x98"sv, "\xFF"sv, "a\xE9"sv})
+        BOOST_TEST(!is_utf8(bad), shown(bad));
+}
+
+BOOST_AUTO_TEST_CASE(characters_are_counted_not_bytes)
+{
+    BOOST_TEST(count_characters("") == 0U);
+    BOOST_TEST(count_characters("abc") == 3U);
+    BOOST_TEST(count_characters("aé€😀") == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_printable_is_escaped)
+{
+    BOOST_TEST(shown("a/b é€.txt") == "a/b é€.txt");
+    BOOST_TEST(shown("a\0b\n\x7f"sv) == "a\\x00b\\x0a\\x7f");
+    BOOST_TEST(shown("\xC2\x85|\xC2\xA0") == "\\xc2\\x85|\xC2\xA0");
+    BOOST_TEST(shown("\xE9t\xE9") == "\\xe9t\\xe9");
+    BOOST_TEST(shown("a\"b\\c") == "a\\\"b\\\\c");
+    BOOST_TEST(quoted("a b") == "\"a b\"");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_long_is_cut_between_characters)
+{
+    BOOST_TEST(shown("abc", 3) == "abc");
+    BOOST_TEST(shown("abcd", 3) == "abc…");
+    BOOST_TEST(shown("ééé", 2) == "éé…");
+    BOOST_TEST(shown(std::string(100'000, 'x')) == std::string(64, 'x') + "…");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
