@@ -198,4 +198,4 @@ def health(suite):
     suite.client.get("/healthz", key=None).is_(200)
     suite.client.get("/healthz", key="wrong").is_(200)
     suite.client.call("HEAD", "/healthz", key=None).is_(200)
-    suite.client.call("DELETE", "/healthz", key=None)
+    suite.client.call("DELETE", "/healthz", key=None).is_(405).header("Allow")

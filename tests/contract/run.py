@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True  # the sources' folder stays as it is
+
 from server import ended
 from suite import TESTS, Suite
 

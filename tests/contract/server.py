@@ -24,7 +24,8 @@ class Server:
         self.url = self.key = None
         self.shown = 0
         command = [program, "serve", "--in-memory", "--threads", "2", "--listen", listen,
-                   "--ready-file", self.ready_file, "--root", root, *options]
+                   "--ready-file", self.ready_file, *options]
+        command += ["--root", root] if root else []
         with open(self.stderr_file, "wb") as errors, open(self.stdout_file, "wb") as output:
             self.process = subprocess.Popen([str(part) for part in command],
                                             stdin=subprocess.DEVNULL, stdout=output, stderr=errors)

@@ -32,9 +32,9 @@ class Suite:
         self.server = self.make().wait_ready()
         self.client = self.client_of(self.server)
 
-    def make(self, *options, **more):
+    def make(self, *options, root=True, **more):
         """A further server, not yet looked after: put it into `ended`."""
-        server = Server(self.program, self.folder, self.root, *options, **more)
+        server = Server(self.program, self.folder, self.root if root else None, *options, **more)
         self.others.append(server)
         return server
 

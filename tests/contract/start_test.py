@@ -1,0 +1,151 @@
+"""Starting: the ready file, the address, the options."""
+
+import json
+import os
+import socket
+import subprocess
+
+import shapes
+from checks import DEADLINE, check, contains, equal
+from suite import test
+
+
+def run(suite, *arguments):
+    """A belay that is to end by itself."""
+    done = subprocess.run([suite.program, *map(str, arguments)], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=DEADLINE)
+    return done.returncode, done.stdout, done.stderr
+
+
+@test
+def ready_file(suite):
+    """the ready file: mode 0600, url, api_key and pid; gone on exit"""
+    with suite.start() as server:
+        equal(server.ready_mode(), 0o600, "the mode")
+        said = json.loads(server.ready_file.read_text())
+        shapes.members(said, {"url": str, "api_key": str, "pid": int}, "the ready file")
+        equal(said["pid"], server.pid, "pid")
+        check(len(said["api_key"]) * 4 >= 256, "the key is shorter than 256 bits")
+        check(said["url"].startswith("http://127.0.0.1:"), f"url is {said['url']}")
+        suite.client_of(server).get("/healthz", key=None).is_(200)
+        suite.client_of(server).get("/v1/batches").is_(200)
+        left = [name for name in os.listdir(suite.folder) if name.startswith(server.ready_file.name)]
+        equal(left, [server.ready_file.name], "what lies beside the ready file")
+    check(not server.ready_file.exists(), "the ready file is there after the exit")
+
+
+@test
+def stale_ready_file(suite):
+    """a stale ready file is replaced, its mode too; a symlink's target is left alone"""
+    target = suite.folder / "target"
+    target.write_text("precious")
+    for name in ("plain", "link"):
+        stale = suite.folder / f"stale-{name}"
+        if name == "plain":
+            stale.write_text('{"url":"http://127.0.0.1:1","api_key":"x","pid":1}')
+            stale.chmod(0o644)
+        else:
+            stale.symlink_to(target)
+        with suite.start(ready=stale) as server:
+            equal(server.ready_mode(), 0o600, "the mode")
+            check(not stale.is_symlink(), "the ready file is a symlink")
+            suite.client_of(server).get("/v1/batches").is_(200)
+        check(not stale.exists(), "the ready file is there after the exit")
+    equal(target.read_text(), "precious", "the target of the symlink")
+
+
+@test
+def keys_differ(suite):
+    """each start makes a key of its own, prints it, and knows no other"""
+    with suite.start() as server:
+        check(server.key != suite.server.key, "two servers have the same key")
+        suite.client_of(server).get("/v1/batches", key=suite.server.key).is_(401, "unauthorized")
+        said = server.stdout_file.read_text()
+        contains(said, server.key, "stdout")
+        contains(said, "curl", "stdout")
+        check(server.key not in server.stderr(), "the key stands on stderr")
+
+
+@test
+def other_addresses(suite):
+    """[::1] is listened on where there is IPv6, with its own url"""
+    try:
+        socket.socket(socket.AF_INET6).bind(("::1", 0))
+    except OSError:
+        return  # this machine has none
+    with suite.start(listen="[::1]:0") as server:
+        check(server.url.startswith("http://[::1]:"), f"url is {server.url}")
+        suite.client_of(server).get("/v1/batches").is_(200)
+
+
+@test
+def port_in_use(suite):
+    """a port that is in use: an error that names the address, status 1, no ready file"""
+    host, port = suite.server.address
+    stale = suite.folder / "in-use.json"
+    stale.write_text("{}")
+
+    status, _, said = run(suite, "serve", "--in-memory", "--listen", f"{host}:{port}",
+                          "--ready-file", stale)
+
+    equal(status, 1, "the status")
+    contains(said, f"{host}:{port}", "stderr")
+    contains(said.lower(), "in use", "stderr")
+    check(not stale.exists(), "a stale ready file is left")
+    suite.client.get("/healthz").is_(200)
+
+
+@test
+def no_such_root(suite):
+    """a root that is not there, or is no directory: an error that names it"""
+    for root in (suite.folder / "no-such-root", suite.root / "a.txt"):
+        status, _, said = run(suite, "serve", "--listen", "127.0.0.1:0", "--root", root)
+        check(status != 0, "the status is 0")
+        contains(said, str(root), "stderr")
+
+
+@test
+def unwritable_ready_file(suite):
+    """a ready file that can't be written: an error that names it"""
+    path = suite.folder / "no-such-folder" / "ready.json"
+    status, _, said = run(suite, "serve", "--listen", "127.0.0.1:0", "--ready-file", path)
+    check(status != 0, "the status is 0")
+    contains(said, str(path), "stderr")
+
+
+@test
+def bad_options(suite):
+    """bad options: status 2, and what is wrong on stderr"""
+    for arguments, part in ((["serve", "--no-such-option"], "no-such-option"), ([], ""),
+                            (["no-such-command"], "no-such-command"),
+                            (["serve", "--threads", "many"], "--threads"),
+                            (["serve", "--threads", "-1"], "--threads"),
+                            (["serve", "--wait-max", "x"], "--wait-max"),
+                            (["serve", "--connections-max", "0"], "--connections-max"),
+                            (["serve", "--listen"], "--listen"),
+                            (["serve", "--listen", "nonsense"], "--listen"),
+                            (["serve", "--listen", "127.0.0.1:99999"], "--listen"),
+                            (["serve", "--listen", "127.0.0.1"], "--listen"),
+                            (["serve", "extra"], "extra")):
+        status, _, said = run(suite, *arguments)
+        check(status == 2, f"belay {' '.join(arguments)}: status {status}, said {said[:200]!r}")
+        contains(said, part, f"stderr of belay {' '.join(arguments)}")
+
+
+@test
+def help_and_version(suite):
+    """--help and --version: status 0"""
+    for arguments in (["--help"], ["serve", "--help"], ["--version"]):
+        status, said, _ = run(suite, *arguments)
+        equal(status, 0, f"the status of {arguments}")
+        check(said, f"{arguments} says nothing")
+    contains(run(suite, "serve", "--help")[1], "--ready-file", "the help")
+
+
+@test
+def without_root(suite):
+    """without --root every checksum fails with code input"""
+    with suite.start(root=False) as server:
+        client = suite.client_of(server)
+        batch = client.run("checksum", ["a.txt", "/etc/hostname", ""])
+        equal([entry["error"]["code"] for entry in client.results(batch)], ["input"] * 3, "codes")
