@@ -12,12 +12,14 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <sstream>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -141,14 +143,29 @@ void report_size(size const& size, report& report)
                 .at_most = 20});
 }
 
+using sizes = std::array<size, 3>;
+
+/// How much a median differs from size to size.
+std::string flatness(std::string const& name, sizes const& sizes, samples measured::*what)
+{
+    std::array<double, 3> medians{};
+    std::ranges::transform(sizes, medians.begin(),
+                           [&](size const& size) { return (size.belay.*what).median(); });
+    auto const [least, most] = std::ranges::minmax(medians);
+    std::ostringstream text;
+    text.precision(3);
+    text << name << ": flat within a factor of " << most / least << " (aim: 2)";
+    return text.str();
+}
+
 void measure(std::size_t runs, report& report)
 {
     belay::engine engine({.workers = workers});
     boost::asio::thread_pool pool(workers);
     bare_index bare(workers);
-    std::array<size, 3> sizes{size{1'000}, size{100'000}, size{10'000'000}};
+    sizes sizes{size{1'000}, size{100'000}, size{10'000'000}};
 
-    (void)with_belay(engine, 1'000);
+    (void)with_belay(engine, sizes.front().pending);
     for (std::size_t i = 0; i != runs; ++i) {
         for (auto& size : sizes) {
             size.belay.add(with_belay(engine, size.pending));
@@ -157,9 +174,11 @@ void measure(std::size_t runs, report& report)
                 size.asio.add(with_asio(pool, size.pending));
         }
     }
+    expect(engine.counters().jobs_started_after_cancel == 0, "no job started after its cancel");
     for (auto const& size : sizes)
         report_size(size, report);
-    expect(engine.counters().jobs_started_after_cancel == 0, "no job started after its cancel");
+    report.note(flatness("cancel_call_ns", sizes, &measured::call_ns));
+    report.note(flatness("cancel_quiet_us", sizes, &measured::quiet_us));
 }
 
 } // namespace

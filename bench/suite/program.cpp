@@ -7,12 +7,6 @@
 
 namespace belay::bench {
 
-void expect(bool holds, char const* what)
-{
-    if (!holds)
-        throw wrong_result(what);
-}
-
 program::program(std::string const& question, std::size_t runs)
     : command_line_(question), runs_(runs)
 {

@@ -19,7 +19,11 @@ public:
 };
 
 /// Throws `wrong_result` unless `holds`; `what` says what should have been.
-void expect(bool holds, char const* what);
+inline void expect(bool holds, char const* what)
+{
+    if (!holds) [[unlikely]]
+        throw wrong_result(what);
+}
 
 /// A benchmark's frame: its options `--json FILE`, `--runs N`, `--help`, and what it prints.
 class program {

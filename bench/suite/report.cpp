@@ -57,6 +57,11 @@ void report::add(figure figure)
     figures_.push_back(std::move(figure));
 }
 
+void report::note(std::string text)
+{
+    notes_.push_back(std::move(text));
+}
+
 void report::print(std::ostream& out) const
 {
     auto const cell = [&](std::string const& text) { out << std::setw(11) << text; };
@@ -77,6 +82,8 @@ void report::print(std::ostream& out) const
             << " (aim: at most " << number(one.at_most) << "); " << one.yardstick << ": "
             << number(one.yardstick_value) << " " << one.unit << "; ratio " << number(one.ratio())
             << '\n';
+    for (auto const& text : notes_)
+        out << text << '\n';
     out.flush();
 }
 

@@ -39,7 +39,10 @@ public:
 
     void add(figure figure);
 
-    /// The table, then the figures.
+    /// Something to know about the figures: a line of its own.
+    void note(std::string text);
+
+    /// The table, then the figures and the notes.
     void print(std::ostream& out) const;
 
     /// Appends the figures to a file, one object a line. Throws std::system_error.
@@ -53,6 +56,7 @@ private:
     };
     std::vector<line> lines_;
     std::vector<figure> figures_;
+    std::vector<std::string> notes_;
 };
 
 } // namespace belay::bench

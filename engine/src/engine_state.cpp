@@ -33,12 +33,13 @@ void engine_state::add(std::shared_ptr<batch_core> const& batch) { add(batch, nu
 void engine_state::add(std::shared_ptr<batch_core> const& batch,
                        std::shared_ptr<recorded> const& record)
 {
+    std::vector<held> forgotten;
     {
         std::scoped_lock const lock(mutex_);
         if (shutting_down_)
             throw error(errc::shutting_down, "the engine is being destroyed");
         if (record) {
-            make_room(batch->total());
+            forgotten = make_room(batch->total());
             record->sequence = next_sequence_++;
             record->id = make_batch_id();
             sequences_.emplace(record->id, record->sequence);
@@ -49,26 +50,36 @@ void engine_state::add(std::shared_ptr<batch_core> const& batch,
         control_.batch_opened();
     }
     batch->open();
+    // Freeing a million outcomes takes long; the caller may be a server's only thread.
+    if (!forgotten.empty())
+        runners_->post([garbage = std::move(forgotten)] {});
 }
 
-void engine_state::make_room(std::uint64_t jobs)
+std::vector<engine_state::held> engine_state::make_room(std::uint64_t jobs)
 {
     std::uint64_t const most = options_.recorded_jobs_max;
-    auto oldest = records_.begin();
-    while (recorded_jobs_ + jobs > most && oldest != records_.end()) {
-        if (open_.contains(oldest->second.batch.get())) {
-            ++oldest;
+    std::uint64_t left = recorded_jobs_;
+    std::vector<std::uint64_t> victims;
+    for (auto next = records_.begin(); left + jobs > most && next != records_.end(); ++next) {
+        if (open_.contains(next->second.batch.get()))
             continue;
-        }
-        recorded_jobs_ -= oldest->second.batch->total();
-        sequences_.erase(oldest->second.record->id);
-        oldest = records_.erase(oldest);
+        left -= next->second.batch->total();
+        victims.push_back(next->first);
     }
-    if (recorded_jobs_ + jobs > most)
+    if (left + jobs > most)
         throw error(errc::too_many_jobs,
                     "a batch of " + std::to_string(jobs) + " jobs does not fit beside the " +
-                        std::to_string(recorded_jobs_) + " that are open; at most " +
+                        std::to_string(left) + " of open batches; at most " +
                         std::to_string(most) + " are held");
+
+    std::vector<held> forgotten;
+    for (auto const sequence : victims) {
+        auto node = records_.extract(sequence);
+        sequences_.erase(node.mapped().record->id);
+        forgotten.push_back(std::move(node.mapped()));
+    }
+    recorded_jobs_ = left;
+    return forgotten;
 }
 
 void engine_state::sealed(batch_core& batch) noexcept

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace belay::detail {
 
@@ -63,7 +64,8 @@ public:
     void shut_down();
 
 private:
-    void make_room(std::uint64_t jobs);
+    /// Forgets ended batches; gives what is left of them, to be destroyed without the lock.
+    [[nodiscard]] std::vector<held> make_room(std::uint64_t jobs);
 
     engine_options const options_;
     std::shared_ptr<clock> const time_;

@@ -5,7 +5,9 @@
 #include <belay/job.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -14,25 +16,38 @@
 
 namespace belay {
 
-/// A list of byte strings in one piece of memory: the inputs of a recorded batch.
+/// A list of byte strings, such as the inputs of a recorded batch. It grows by blocks: adding to a
+/// long list never copies it.
 class byte_strings {
 public:
     void push_back(std::string_view bytes)
     {
-        bytes_.append(bytes);
-        ends_.push_back(bytes_.size());
+        if (size_ % block_size == 0)
+            blocks_.emplace_back();
+        blocks_.back().bytes.append(bytes);
+        blocks_.back().ends.push_back(blocks_.back().bytes.size());
+        ++size_;
     }
-    [[nodiscard]] std::uint64_t size() const noexcept { return ends_.size(); }
-    [[nodiscard]] bool empty() const noexcept { return ends_.empty(); }
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] std::string_view operator[](std::uint64_t index) const noexcept
     {
-        std::size_t const begin = index == 0 ? 0 : ends_[index - 1];
-        return std::string_view(bytes_).substr(begin, ends_[index] - begin);
+        block const& block = blocks_[index / block_size];
+        std::uint64_t const place = index % block_size;
+        std::size_t const begin = place == 0 ? 0 : block.ends[place - 1];
+        return std::string_view(block.bytes).substr(begin, block.ends[place] - begin);
     }
 
 private:
-    std::string bytes_;
-    std::vector<std::size_t> ends_;
+    static constexpr std::uint64_t block_size = 1024;
+
+    struct block {
+        std::string bytes;
+        std::vector<std::size_t> ends;
+    };
+
+    std::deque<block> blocks_;
+    std::uint64_t size_ = 0;
 };
 
 /// A kind of job that has a name; its inputs and outputs are bytes.
