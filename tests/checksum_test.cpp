@@ -58,14 +58,14 @@ BOOST_AUTO_TEST_CASE(digests_are_those_of_the_standards)
              {"sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
              {"sha224", "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7"},
              {"sha384", "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
-                 "8086072ba1e7cc2358baeca134c825a7"},
+                        "8086072ba1e7cc2358baeca134c825a7"},
              {"sha512", "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
-                 "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"},
+                        "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"},
              {"sha3-256", "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532"},
              {"sha3-512", "b751850b1a57168a5693cd924b6b096e08f621827444f70d884f5d0240d2712e"
-                 "10e116e9192af3c91a7ec57647e3934057340b4cf408d5a56592f8274eec53f0"},
+                          "10e116e9192af3c91a7ec57647e3934057340b4cf408d5a56592f8274eec53f0"},
              {"blake2b512", "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1"
-                 "7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923"},
+                            "7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923"},
              {"sha1", "a9993e364706816aba3e25717850c26c9cd0d89d"},
              {"md5", "900150983cd24fb0d6963f7d28e17f72"},
          })
@@ -84,7 +84,9 @@ BOOST_AUTO_TEST_CASE(a_file_of_many_reads_and_one_of_none_are_read)
                          "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
                          1'000'000));
     BOOST_TEST(runner.run(R"("block")").output ==
-               result_of("sha256", "bf718b6f653bebc184e1479f1935b8da974d701b893afcf49e701f3e2f9f9c5a", 65'536));
+               result_of("sha256",
+                         "bf718b6f653bebc184e1479f1935b8da974d701b893afcf49e701f3e2f9f9c5a",
+                         65'536));
     BOOST_TEST(runner.run(R"("empty")").output == result_of("sha256", sha256_of_nothing, 0));
 }
 
@@ -164,12 +166,12 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_cut_short_while_it_is_read_fails)
             std::filesystem::resize_file(path, done);
     };
 
-    BOOST_CHECK_EXCEPTION((void)digest_of(file, "sha256", cut), belay::job_failure,
-                          [](belay::job_failure const& failure) {
-                              return failure.code() == belay::failure::input &&
-                                     failure.what() ==
-                                         std::string_view("\"file\" was cut short while it was read");
-                          });
+    BOOST_CHECK_EXCEPTION(
+        (void)digest_of(file, "sha256", cut), belay::job_failure,
+        [](belay::job_failure const& failure) {
+            return failure.code() == belay::failure::input &&
+                   failure.what() == std::string_view("\"file\" was cut short while it was read");
+        });
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_grows_while_it_is_read_fails)

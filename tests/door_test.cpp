@@ -60,9 +60,9 @@ BOOST_AUTO_TEST_CASE(there_must_be_exactly_one_host)
     BOOST_TEST(with("Hos: a\r\nHostt: a\r\n") == 400U);
     BOOST_TEST(with("Host: a\r\nHost: a\r\n") == 400U);
     BOOST_TEST(with("Host: a\r\nAccept: */*\r\nhost: b\r\n") == 400U);
-    for (auto const bad : {"a, b", "user@a", "a b", "a/b", "a:80x", "[::1", "[::g]", "a:80:90",
-                           "%6cocalhost", "http://a", ":80", "a,b", "[::1]a", "[]",
-                           "[v1.a]", "::1"})
+    for (auto const bad :
+         {"a, b", "user@a", "a b", "a/b", "a:80x", "[::1", "[::g]", "a:80:90", "%6cocalhost",
+          "http://a", ":80", "a,b", "[::1]a", "[]", "[v1.a]", "::1"})
         BOOST_TEST(with("Host: " + std::string(bad) + "\r\n") == 400U, bad);
 }
 
@@ -78,9 +78,9 @@ BOOST_AUTO_TEST_CASE(a_folded_field_is_refused)
 BOOST_AUTO_TEST_CASE(a_content_length_is_one_number_of_digits_only)
 {
     BOOST_TEST(with("Host: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n") == 400U);
-    for (auto const bad : {"", "1, 1", "+1", "-1", "0x1", "1.0", "1 1", "1e3", "\xD9\xA1",
-                           "9223372036854775808", "18446744073709551616",
-                           "99999999999999999999999999999999999999"})
+    for (auto const bad :
+         {"", "1, 1", "+1", "-1", "0x1", "1.0", "1 1", "1e3", "\xD9\xA1", "9223372036854775808",
+          "18446744073709551616", "99999999999999999999999999999999999999"})
         BOOST_TEST(with("Host: a\r\nContent-Length: " + std::string(bad) + "\r\n") == 400U, bad);
 }
 
@@ -103,8 +103,7 @@ BOOST_AUTO_TEST_CASE(control_bytes_are_refused_wherever_they_stand)
 {
     for (unsigned byte = 0; byte < 0x20; ++byte) {
         auto const c = static_cast<char>(byte);
-        BOOST_TEST(with("Host: a\r\nX: 1" + std::string(1, c) + "2\r\n") ==
-                       (c == '\t' ? 0U : 400U),
+        BOOST_TEST(with("Host: a\r\nX: 1" + std::string(1, c) + "2\r\n") == (c == '\t' ? 0U : 400U),
                    byte);
         BOOST_TEST(with("Host: a\r\nX" + std::string(1, c) + ": 1\r\n") == 400U, byte);
         BOOST_TEST(status_of("GET /" + std::string(1, c) + " HTTP/1.1\r\nHost: a\r\n\r\n") == 400U,
@@ -118,8 +117,8 @@ BOOST_AUTO_TEST_CASE(control_bytes_are_refused_wherever_they_stand)
 
 BOOST_AUTO_TEST_CASE(field_names_are_tokens)
 {
-    for (auto const bad : {"X : 1", "X\t: 1", ": 1", "X", "X(1): 1", "X\xC3\xA9: 1", "X Y: 1",
-                           "Host : b"})
+    for (auto const bad :
+         {"X : 1", "X\t: 1", ": 1", "X", "X(1): 1", "X\xC3\xA9: 1", "X Y: 1", "Host : b"})
         BOOST_TEST(with("Host: a\r\n" + std::string(bad) + "\r\n") == 400U, bad);
 }
 
@@ -128,8 +127,8 @@ BOOST_AUTO_TEST_CASE(the_request_line_has_three_words)
     for (auto const bad :
          {""sv, "GET"sv, "GET /"sv, "GET  / HTTP/1.1"sv, "GET /  HTTP/1.1"sv, " GET / HTTP/1.1"sv,
           "GET / HTTP/1.1 "sv, "GET / HTTP/1.2"sv, "GET / HTTP/2.0"sv, "GET / http/1.1"sv,
-          "GET /a b HTTP/1.1"sv, "G(T / HTTP/1.1"sv, "GET /\xC3\xA9 HTTP/1.1"sv, "GET\t/ HTTP/1.1"sv,
-          "GET / HTTP/1.1\0"sv})
+          "GET /a b HTTP/1.1"sv, "G(T / HTTP/1.1"sv, "GET /\xC3\xA9 HTTP/1.1"sv,
+          "GET\t/ HTTP/1.1"sv, "GET / HTTP/1.1\0"sv})
         BOOST_TEST(status_of(std::string(bad) + "\r\nHost: a\r\n\r\n") == 400U, shown(bad));
 }
 
@@ -153,12 +152,36 @@ BOOST_AUTO_TEST_CASE(loopback_hosts_are_known_by_all_their_names)
 
 BOOST_AUTO_TEST_CASE(other_hosts_are_foreign_on_loopback)
 {
-    for (auto const bad :
-         {"", ".", "..", "localhost..", "example.com", "localhost.example.com", "127.0.0.1.nip.io",
-          "128.0.0.1", "126.255.255.255", "0.0.0.0", "127.1", "2130706433", "0x7f.0.0.1",
-          "127.0.0.01", "0177.0.0.1", "[::]", "[::2]", "[::ffff:127.0.0.1]", "[::1", "::1",
-          "[::1%25lo]", "[v1.a]", "localhost, evil", "evil@localhost", "localhost@evil",
-          "localhost/evil", "local%68ost", " localhost", "localhost:80x", "http://localhost"})
+    for (auto const bad : {"",
+                           ".",
+                           "..",
+                           "localhost..",
+                           "example.com",
+                           "localhost.example.com",
+                           "127.0.0.1.nip.io",
+                           "128.0.0.1",
+                           "126.255.255.255",
+                           "0.0.0.0",
+                           "127.1",
+                           "2130706433",
+                           "0x7f.0.0.1",
+                           "127.0.0.01",
+                           "0177.0.0.1",
+                           "[::]",
+                           "[::2]",
+                           "[::ffff:127.0.0.1]",
+                           "[::1",
+                           "::1",
+                           "[::1%25lo]",
+                           "[v1.a]",
+                           "localhost, evil",
+                           "evil@localhost",
+                           "localhost@evil",
+                           "localhost/evil",
+                           "local%68ost",
+                           " localhost",
+                           "localhost:80x",
+                           "http://localhost"})
         BOOST_TEST(!is_loopback_host(bad, "127.0.0.1"), bad);
     BOOST_TEST(!is_loopback_host("localhost\0.evil"sv, "127.0.0.1"));
     BOOST_TEST(!is_loopback_host("", ""));

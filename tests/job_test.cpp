@@ -422,16 +422,24 @@ BOOST_AUTO_TEST_CASE(a_sleep_of_no_time_or_less_ends_at_once)
 BOOST_AUTO_TEST_CASE(a_sleep_may_be_for_ever)
 {
     std::vector<bool> slept;
-    auto& core = make(1, [&](std::uint64_t, job& job) {
-        slept.push_back(job.sleep_for(std::chrono::nanoseconds::max()));
-        slept.push_back(job.sleep_for(std::chrono::hours::max()));
-        slept.push_back(job.sleep_for(std::chrono::duration<double>(1e300)));
+    auto& core = make(3, [&](std::uint64_t index, job& job) {
+        if (index == 0)
+            slept.push_back(job.sleep_for(std::chrono::nanoseconds::max()));
+        else if (index == 1)
+            slept.push_back(job.sleep_for(std::chrono::hours::max()));
+        else
+            slept.push_back(job.sleep_for(std::chrono::duration<double>(1e300)));
     });
     core.open();
 
     std::thread runner([&] { executor.run_one(); });
-    BOOST_TEST(eventually([&] { return clock.waiting() == 1; }));
-    cancel(core);
+    for (std::uint64_t index = 0; index != 3; ++index) {
+        BOOST_TEST(eventually([&] {
+            return is_ended(core.job_state_of(index)) ||
+                   (core.job_state_of(index) == job_state::running && clock.waiting() == 1);
+        }));
+        core.cancel_job(index, {}, {});
+    }
     runner.join();
 
     BOOST_TEST(slept == (std::vector{false, false, false}), boost::test_tools::per_element());

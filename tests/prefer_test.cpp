@@ -56,10 +56,26 @@ BOOST_AUTO_TEST_CASE(of_a_preference_given_twice_the_first_counts)
 
 BOOST_AUTO_TEST_CASE(what_can_not_be_understood_is_ignored)
 {
-    for (auto const field :
-         {"wait", "wait=", "wait=-1", "wait=+1", "wait=1.5", "wait=1s", "wait=\"\"", "wait=\" 1\"",
-          "respond-async=yes", "wait 10", "=10", "wait==10", "wait=10 20", "wait=1\"0\"", "\"wait\"=1",
-          "wait=\"10", "respond-async respond-async", "(respond-async)", "wait=10; =", "wait=10; a b"})
+    for (auto const field : {"wait",
+                             "wait=",
+                             "wait=-1",
+                             "wait=+1",
+                             "wait=1.5",
+                             "wait=1s",
+                             "wait=\"\"",
+                             "wait=\" 1\"",
+                             "respond-async=yes",
+                             "wait 10",
+                             "=10",
+                             "wait==10",
+                             "wait=10 20",
+                             "wait=1\"0\"",
+                             "\"wait\"=1",
+                             "wait=\"10",
+                             "respond-async respond-async",
+                             "(respond-async)",
+                             "wait=10; =",
+                             "wait=10; a b"})
         BOOST_TEST(read(field) == "", field);
     BOOST_TEST(read("wait 10, respond-async") == "a");
     BOOST_TEST(read("\"x, wait=3\" y, wait=4") == "4");

@@ -50,14 +50,40 @@ BOOST_AUTO_TEST_CASE(the_path_is_taken_apart_and_decoded)
 
 BOOST_AUTO_TEST_CASE(what_is_not_a_path_and_a_query_is_refused)
 {
-    for (auto const bad :
-         {"", "*", "x", "?a=b", "http://localhost/x", "localhost:80", "/x#y", "/%", "/%4", "/%zz",
-          "/x?a=%", "/x?%4g=1", "/a b", "/\xC3\xA9", "/%00", "/x?a=%00", "/x?%00=1", "/%FF",
-          "/x?a=%C3", "/x?%ED%A0%80=1", "/[x]", "/x?a=\"b\""}) {
+    for (auto const bad : {"",
+                           "*",
+                           "x",
+                           "?a=b",
+                           "http://localhost/x",
+                           "localhost:80",
+                           "/x#y",
+                           "/%",
+                           "/%4",
+                           "/%zz",
+                           "/x?a=%",
+                           "/x?%4g=1",
+                           "/a b",
+                           "/\xC3\xA9",
+                           "/x?a=%00",
+                           "/x?%00=1",
+                           "/x?a=%C3",
+                           "/x?%ED%A0%80=1",
+                           "/[x]",
+                           "/x?a=\"b\""}) {
         auto const parsed = parse_target(bad);
         BOOST_REQUIRE_MESSAGE(!parsed, bad);
         BOOST_TEST(parsed.error().status == 400U);
         BOOST_TEST(parsed.error().code == "invalid_request");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(there_is_nothing_at_a_path_that_is_not_text)
+{
+    for (auto const bad : {"/%00", "/v1/a%00b", "/%FF", "/x/%C3?a=b"}) {
+        auto const parsed = parse_target(bad);
+        BOOST_REQUIRE_MESSAGE(!parsed, bad);
+        BOOST_TEST(parsed.error().status == 404U);
+        BOOST_TEST(parsed.error().code == "not_found");
     }
 }
 
@@ -102,9 +128,9 @@ BOOST_AUTO_TEST_CASE(integers_are_read_within_their_range)
     BOOST_TEST(read("").value() == 7);
     BOOST_TEST(read("page=1").value() == 1);
     BOOST_TEST(read("page=1000").value() == 1000);
-    for (auto const bad : {"page", "page=", "page=0", "page=1001", "page=-1", "page=1.0", "page=1e2",
-                           "page=0x1", "page=%201", "page=1%20", "page=+1", "page=%2B1", "page=one",
-                           "page=99999999999999999999"}) {
+    for (auto const bad : {"page", "page=", "page=0", "page=1001", "page=-1", "page=1.0",
+                           "page=1e2", "page=0x1", "page=%201", "page=1%20", "page=+1", "page=%2B1",
+                           "page=one", "page=99999999999999999999"}) {
         auto const value = read(bad);
         BOOST_REQUIRE_MESSAGE(!value, bad);
         BOOST_TEST(field_of(value.error()) == "page");

@@ -125,8 +125,7 @@ BOOST_AUTO_TEST_CASE(nothing_outside_the_root_is_opened)
 
     for (auto const path : {"../secret", "folder/../../secret", "link", "absolute-link",
                             "absolute-inner-link", "folder-link/secret", "../root/file"})
-        BOOST_TEST(refusal(path) ==
-                   '"' + std::string(path) + "\" leads out of the root directory");
+        BOOST_TEST(refusal(path) == '"' + std::string(path) + "\" leads out of the root directory");
     BOOST_TEST(refusal("loop") == "\"loop\" has symbolic links that are not followed");
 }
 
@@ -252,9 +251,9 @@ BOOST_AUTO_TEST_CASE(a_system_without_openat2_is_told_at_the_start)
             try {
                 (void)open_root(root_path());
             } catch (std::system_error const& thrown) {
-                bool const clear = thrown.code().value() == error &&
-                                   std::string_view(thrown.what()).find("openat2") !=
-                                       std::string_view::npos;
+                bool const clear =
+                    thrown.code().value() == error &&
+                    std::string_view(thrown.what()).find("openat2") != std::string_view::npos;
                 return clear ? 0 : 1;
             }
             return 2;

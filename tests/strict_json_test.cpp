@@ -76,11 +76,36 @@ BOOST_AUTO_TEST_CASE(doubled_members_are_found_at_any_level)
 
 BOOST_AUTO_TEST_CASE(what_is_not_json_is_refused)
 {
-    for (auto const text :
-         {""sv, " "sv, "{"sv, "[1"sv, "nul"sv, "tru e"sv, "'a'"sv, "\"a"sv, "\"\n\""sv, "\"\\x\""sv,
-          "\"\\ud800\""sv, "\"\xFF\""sv, "\"\xC0\x80\""sv, "[1,]"sv, "{\"a\":1,}"sv, "{a:1}"sv,
-          "{\"a\" 1}"sv, "01"sv, "+1"sv, "1."sv, ".5"sv, "NaN"sv, "Infinity"sv, "1 2"sv, "{} x"sv,
-          "\xEF\xBB\xBF{}"sv, "/**/1"sv, "1\0"sv, "\0"sv, "{\"a\":\"\0\"}"sv}) {
+    for (auto const text : {""sv,
+                            " "sv,
+                            "{"sv,
+                            "[1"sv,
+                            "nul"sv,
+                            "tru e"sv,
+                            "'a'"sv,
+                            "\"a"sv,
+                            "\"\n\""sv,
+                            "\"\\x\""sv,
+                            "\"\\ud800\""sv,
+                            "\"\xFF\""sv,
+                            "\"\xC0\x80\""sv,
+                            "[1,]"sv,
+                            "{\"a\":1,}"sv,
+                            "{a:1}"sv,
+                            "{\"a\" 1}"sv,
+                            "01"sv,
+                            "+1"sv,
+                            "1."sv,
+                            ".5"sv,
+                            "NaN"sv,
+                            "Infinity"sv,
+                            "1 2"sv,
+                            "{} x"sv,
+                            "\xEF\xBB\xBF{}"sv,
+                            "/**/1"sv,
+                            "1\0"sv,
+                            "\0"sv,
+                            "{\"a\":\"\0\"}"sv}) {
         auto const parsed = parse_strict(text);
         BOOST_REQUIRE_MESSAGE(!parsed, text);
         BOOST_TEST(parsed.error().status == 400U);

@@ -16,10 +16,10 @@ BOOST_AUTO_TEST_CASE(utf8_is_told_from_other_bytes)
                             "\xEE\x80\x80"sv, "\xF0\x90\x80\x80"sv, "\xF4\x8F\xBF\xBF"sv})
         BOOST_TEST(is_utf8(good), shown(good));
 
-    for (auto const bad : {"\x80"sv, "\xBF"sv, "\xC3"sv, "\xC0\x80"sv, "\xC1\xBF"sv, "\xC3\x28"sv,
-                           "\xE0\x9F\xBF"sv, "\xE2\x82"sv, "\xE2\x82\x28"sv, "\xED\xA0\x80"sv,
-                           "\xF0\x8F\xBF\xBF"sv, "\xF4\x90\x80\x80"sv, "\xF5\x80\x80\x80"sv,
-                           "\xF0\x9F\x98"sv, "\xFF"sv, "a\xE9"sv})
+    for (auto const bad :
+         {"\x80"sv, "\xBF"sv, "\xC3"sv, "\xC0\x80"sv, "\xC1\xBF"sv, "\xC3\x28"sv, "\xE0\x9F\xBF"sv,
+          "\xE2\x82"sv, "\xE2\x82\x28"sv, "\xED\xA0\x80"sv, "\xF0\x8F\xBF\xBF"sv,
+          "\xF4\x90\x80\x80"sv, "\xF5\x80\x80\x80"sv, "\xF0\x9F\x98"sv, "\xFF"sv, "a\xE9"sv})
         BOOST_TEST(!is_utf8(bad), shown(bad));
 }
 

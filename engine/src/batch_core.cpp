@@ -42,11 +42,12 @@ std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup s
 
 batch_core::batch_core(std::shared_ptr<host> host, setup setup)
     : host_(std::move(host)), total_(setup.total),
-      concurrency_(std::min<std::uint64_t>(setup.concurrency, total_)),
+      concurrency_(setup.concurrency),
       states_(std::move(setup.states)), record_(std::move(setup.record)), gate_(setup.total), life_(host_->time().now(), setup.grace),
       work_(std::move(setup.work))
 {
-    for (std::uint64_t i = 0; i != concurrency_; ++i)
+    auto const places = std::min<std::uint64_t>(concurrency_, total_);
+    for (std::uint64_t i = 0; i != places; ++i)
         slots_.push_back(std::make_unique<slot>());
 }
 
@@ -269,7 +270,10 @@ void batch_core::tick()
 void batch_core::abandon(slot& place, afterwards& then)
 {
     std::uint64_t const index = place.current.load(std::memory_order_acquire);
-    if (index == no_index || place.abandoned || running_in(index) != &place)
+    // The state first: who made it `running` had `current` written before.
+    if (index == no_index || place.abandoned ||
+        states_[index].load(std::memory_order_acquire) != job_byte::running ||
+        running_in(index) != &place)
         return;
     auto expected = job_byte::running;
     if (!states_[index].compare_exchange_strong(expected, job_byte::abandoned))
@@ -278,7 +282,7 @@ void batch_core::abandon(slot& place, afterwards& then)
     // From here its runner can change nothing of the batch any more.
     place.abandoned = true;
     --inside_;
-    highest_abandoned_ = std::max(highest_abandoned_, std::max(index + 1, place.highest_entered));
+    highest_abandoned_ = std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
     abandoned_.emplace(index, abandonment{place.started.load(std::memory_order_relaxed),
                                           host_->time().now(), progress_of(place, index)});
     host_->counted.jobs_abandoned += 1;
@@ -312,8 +316,12 @@ slot* batch_core::running_in(std::uint64_t index) noexcept
     for (auto const& place : slots_) {
         if (place->current.load(std::memory_order_acquire) != index || place->abandoned)
             continue;
-        if (place->entered.load(std::memory_order_acquire) != ended_in(*place))
-            return place.get();
+        if (place->entered.load(std::memory_order_acquire) != ended_in(*place)) {
+            // It may have gone on to the next one in between.
+            if (place->current.load(std::memory_order_acquire) == index)
+                return place.get();
+            continue;
+        }
         if (found != nullptr)
             return nullptr;
         found = place.get();
@@ -328,7 +336,7 @@ void batch_core::note_late_starts() noexcept
     std::uint64_t highest = highest_abandoned_;
     for (auto const& place : slots_)
         if (!place->abandoned)
-            highest = std::max(highest, place->highest_entered);
+            highest = std::max(highest, place->highest_entered.load());
     if (highest > claimed_at_close_)
         host_->counted.jobs_started_after_cancel += highest - claimed_at_close_;
 }

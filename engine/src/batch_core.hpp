@@ -66,6 +66,8 @@ public:
     [[nodiscard]] std::size_t concurrency() const noexcept { return concurrency_; }
     [[nodiscard]] std::chrono::milliseconds grace() const noexcept { return life_.grace(); }
     [[nodiscard]] batch_state state();
+    /// Whether it is terminal, without a lock.
+    [[nodiscard]] bool is_sealed() const noexcept { return sealed_.load(); }
     [[nodiscard]] batch_status status();
     [[nodiscard]] job_status job(std::uint64_t index);
     [[nodiscard]] job_state job_state_of(std::uint64_t index);
@@ -125,7 +127,9 @@ private:
     [[nodiscard]] slot* running_in(std::uint64_t index) noexcept;
     void settle_claimed() noexcept;
     [[nodiscard]] job_byte settled_byte(std::uint64_t index) noexcept;
-    [[nodiscard]] job_counts counts() noexcept;
+    [[nodiscard]] job_counts counts();
+    /// Jobs that run and are neither in `entered` nor counted yet; for a closed gate.
+    [[nodiscard]] std::uint64_t entering(std::vector<std::uint64_t> entered);
     [[nodiscard]] std::optional<time_point> started() const noexcept;
     void note_late_starts() noexcept;
 
@@ -135,7 +139,7 @@ private:
     std::shared_ptr<host> const host_;
     std::weak_ptr<batch_core> self_; // set once by make()
     std::uint64_t const total_;
-    std::size_t const concurrency_; ///< runners it has; at most one a job
+    std::size_t const concurrency_;
     state_array const states_;
     std::shared_ptr<recorder const> const record_;
 

@@ -3,8 +3,10 @@
 
 #include <belay/error.hpp>
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace belay::detail {
 
@@ -89,9 +91,11 @@ batch_state batch_core::state()
 batch_status batch_core::status()
 {
     std::scoped_lock const lock(mutex_);
+    // The counts first: none that shows a job as started goes with a batch that has not.
+    auto const jobs = counts();
     auto const first = started();
     return {life_.state(first), life_.entered(first), life_.created(), first,
-            life_.ended(),      life_.cancel(),       counts()};
+            life_.ended(),      life_.cancel(),       jobs};
 }
 
 std::optional<time_point> batch_core::started() const noexcept
@@ -117,6 +121,23 @@ void batch_core::settle_claimed() noexcept
     }
 }
 
+std::uint64_t batch_core::entering(std::vector<std::uint64_t> entered)
+{
+    // A runner that slipped in before the closing may have won its job and not have counted it yet;
+    // whoever lost it may still bear its index, too.
+    std::uint64_t result = 0;
+    for (auto const& place : slots_) {
+        std::uint64_t const index = place->current.load(std::memory_order_acquire);
+        if (index == no_index ||
+            states_[index].load(std::memory_order_acquire) != job_byte::running ||
+            std::ranges::find(entered, index) != entered.end())
+            continue;
+        entered.push_back(index);
+        ++result;
+    }
+    return result;
+}
+
 job_byte batch_core::settled_byte(std::uint64_t index) noexcept
 {
     auto byte = states_[index].load(std::memory_order_acquire);
@@ -128,13 +149,16 @@ job_byte batch_core::settled_byte(std::uint64_t index) noexcept
     return byte;
 }
 
-job_counts batch_core::counts() noexcept
+job_counts batch_core::counts()
 {
     settle_claimed();
     job_counts result;
     result.total = total_;
+    std::vector<std::uint64_t> entered;
     for (auto const& place : slots_) {
         slot_tally const part = tally(*place);
+        if (part.running && life_.is_closed())
+            entered.push_back(place->current.load(std::memory_order_acquire));
         auto const of = [&](job_byte byte) { return part.ended[static_cast<std::size_t>(byte)]; };
         result.running += part.running;
         result.succeeded += of(job_byte::succeeded) + of(job_byte::succeeded_late);
@@ -142,6 +166,8 @@ job_counts batch_core::counts() noexcept
         result.failed += of(job_byte::failed);
         result.stopped += of(job_byte::stopped);
     }
+    if (life_.is_closed() && !sealed_)
+        result.running += entering(std::move(entered));
     result.abandoned = abandoned_.size();
     result.not_started = lone_not_started_.size();
     std::uint64_t const rest = total_ - result.ended() - result.running;

@@ -63,10 +63,11 @@ void control::run()
             condition_.wait(lock);
         else
             time_.wait_until(lock, condition_, time_.now() + tick_interval);
-        std::vector<std::shared_ptr<batch_core>> const visited(visits_.begin(), visits_.end());
+        std::vector<std::shared_ptr<batch_core>> visited(visits_.begin(), visits_.end());
         lock.unlock();
         for (auto const& batch : visited)
             batch->tick();
+        visited.clear(); // a batch may end its life here: not under the lock
         lock.lock();
     }
 }

@@ -2,6 +2,7 @@
 
 #include <belay/error.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace belay::detail {
@@ -33,7 +34,7 @@ void engine_state::add(std::shared_ptr<batch_core> const& batch) { add(batch, nu
 void engine_state::add(std::shared_ptr<batch_core> const& batch,
                        std::shared_ptr<recorded> const& record)
 {
-    std::vector<held> forgotten;
+    std::vector<std::shared_ptr<recorded>> forgotten;
     {
         std::scoped_lock const lock(mutex_);
         if (shutting_down_)
@@ -55,13 +56,13 @@ void engine_state::add(std::shared_ptr<batch_core> const& batch,
         runners_->post([garbage = std::move(forgotten)] {});
 }
 
-std::vector<engine_state::held> engine_state::make_room(std::uint64_t jobs)
+std::vector<std::shared_ptr<recorded>> engine_state::make_room(std::uint64_t jobs)
 {
     std::uint64_t const most = options_.recorded_jobs_max;
     std::uint64_t left = recorded_jobs_;
     std::vector<std::uint64_t> victims;
     for (auto next = records_.begin(); left + jobs > most && next != records_.end(); ++next) {
-        if (open_.contains(next->second.batch.get()))
+        if (!next->second.batch->is_sealed())
             continue;
         left -= next->second.batch->total();
         victims.push_back(next->first);
@@ -72,11 +73,12 @@ std::vector<engine_state::held> engine_state::make_room(std::uint64_t jobs)
                         std::to_string(left) + " of open batches; at most " +
                         std::to_string(most) + " are held");
 
-    std::vector<held> forgotten;
+    std::vector<std::shared_ptr<recorded>> forgotten;
     for (auto const sequence : victims) {
         auto node = records_.extract(sequence);
         sequences_.erase(node.mapped().record->id);
-        forgotten.push_back(std::move(node.mapped()));
+        // Not the batch: it knows the engine, and its queue would own itself.
+        forgotten.push_back(std::move(node.mapped().record));
     }
     recorded_jobs_ = left;
     return forgotten;
@@ -131,8 +133,10 @@ std::shared_ptr<job_type const> engine_state::find_type(std::string_view name) c
 
 std::size_t engine_state::open_batches() const
 {
+    // What has just ended may not have been taken out yet.
     std::scoped_lock const lock(mutex_);
-    return open_.size();
+    return static_cast<std::size_t>(std::ranges::count_if(
+        open_, [](auto const& entry) { return !entry.second->is_sealed(); }));
 }
 
 void engine_state::shut_down()
@@ -147,6 +151,10 @@ void engine_state::shut_down()
     all_ended_.wait(lock, [&] { return open_.empty(); });
     lock.unlock();
     control_.stop();
+    // The batches own this, and it them.
+    lock.lock();
+    auto const records = std::exchange(records_, {});
+    lock.unlock();
     if (auto* const own = dynamic_cast<worker_pool*>(runners_.get()))
         own->stop();
 }

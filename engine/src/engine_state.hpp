@@ -65,7 +65,7 @@ public:
 
 private:
     /// Forgets ended batches; gives what is left of them, to be destroyed without the lock.
-    [[nodiscard]] std::vector<held> make_room(std::uint64_t jobs);
+    [[nodiscard]] std::vector<std::shared_ptr<recorded>> make_room(std::uint64_t jobs);
 
     engine_options const options_;
     std::shared_ptr<clock> const time_;

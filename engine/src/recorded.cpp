@@ -73,20 +73,19 @@ void recorded::prepare(std::uint64_t index, detail::job_byte how, std::exception
     kept.progress = detail::progress_of(place, index).value_or(-1.0F);
     if (how == detail::job_byte::failed) {
         std::tie(kept.failure, kept.text) = explain(exception);
-        count_error(kept);
     } else if (how == detail::job_byte::stopped) {
         std::string().swap(kept.text);
     }
 }
 
-void recorded::revoke(std::uint64_t index, detail::job_byte how) noexcept
+void recorded::counted(std::uint64_t index, detail::job_byte how) noexcept
 {
-    if (how == detail::job_byte::failed) {
-        std::scoped_lock const lock(errors_mutex_);
-        auto const found = errors_.find({outcomes_[index]->failure, outcomes_[index]->text});
-        if (found != errors_.end() && --found->second == 0)
-            errors_.erase(found);
-    }
+    if (how == detail::job_byte::failed) [[unlikely]]
+        count_error(*outcomes_[index]);
+}
+
+void recorded::revoke(std::uint64_t index, detail::job_byte) noexcept
+{
     delete std::exchange(outcomes_[index], nullptr);
 }
 

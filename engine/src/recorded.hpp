@@ -34,6 +34,7 @@ public:
     void run(std::uint64_t index, job& job);
     void prepare(std::uint64_t index, detail::job_byte how, std::exception_ptr& exception,
                  std::int64_t started, std::int64_t ended, detail::slot& place) noexcept;
+    void counted(std::uint64_t index, detail::job_byte how) noexcept;
     void revoke(std::uint64_t index, detail::job_byte how) noexcept;
 
     // recorder

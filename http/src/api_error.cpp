@@ -17,7 +17,9 @@ api_error already_finished(std::string_view what, std::string code, std::string_
     std::string message(what);
     message += " is already ";
     message += current_state;
-    return {409, std::move(code), std::move(message),
+    return {409,
+            std::move(code),
+            std::move(message),
             {{"current_state", current_state}, {"finished_at", finished_at}}};
 }
 
@@ -25,7 +27,9 @@ api_error already_finished(std::string_view what, std::string code, std::string_
 
 api_error::api_error(unsigned status, std::string code, std::string message,
                      boost::json::object details)
-    : status(status), code(std::move(code)), message(std::move(message)),
+    : status(status),
+      code(std::move(code)),
+      message(std::move(message)),
       details(std::move(details))
 {
 }
@@ -65,9 +69,10 @@ api_error batch_not_found(std::string_view batch_id)
 
 api_error method_not_allowed(std::string_view method, std::string_view allowed)
 {
-    return {405, "method_not_allowed",
-            "The method " + shown(method, 32) + " is not allowed here; allowed: " +
-                std::string(allowed),
+    return {405,
+            "method_not_allowed",
+            "The method " + shown(method, 32) +
+                " is not allowed here; allowed: " + std::string(allowed),
             {{"allowed", allowed}}};
 }
 
@@ -84,18 +89,17 @@ api_error job_already_finished(std::string_view current_state, std::string_view 
 api_error transition_not_allowed(std::string_view from, std::string_view to,
                                  boost::json::array allowed)
 {
-    std::string message = "A batch that is ";
-    message += from;
-    message += " can't be made ";
-    message += to;
-    return {409, "transition_not_allowed", std::move(message),
+    std::string message = "What is ";
+    message.append(from).append(" can't be made ").append(to);
+    return {409,
+            "transition_not_allowed",
+            std::move(message),
             {{"from", from}, {"to", to}, {"allowed", std::move(allowed)}}};
 }
 
 api_error idempotency_conflict()
 {
-    return {409, "idempotency_conflict",
-            "The Idempotency-Key was used before, with another body"};
+    return {409, "idempotency_conflict", "The Idempotency-Key was used before, with another body"};
 }
 
 api_error idempotency_in_progress()
@@ -106,7 +110,8 @@ api_error idempotency_in_progress()
 
 api_error cancel_first(std::string_view current_state)
 {
-    return {409, "cancel_first",
+    return {409,
+            "cancel_first",
             "The batch is " + std::string(current_state) + "; cancel it before deleting it",
             {{"current_state", current_state}}};
 }
@@ -121,8 +126,8 @@ api_error payload_too_large(std::uint64_t body_bytes_max)
 api_error unsupported_media_type(std::string_view given, std::string_view accepted)
 {
     return {415, "unsupported_media_type",
-            "The media type " + quoted(given) + " is not accepted here; accepted: " +
-                std::string(accepted)};
+            "The media type " + quoted(given) +
+                " is not accepted here; accepted: " + std::string(accepted)};
 }
 
 api_error misdirected_request()
@@ -135,7 +140,8 @@ api_error misdirected_request()
 api_error rate_limit_error(std::uint64_t limit, std::uint64_t remaining, std::int64_t reset_time,
                            std::uint64_t window_size)
 {
-    return {429, "rate_limit_error",
+    return {429,
+            "rate_limit_error",
             "Rate limit exceeded: " + std::to_string(limit) + " calls in " +
                 std::to_string(window_size) + " seconds",
             {{"limit", limit},

@@ -38,15 +38,12 @@ std::optional<member> find_member(std::string_view name) noexcept
 std::string_view kind_wanted(member member, kind kind) noexcept
 {
     switch (member) {
-    case member::type:
-        return kind == kind::string ? "" : "a string";
+    case member::type: return kind == kind::string ? "" : "a string";
     case member::batch_name:
     case member::collection_id:
         return kind == kind::string || kind == kind::null ? "" : "a string or null";
-    case member::options:
-        return kind == kind::object ? "" : "an object";
-    case member::inputs:
-        return kind == kind::array ? "" : "an array";
+    case member::options: return kind == kind::object ? "" : "an object";
+    case member::inputs: return kind == kind::array ? "" : "an array";
     }
     return "";
 }
@@ -86,7 +83,8 @@ public:
 
     bool on_object_begin(error_code& ec)
     {
-        if (!begin_value(kind::object, ec))
+        begin_value();
+        if (!check_value(kind::object, ec))
             return false;
         path_.open_object();
         write("{");
@@ -100,7 +98,8 @@ public:
     }
     bool on_array_begin(error_code& ec)
     {
-        if (!begin_value(kind::array, ec))
+        begin_value();
+        if (!check_value(kind::array, ec))
             return false;
         path_.open_array();
         write("[");
@@ -125,66 +124,85 @@ public:
         return true;
     }
 
-    bool on_string_part(string_view part, std::size_t, error_code& ec)
+    bool on_string_part(string_view part, std::size_t, error_code&)
     {
-        return string_part(part, ec);
+        append_string(part);
+        return true;
     }
     bool on_string(string_view last_part, std::size_t, error_code& ec)
     {
-        if (!string_part(last_part, ec))
-            return false;
-        in_scalar_ = false;
+        append_string(last_part);
         write("\"");
-        return end_value(kind::string, ec);
+        return end_scalar(kind::string, ec);
     }
 
-    bool on_number_part(string_view part, error_code& ec) { return number_part(part, ec); }
+    bool on_number_part(string_view part, error_code&)
+    {
+        append_plain(part);
+        return true;
+    }
     bool on_int64(std::int64_t, string_view last_part, error_code& ec)
     {
-        return end_number(last_part, ec);
+        append_plain(last_part);
+        return end_scalar(kind::other, ec);
     }
     bool on_uint64(std::uint64_t, string_view last_part, error_code& ec)
     {
-        return end_number(last_part, ec);
+        append_plain(last_part);
+        return end_scalar(kind::other, ec);
     }
     bool on_double(double number, string_view last_part, error_code& ec)
     {
-        return number_part(last_part, ec) && check_number(number, ec) && end_number("", ec);
+        append_plain(last_part);
+        return check_number(number, ec) && end_scalar(kind::other, ec);
     }
 
     bool on_bool(bool value, error_code& ec)
     {
-        return word(value ? "true" : "false", kind::other, ec);
+        append_plain(value ? "true" : "false");
+        return end_scalar(kind::other, ec);
     }
-    bool on_null(error_code& ec) { return word("null", kind::null, ec); }
+    bool on_null(error_code& ec)
+    {
+        append_plain("null");
+        return end_scalar(kind::null, ec);
+    }
 
     batch_body body;
 
 private:
-    bool begin_value(kind kind, error_code& ec)
+    [[nodiscard]] bool at_input() const noexcept
+    {
+        return member_ == member::inputs && path_.depth() == 2;
+    }
+
+    void begin_value()
     {
         path_.value();
-        bool const is_input = member_ == member::inputs && path_.depth() == 2;
+        if (path_.depth() == 1)
+            is_written_ = member_ == member::options;
+        else if (at_input())
+            is_written_ = true;
+        else if (path_.depth() > 1 && path_.in_array() && path_.count() > 1)
+            write(",");
+    }
+
+    /// Whether a value may stand here. Asked when an object or array begins, but when a scalar
+    /// ends: a fault of syntax in it comes first, however it was cut.
+    bool check_value(kind kind, error_code& ec)
+    {
         if (path_.depth() == 0)
             return kind == kind::object || fail("", "The body must be a JSON object", ec);
-        if (path_.depth() == 1) {
-            is_written_ = member_ == member::options;
+        if (path_.depth() == 1)
             return check_kind(kind, ec);
-        }
-        if (is_input) {
-            is_written_ = true;
-            return body.inputs.size() < inputs_max_ || fail_too_many(ec);
-        }
-        if (path_.in_array() && path_.count() > 1)
-            write(",");
-        return true;
+        return !at_input() || body.inputs.size() < inputs_max_ || fail_too_many(ec);
     }
 
     bool end_value(kind kind, error_code& ec)
     {
         if (path_.depth() == 1)
             return end_member(kind, ec);
-        if (path_.depth() == 2 && member_ == member::inputs) {
+        if (at_input()) {
             body.inputs.push_back(text_);
             text_.clear();
             is_written_ = false;
@@ -209,9 +227,7 @@ private:
         auto text = std::exchange(text_, {});
         is_written_ = false;
         switch (member_) {
-        case member::type:
-            body.type = std::move(text);
-            return true;
+        case member::type: body.type = std::move(text); return true;
         case member::batch_name:
             return kind == kind::null ||
                    set_text(body.batch_name, std::move(text), batch_name_characters_max, ec);
@@ -243,8 +259,8 @@ private:
     {
         auto const wanted = kind_wanted(member_, kind);
         return wanted.empty() ||
-               fail(path_.text(),
-                    std::string(path_.name()) + " must be " + std::string(wanted), ec);
+               fail(path_.text(), std::string(path_.name()) + " must be " + std::string(wanted),
+                    ec);
     }
 
     bool fail_too_many(error_code& ec)
@@ -253,44 +269,30 @@ private:
                     ec);
     }
 
-    bool string_part(std::string_view part, error_code& ec)
+    void append_string(std::string_view part)
     {
-        if (!in_scalar_) {
-            if (!begin_value(kind::string, ec))
-                return false;
-            in_scalar_ = true;
+        if (!std::exchange(in_scalar_, true)) {
+            begin_value();
             write("\"");
         }
         if (is_written_)
             append_escaped(text_, part);
         else
             text_ += part;
-        return true;
     }
 
-    bool number_part(std::string_view part, error_code& ec)
+    /// Of a number or a word.
+    void append_plain(std::string_view part)
     {
-        if (!in_scalar_ && !begin_value(kind::other, ec))
-            return false;
-        in_scalar_ = true;
+        if (!std::exchange(in_scalar_, true))
+            begin_value();
         write(part);
-        return true;
     }
 
-    bool end_number(std::string_view last_part, error_code& ec)
+    bool end_scalar(kind kind, error_code& ec)
     {
-        if (!number_part(last_part, ec))
-            return false;
         in_scalar_ = false;
-        return end_value(kind::other, ec);
-    }
-
-    bool word(std::string_view text, kind kind, error_code& ec)
-    {
-        if (!begin_value(kind, ec))
-            return false;
-        write(text);
-        return end_value(kind, ec);
+        return check_value(kind, ec) && end_value(kind, ec);
     }
 
     void write(std::string_view text)

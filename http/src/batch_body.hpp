@@ -34,8 +34,9 @@ struct batch_body {
 /// the inputs. Refuses what `parse_strict` refuses and, with 400 and `details.field`
 /// (`inputs[3].ms`), members that are unknown, doubled or of a wrong type, names of more than 256
 /// characters, no inputs, and more than `inputs_max` of them. How the body is cut into pieces makes
-/// no difference, save for the byte that a fault of syntax is said to be near. Memory is bounded by the size of the body, which the caller limits; time is
-/// linear in it, about the same for each byte.
+/// no difference, save for the byte that a fault of syntax is said to be near. Memory is bounded by
+/// the size of the body, which the caller limits; time is linear in it, about the same for each
+/// byte.
 class batch_body_parser {
 public:
     explicit batch_body_parser(std::uint64_t inputs_max);

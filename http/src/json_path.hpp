@@ -47,17 +47,26 @@ public:
 private:
     struct frame {
         bool is_array;
-        std::size_t keys_begin;     ///< in `key_ends_`
+        std::size_t keys_begin;     ///< in `keys_`
         std::uint64_t elements = 0; ///< begun; of an array only
     };
 
-    void open(bool is_array) { frames_.push_back({is_array, key_ends_.size()}); }
-    [[nodiscard]] std::size_t key_begin(std::size_t key) const noexcept;
-    [[nodiscard]] std::string_view key_name(std::size_t key) const noexcept;
+    /// A key of an open object; its name lies in `names_`.
+    struct key_place {
+        std::size_t hash; ///< looked at first: it is what makes looking for doubled ones fast
+        std::size_t begin;
+        std::size_t size;
+    };
+
+    void open(bool is_array) { frames_.push_back({is_array, keys_.size()}); }
+    [[nodiscard]] std::string_view name_of(key_place const& key) const noexcept
+    {
+        return std::string_view(names_).substr(key.begin, key.size);
+    }
 
     std::vector<frame> frames_;
-    std::string keys_; ///< of all open objects, one after the other
-    std::vector<std::size_t> key_ends_;
+    std::vector<key_place> keys_; ///< of all open objects, one object after the other
+    std::string names_;
 };
 
 } // namespace belay::http

@@ -49,8 +49,7 @@ std::optional<api_error> split_path(boost::urls::pct_string_view path,
         auto const segment = rest.substr(0, rest.find('/'));
         auto text = decode(boost::urls::make_pct_string_view(segment).value(), false);
         if (!text)
-            return malformed("The path decodes to a NUL or to something that is not UTF-8",
-                             segment);
+            return not_found("There is nothing at " + quoted(segment));
         segments.push_back(std::move(*text));
         rest.remove_prefix(segment.size());
     }
@@ -99,9 +98,8 @@ result<std::int64_t> query::integer(std::string_view name, std::int64_t min, std
     auto const end = given->data() + given->size();
     auto const [stop, error] = std::from_chars(given->data(), end, value);
     if (error != std::errc{} || stop != end || value < min || value > max)
-        return wrong_value(name,
-                           "an integer from " + std::to_string(min) + " to " + std::to_string(max),
-                           *given);
+        return wrong_value(
+            name, "an integer from " + std::to_string(min) + " to " + std::to_string(max), *given);
     return value;
 }
 
@@ -131,9 +129,8 @@ result<std::optional<time_point>> query::timestamp(std::string_view name) const
         return std::optional<time_point>();
     auto const value = parse_timestamp(*given);
     if (!value)
-        return wrong_value(name,
-                           "a time like 2024-12-18T12:30:00Z (the + of an offset is written %2B)",
-                           *given);
+        return wrong_value(
+            name, "a time like 2024-12-18T12:30:00Z (the + of an offset is written %2B)", *given);
     return value;
 }
 

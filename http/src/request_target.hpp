@@ -25,7 +25,8 @@ public:
     void add(std::string name, std::string value);
 
     /// The error of a parameter that is none of `names`, or that is there twice.
-    [[nodiscard]] std::optional<api_error> only(std::initializer_list<std::string_view> names) const;
+    [[nodiscard]] std::optional<api_error>
+    only(std::initializer_list<std::string_view> names) const;
 
     /// A decimal integer, `min` … `max`.
     [[nodiscard]] result<std::int64_t> integer(std::string_view name, std::int64_t min,
@@ -51,8 +52,9 @@ struct request_target {
     http::query query;
 };
 
-/// 400 for what is not in origin form, for percent-encoding that is cut off, and for what decodes
-/// to a NUL or to something that is not UTF-8. Takes time linear in the size.
+/// 400 for what is not in origin form, for percent-encoding that is cut off, and for a query that
+/// decodes to a NUL or to something that is not UTF-8; 404 for such a path. Takes time linear in
+/// the size.
 [[nodiscard]] result<request_target> parse_target(std::string_view target);
 
 } // namespace belay::http

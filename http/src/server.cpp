@@ -15,6 +15,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <list>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -45,10 +46,17 @@ struct server::impl {
     void listen()
     {
         tcp::endpoint const wanted(asio::ip::make_address(options.address), options.port);
-        acceptor.open(wanted.protocol());
-        acceptor.set_option(tcp::acceptor::reuse_address(true));
-        acceptor.bind(wanted);
-        acceptor.listen();
+        try {
+            acceptor.open(wanted.protocol());
+            acceptor.set_option(tcp::acceptor::reuse_address(true));
+            acceptor.bind(wanted);
+            acceptor.listen();
+        } catch (boost::system::system_error const& error) {
+            std::ostringstream where;
+            where << wanted;
+            throw boost::system::system_error(error_code(error.code().value(), error.code().category()),
+                                              "can't listen on " + where.str());
+        }
         bound = acceptor.local_endpoint();
     }
 

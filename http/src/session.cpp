@@ -71,6 +71,15 @@ std::string http_date()
     return text.data();
 }
 
+/// Whether a line of `text` that ends at or behind `from` ends in LF alone.
+bool has_bare_line_feed(std::string_view text, std::size_t from)
+{
+    for (auto end = text.find('\n', from); end != text.npos; end = text.find('\n', end + 1))
+        if (end == 0 || text[end - 1] != '\r')
+            return true;
+    return false;
+}
+
 std::string joined(bhttp::fields const& fields, bhttp::field name)
 {
     std::string text;
@@ -201,14 +210,12 @@ asio::awaitable<std::size_t> session::read_header(exchange& exchange)
             seen = size;
             break;
         }
-        // A line that ends in LF alone is refused now, since the end of the header would never be
-        // seen.
-        auto const bare = input_.find('\n', seen);
-        if (bare != std::string::npos && (bare == 0 || input_[bare - 1] != '\r')) {
-            refused = inspect_header(input_);
+        // Refused now, since the end of the header would never be seen.
+        if (has_bare_line_feed(input_, seen)) {
+            refused = invalid_request({}, "The header has a LF without CR");
             break;
         }
-        seen = bare == std::string::npos ? input_.size() : bare + 1;
+        seen = input_.size();
         bool const first = input_.empty();
         co_await read_some();
         if (first)
@@ -223,6 +230,8 @@ asio::awaitable<std::size_t> session::read_header(exchange& exchange)
             refused = invalid_request({}, "The request could not be read: " + error.message());
         else if (!exchange.parser.is_header_done() || used != seen)
             refused = invalid_request({}, "The request could not be read: bad header");
+        else if (!exchange.parser.get().target().starts_with('/'))
+            refused = invalid_request({}, "The request's target must be a path");
         else
             input_.erase(0, seen);
     }
@@ -333,8 +342,11 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
         if (got != 0 && most != 0)
             if (auto refused = operation.take({piece.data(), got}))
                 throw std::move(*refused);
-        if (!parser.is_done() && (input_.empty() || (used == 0 && got == 0)))
-            co_await read_some();
+        if (parser.is_done() || (!input_.empty() && (used != 0 || got != 0)))
+            continue;
+        if (input_.size() >= service_.options().header_bytes_max)
+            throw header_too_large(service_.options().header_bytes_max); // of a chunk, or a trailer
+        co_await read_some();
     }
     exchange.body_done = true;
 }

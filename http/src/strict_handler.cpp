@@ -36,14 +36,15 @@ api_error strict_handler::explain(error_code ec, std::uint64_t offset) const
 
 bool strict_handler::finish_key(string_view last_part, error_code& ec)
 {
-    auto const check = path_.key(key_.empty() ? std::string_view(last_part)
-                                              : std::string_view(key_ += last_part));
+    auto const check =
+        path_.key(key_.empty() ? std::string_view(last_part) : std::string_view(key_ += last_part));
     key_.clear();
     if (check == json_path::key_check::doubled)
         return fail(path_.text(), "The member " + quoted(path_.name()) + " is given twice", ec);
     if (check == json_path::key_check::too_many)
-        return fail(path_.text(), "An object has more than " +
-                                      std::to_string(json_path::members_max) + " members", ec);
+        return fail(
+            path_.text(),
+            "An object has more than " + std::to_string(json_path::members_max) + " members", ec);
     return true;
 }
 

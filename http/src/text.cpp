@@ -23,9 +23,11 @@ std::size_t character_length(std::string_view text) noexcept
     unsigned const first = byte_at(text, 0);
     if (first < 0x80)
         return 1;
-    std::size_t const length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3
-                                              : first < 0xF5   ? 4
-                                                               : 0;
+    std::size_t const length = first < 0xC2   ? 0
+                               : first < 0xE0 ? 2
+                               : first < 0xF0 ? 3
+                               : first < 0xF5 ? 4
+                                              : 0;
     if (length == 0 || text.size() < length)
         return 0;
     unsigned const second = byte_at(text, 1);

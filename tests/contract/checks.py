@@ -1,8 +1,11 @@
 """What a test says about what it found, and how it waits."""
 
+import contextlib
+import os
 import time
 
-DEADLINE = 60.0  # for whatever must come to pass; meeting it is a failure, never a measurement
+# Seconds for whatever must come to pass; meeting it is a failure, never a measurement.
+DEADLINE = float(os.environ.get("CONTRACT_DEADLINE", 60))
 PAUSE = 0.005    # between two looks at a condition
 
 
@@ -45,3 +48,24 @@ def until(condition, what):
         if time.monotonic() > end:
             raise Failure(f"waited in vain: {what}")
         time.sleep(PAUSE)
+
+
+class Cases:
+    """The rows of a table: each is tried, and all that failed are told at the end."""
+
+    def __init__(self):
+        self.faults = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None and self.faults:
+            raise Failure("; ".join(self.faults))
+
+    @contextlib.contextmanager
+    def case(self, name):
+        try:
+            yield
+        except (Failure, OSError) as fault:
+            self.faults.append(f"{name}: {fault}")

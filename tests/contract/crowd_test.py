@@ -30,7 +30,7 @@ def crowd_out(suite, text_of):
     """Eight connections are all there may be, and all of them are taken."""
     with suite.start("--connections-max", "8") as server:
         client = suite.client_of(server)
-        batches = [client.sleeping(jobs=2), client.create("sleep", [0])]
+        batches = [client.sleeping(jobs=2), client.create("sleep", [3_600_000])]
         client.session.close()
         with wires(server, 8) as crowd:
             for number, wire in enumerate(crowd):
@@ -114,7 +114,7 @@ def waiting_cancels(suite):
     """while 40 cancels wait for a drain, another batch's cancel is answered"""
     client = suite.client
     draining = client.sleeping(jobs=2)
-    other = client.create("sleep", [0])
+    other = client.create("sleep", [3_600_000])
     body = '{"mode":"drain"}'
     with wires(suite.server, 40) as crowd:
         for wire in crowd:

@@ -32,17 +32,19 @@ def drain(suite):
 @test
 def drain_to_its_end(suite):
     """mode drain waits for what runs: those jobs succeed, and are late"""
-    batch = suite.client.sleeping(jobs=6, ms=400)
+    batch = suite.client.sleeping(jobs=100, ms=700)
 
     answer = suite.client.change(batch, {"mode": "drain"}).is_(200)
 
     data = shapes.state(answer.data, current_state="cancelled", changed=True)
     jobs = data["jobs"]
     equal((jobs["stopped"], jobs["failed"]), (0, 0), "stopped, failed")
-    check(jobs["late"] == 2 and jobs["succeeded"] + jobs["not_started"] == 6, f"{jobs}")
-    late = [entry for entry in suite.client.results(batch) if entry["late"]]
-    equal([(entry["status"], entry["result"]) for entry in late],
-          [("succeeded", {"ms": 400})] * 2, "the late jobs")
+    check(jobs["late"] in (1, 2) and jobs["succeeded"] + jobs["not_started"] == 100, f"{jobs}")
+    requested = data["cancel"]["requested_at"]
+    for entry in suite.client.results(batch):
+        if entry["status"] == "succeeded":
+            equal(entry["result"], {"ms": 700}, "the result")
+            check(entry["late"] or entry["ended_at"] <= requested, f"not late: {entry}")
 
 
 @test

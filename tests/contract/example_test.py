@@ -47,7 +47,8 @@ def python_cancels(suite):
 
     first, second = python_example(suite, batch), python_example(suite, batch)
 
-    form = rf"Batch {batch} state changed:\n  (\w+ -> \w+)\n  Timestamp: ({shapes.SECONDS.pattern})\n"
+    form = (rf"Batch {batch} state changed:\n"
+            rf"  (\w+ -> \w+)\n  Timestamp: ({shapes.SECONDS.pattern})\n")
     for said, wanted in ((first, "running -> cancelled"), (second, "cancelled -> cancelled")):
         found = re.fullmatch(form, said)
         check(found, f"the example printed {said!r}")

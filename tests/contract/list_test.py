@@ -3,7 +3,7 @@
 import itertools
 
 import shapes
-from checks import check, equal, until
+from checks import Cases, check, equal, until
 from suite import test
 
 tags = itertools.count()
@@ -70,7 +70,8 @@ def filters(suite):
 
     for query, wanted in (("&status=completed", [completed]), ("&status=cancelled", [cancelled]),
                           ("&status=running", [running]), ("&status=created", [sums]),
-                          ("&type=checksum", [sums]), ("&type=nothing", []), ("&status=expired", []),
+                          ("&type=checksum", [sums]), ("&type=nothing", []),
+                          ("&status=expired", []),
                           ("&status=running&type=sleep", [running])):
         equal(ids(listed(client, f"?batch_name={name}{query}")), wanted, query)
     created = client.status(cancelled)["timing"]["created_at"]
@@ -78,7 +79,8 @@ def filters(suite):
           "created after")
     equal(ids(listed(client, f"?batch_name={name}&created_before={created}")), [completed],
           "created before")
-    equal(ids(listed(client, f"?batch_name={name}&created_before=2020-01-01T00:00:00Z")), [], "none")
+    equal(ids(listed(client, f"?batch_name={name}&created_before=2020-01-01T00:00:00Z")), [],
+          "none")
 
 
 @test
@@ -87,24 +89,28 @@ def bad_queries(suite):
     client = suite.client
     batch = client.run("sleep", [0])
     one = f"/v1/batches/{batch}"
-    for path, field in (
-            ("/v1/batches?limit=0", "limit"), ("/v1/batches?limit=x", "limit"),
-            ("/v1/batches?limit=-1", "limit"), ("/v1/batches?limit=99999999999999999999", "limit"),
-            ("/v1/batches?status=gone", "status"), ("/v1/batches?created_after=today", "created_after"),
-            ("/v1/batches?created_before=2024-13-01T00:00:00Z", "created_before"),
-            ("/v1/batches?cursor=x", "cursor"), ("/v1/batches?nothing=1", "nothing"),
-            ("/v1/batches?limit=1&limit=2", "limit"), (one + "?fields=nothing", "fields"),
-            (one + "?metrics_only=1", "metrics_only"), (one + "?include_errors=", "include_errors"),
-            (one + "?x=y", "x"), (one + "/state?x=y", "x"), (one + "/jobs?state=gone", "state"),
-            (one + "/jobs?limit=0", "limit"), (one + "/jobs?cursor=-1", "cursor"),
-            (one + "/jobs?page=1", "page"), (one + "/jobs/0?x=1", "x"),
-            (one + "/results?page=0", "page"), (one + "/results?page=-1", "page"),
-            (one + "/results?page=1.0", "page"), (one + "/results?page=", "page"),
-            (one + "/results?page_size=0", "page_size"), (one + "/results?page_size=1001", "page_size"),
-            (one + "/results?page_size=+1", "page_size"), (one + "/results?limit=1", "limit")):
-        answer = client.get(path)
-        check(answer.status == 400, f"{path} is answered {answer.text[:300]!r}")
-        answer.is_(400, "invalid_request", field)
+    with Cases() as table:
+        for path, field in (
+                ("/v1/batches?limit=0", "limit"), ("/v1/batches?limit=x", "limit"),
+                ("/v1/batches?limit=-1", "limit"),
+                ("/v1/batches?limit=99999999999999999999", "limit"),
+                ("/v1/batches?status=gone", "status"),
+                ("/v1/batches?created_after=today", "created_after"),
+                ("/v1/batches?created_before=2024-13-01T00:00:00Z", "created_before"),
+                ("/v1/batches?cursor=x", "cursor"), ("/v1/batches?nothing=1", "nothing"),
+                ("/v1/batches?limit=1&limit=2", "limit"), (one + "?fields=nothing", "fields"),
+                (one + "?metrics_only=1", "metrics_only"),
+                (one + "?include_errors=", "include_errors"),
+                (one + "?x=y", "x"), (one + "/state?x=y", "x"), (one + "/jobs?state=gone", "state"),
+                (one + "/jobs?limit=0", "limit"), (one + "/jobs?cursor=-1", "cursor"),
+                (one + "/jobs?page=1", "page"), (one + "/jobs/0?x=1", "x"),
+                (one + "/results?page=0", "page"), (one + "/results?page=-1", "page"),
+                (one + "/results?page=1.0", "page"), (one + "/results?page=", "page"),
+                (one + "/results?page_size=0", "page_size"),
+                (one + "/results?page_size=1001", "page_size"),
+                (one + "/results?page_size=+1", "page_size"), (one + "/results?limit=1", "limit")):
+            with table.case(path):
+                client.get(path).is_(400, "invalid_request", field)
 
 
 @test
@@ -116,7 +122,8 @@ def status(suite):
 
     data = client.status(batch)
 
-    equal((data["status"], data["type"], data["batch_name"]), ("completed", "checksum", "three"), "it")
+    equal((data["status"], data["type"], data["batch_name"]), ("completed", "checksum", "three"),
+          "it")
     equal(data["jobs"], {"total": 3, "pending": 0, "running": 0, "succeeded": 1, "failed": 2,
                          "cancelled": 0}, "jobs")
     equal(sorted(error["count"] for error in data["errors"]), [1, 1], "the errors' counts")
@@ -143,12 +150,13 @@ def status_parameters(suite):
     equal(got("?fields=batch_id,jobs"), {"batch_id": batch, "jobs": whole["jobs"]}, "fields")
     equal(got("?fields=status"), {"status": "completed"}, "fields=status")
     metrics = got("?metrics_only=true")
-    check(metrics["jobs"] == whole["jobs"] and "errors" not in metrics and len(metrics) < len(whole),
-          f"metrics_only gives {metrics}")
+    equal(metrics["jobs"], whole["jobs"], "the jobs of metrics_only")
+    check("errors" not in metrics and set(metrics) < set(whole), f"metrics_only gives {metrics}")
     details = got("?include_job_details=true")
     extra = set(details) - set(whole)
     equal(len(extra), 1, f"the members that include_job_details adds: {extra}")
-    equal([shapes.job(job)["state"] for job in details[extra.pop()]], ["succeeded", "failed"], "jobs")
+    equal([shapes.job(job)["state"] for job in details[extra.pop()]], ["succeeded", "failed"],
+          "jobs")
 
 
 @test
@@ -184,7 +192,8 @@ def job(suite):
     client.until_running(batch, 1)
     ended, running, pending = (client.job(batch, n) for n in range(3))
 
-    equal((ended["state"], ended["result"], ended["attempt"]), ("succeeded", {"ms": 0}, 1), "the first")
+    equal((ended["state"], ended["result"], ended["attempt"]), ("succeeded", {"ms": 0}, 1),
+          "the first")
     equal((running["state"], running["result"], running["ended_at"]), ("running", None, None),
           "the second")
     equal((pending["state"], pending["started_at"], pending["late"]), ("pending", None, False),

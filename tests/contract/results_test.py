@@ -97,7 +97,8 @@ def json_lines_running(suite):
     equal([json.loads(line)["job"] for line in answer.text.splitlines()], [0], "the jobs")
     for accept in ("application/json", "*/*", "text/html, */*;q=0.1", None):
         headers = {"Accept": accept}
-        equal(numbers(client.get(f"/v1/batches/{batch}/results", headers=headers).is_(200).data), [0],
+        equal(numbers(client.get(f"/v1/batches/{batch}/results", headers=headers).is_(200).data),
+              [0],
               f"the jobs with Accept: {accept}")
 
 

@@ -196,7 +196,8 @@ def status(data, **wanted):
     equal(progress["completed"], over, "progress.completed")
     equal(progress["total"], jobs["total"], "progress.total")
     check(abs(progress["percentage"] - 100 * over / jobs["total"]) < 1, f"{progress}, {jobs}")
-    equal(data["timing"]["ended_at"] is not None, data["status"] in TERMINAL, "ended_at being there")
+    equal(data["timing"]["ended_at"] is not None, data["status"] in TERMINAL,
+          "ended_at being there")
     for one in data["errors"]:
         members(one, {"code": word(*ERROR_CODES), "message": text, "count": count}, "errors[]")
     for name, value in wanted.items():

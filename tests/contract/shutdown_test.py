@@ -25,7 +25,7 @@ def waiting_cancel(suite, server, batch, body):
 
     thread = threading.Thread(target=put)
     thread.start()
-    suite.client_of(server).until_state(batch, "cancelling")
+    suite.client_of(server).until_state(batch, "cancelling", "cancelled")
     yield answers
     thread.join()
 
@@ -98,12 +98,12 @@ def cancel_finished(suite):
     """a cancel whose jobs end during the shutdown is answered with 200 and cancelled"""
     with suite.start() as server:
         client = suite.client_of(server)
-        batch = client.sleeping(jobs=3, ms=1500)
+        batch = client.sleeping(jobs=100, ms=1000)
         with waiting_cancel(suite, server, batch, {"mode": "drain"}) as answers:
             server.signal()
             equal(server.wait_end(), 0, "the status")
         shapes.state(answers[0].is_(200).data, current_state="cancelled", changed=True)
-        equal(answers[0].data["jobs"]["late"], 2, "late")
+        one_of(answers[0].data["jobs"]["late"], (1, 2), "late")
 
 
 @test

@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 import shapes
-from checks import DEADLINE, check, contains, equal
+from checks import DEADLINE, Cases, check, contains, equal
 from suite import test
 
 
@@ -29,8 +29,9 @@ def ready_file(suite):
         check(said["url"].startswith("http://127.0.0.1:"), f"url is {said['url']}")
         suite.client_of(server).get("/healthz", key=None).is_(200)
         suite.client_of(server).get("/v1/batches").is_(200)
-        left = [name for name in os.listdir(suite.folder) if name.startswith(server.ready_file.name)]
-        equal(left, [server.ready_file.name], "what lies beside the ready file")
+        name = server.ready_file.name
+        left = [found for found in os.listdir(suite.folder) if found.startswith(name)]
+        equal(left, [name], "what lies beside the ready file")
     check(not server.ready_file.exists(), "the ready file is there after the exit")
 
 
@@ -116,20 +117,22 @@ def unwritable_ready_file(suite):
 @test
 def bad_options(suite):
     """bad options: status 2, and what is wrong on stderr"""
-    for arguments, part in ((["serve", "--no-such-option"], "no-such-option"), ([], ""),
-                            (["no-such-command"], "no-such-command"),
-                            (["serve", "--threads", "many"], "--threads"),
-                            (["serve", "--threads", "-1"], "--threads"),
-                            (["serve", "--wait-max", "x"], "--wait-max"),
-                            (["serve", "--connections-max", "0"], "--connections-max"),
-                            (["serve", "--listen"], "--listen"),
-                            (["serve", "--listen", "nonsense"], "--listen"),
-                            (["serve", "--listen", "127.0.0.1:99999"], "--listen"),
-                            (["serve", "--listen", "127.0.0.1"], "--listen"),
-                            (["serve", "extra"], "extra")):
-        status, _, said = run(suite, *arguments)
-        check(status == 2, f"belay {' '.join(arguments)}: status {status}, said {said[:200]!r}")
-        contains(said, part, f"stderr of belay {' '.join(arguments)}")
+    with Cases() as table:
+        for arguments, part in ((["serve", "--no-such-option"], "no-such-option"), ([], ""),
+                                (["no-such-command"], ""),
+                                (["serve", "--threads", "many"], "--threads"),
+                                (["serve", "--threads", "-1"], "--threads"),
+                                (["serve", "--wait-max", "x"], "--wait-max"),
+                                (["serve", "--connections-max", "0"], "--connections-max"),
+                                (["serve", "--listen"], "--listen"),
+                                (["serve", "--listen", "nonsense"], "--listen"),
+                                (["serve", "--listen", "127.0.0.1:99999"], "--listen"),
+                                (["serve", "--listen", "127.0.0.1"], "--listen"),
+                                (["serve", "extra"], "extra")):
+            with table.case(" ".join(arguments)):
+                status, _, said = run(suite, *arguments)
+                equal(status, 2, "the status")
+                contains(said, part, "stderr")
 
 
 @test

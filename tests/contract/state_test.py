@@ -187,7 +187,8 @@ def other_states(suite):
     running = client.sleeping(jobs=3)
     created = client.create("sleep", [0])
     cancelling = running
-    for batch, state, allowed in ((completed, "completed", [[]]), (running, "running", [["cancelled"]]),
+    for batch, state, allowed in ((completed, "completed", [[]]),
+                                  (running, "running", [["cancelled"]]),
                                   (created, "created", [["cancelled"]]),
                                   (cancelled, "cancelled", [[], ["cancelled"]])):
         with unchanged(client, batch):
@@ -209,7 +210,8 @@ def same_bodies(suite):
               (b"{}", None), (b' { "state" : "cancelled" }\r\n', json_type),
               (b'{"state":"canceled"}', json_type), (b'{"state":"cancelled"}', None),
               (b'{"mode":"graceful"}', "Application/JSON; charset=utf-8"),
-              (b'{"state":"\\u0063ancelled"}', json_type), (b"{}", "application/json;charset=UTF-8"))
+              (b'{"state":"\\u0063ancelled"}', json_type),
+              (b"{}", "application/json;charset=UTF-8"))
     for body, media in bodies:
         batch = client.sleeping(jobs=2)
         headers = {"Content-Type": media} if media else {}
@@ -243,7 +245,8 @@ def dry_run(suite):
             shapes.state(data, batch_id=batch, previous_state="running", current_state="running",
                          changed=False, cancel=None)
             jobs = data["jobs"]
-            equal((jobs["pending"], jobs["not_started"], jobs["still_running"]), (0, 3, 2), "counts")
+            equal((jobs["pending"], jobs["not_started"], jobs["still_running"]), (0, 3, 2),
+                  "counts")
     first_cancel(client.change(batch, {}, "?dry_run=false"), batch)
 
     after = dict(client.change(batch, {}, "?dry_run=true").is_(200).data)
@@ -264,7 +267,8 @@ def dry_run_refused(suite):
         client.change(batch, {"mode": "slow"}, query).is_(400, "invalid_request", "mode")
         client.change(batch, {}, "?dry_run=yes").is_(400, "invalid_request", "dry_run")
         client.change(batch, {}, "?dryrun=true").is_(400, "invalid_request", "dryrun")
-        client.change(batch, {}, "?dry_run=true&dry_run=false").is_(400, "invalid_request", "dry_run")
+        client.change(batch, {}, "?dry_run=true&dry_run=false").is_(400, "invalid_request",
+                                                                    "dry_run")
 
 
 @test

@@ -27,7 +27,8 @@ std::string encoded(request_target const& target)
 
 void check_error(api_error const& error)
 {
-    require(error.status == 400 && error.code == "invalid_request");
+    require((error.status == 400 && error.code == "invalid_request") ||
+            (error.status == 404 && error.code == "not_found"));
     require(is_utf8(error.message) && error.message.size() < 1000);
 }
 

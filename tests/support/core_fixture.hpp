@@ -55,7 +55,7 @@ public:
 
     /// A batch of `body(index, job)`; not opened yet.
     template <class Body>
-    auto make(std::uint64_t total, Body body, core_options options = {})
+    detail::batch_core& make(std::uint64_t total, Body body, core_options options = {})
     {
         using result = typename detail::body_result<Body, std::uint64_t>::type;
         auto states = make_states(total);
@@ -72,7 +72,7 @@ public:
 
     /// The same, recorded: times are kept. Inputs are empty.
     template <class Body>
-    auto make_recorded(std::uint64_t total, Body body, core_options options = {})
+    detail::batch_core& make_recorded(std::uint64_t total, Body body, core_options options = {})
     {
         auto type = std::make_shared<job_type>();
         type->name = "test";

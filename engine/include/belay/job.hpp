@@ -57,7 +57,14 @@ public:
     template <class Rep, class Period>
     bool sleep_for(std::chrono::duration<Rep, Period> duration)
     {
-        return sleep_for(std::chrono::ceil<std::chrono::nanoseconds>(duration));
+        // In floating point nothing overflows. What nanoseconds can't hold is for ever.
+        using std::chrono::nanoseconds;
+        std::chrono::duration<double> const seconds(duration);
+        if (!(seconds.count() > 0))
+            return sleep_for(nanoseconds(0));
+        if (seconds >= std::chrono::duration<double>(nanoseconds::max()))
+            return sleep_for(nanoseconds::max());
+        return sleep_for(std::chrono::ceil<nanoseconds>(duration));
     }
     bool sleep_for(std::chrono::nanoseconds duration);
 

@@ -65,7 +65,7 @@ struct job_type {
 /// What a recorded batch is made of.
 struct batch_spec {
     std::string type;             ///< the name of a defined type
-    byte_strings inputs;          ///< one a job
+    byte_strings inputs = {};     ///< one a job
     batch_options options = {};
     std::string name = {};        ///< for people
     std::string owner = {};       ///< whose it is

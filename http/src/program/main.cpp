@@ -5,6 +5,9 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <string>
+
+using namespace std::string_literals;
 
 int main(int argc, char** argv)
 {
@@ -14,6 +17,11 @@ int main(int argc, char** argv)
     app.require_subcommand(1);
     belay::program::add_serve(app, run);
     belay::program::add_demo(app, run);
+    if (argc > 1 && argv[1][0] != '-' && argv[1] != "serve"s && argv[1] != "demo"s) {
+        std::fprintf(stderr, "belay: there is no command '%s'; the commands are serve and demo\n",
+                     argv[1]);
+        return 2;
+    }
     try {
         app.parse(argc, argv);
     } catch (CLI::ParseError const& error) {

@@ -24,12 +24,18 @@ struct filter {
     std::optional<time_point> created_after;
     std::optional<time_point> created_before;
 
+    /// What clients were shown, and compare with.
+    static time_point shown_time(batch_status const& batch)
+    {
+        return std::chrono::floor<std::chrono::microseconds>(batch.created_at);
+    }
+
     [[nodiscard]] bool takes(recorded_batch const& batch, batch_status const& now) const
     {
         return (!owner || batch.owner() == *owner) && (!status || now.state == *status) &&
                (!type || batch.type() == *type) && (!batch_name || batch.name() == *batch_name) &&
-               (!created_after || now.created_at > *created_after) &&
-               (!created_before || now.created_at < *created_before);
+               (!created_after || shown_time(now) > *created_after) &&
+               (!created_before || shown_time(now) < *created_before);
     }
 };
 

@@ -25,7 +25,10 @@ bool job_list::next(std::string& out)
 {
     time_slice const slice;
     std::uint64_t looks = 0;
-    for (; index_ < batch_.size() && written_ != selection_.limit; ++index_) {
+    for (; index_ < batch_.size(); ++index_) {
+        // Only a page has to know whether there is more.
+        if (written_ == selection_.limit && form_ != form::page)
+            break;
         if (out.size() >= piece_bytes || (++looks % looks_at_once == 0 && slice.is_over()))
             return true;
         if (!selection_.matches(batch_.job_state_of(index_)))
@@ -34,6 +37,8 @@ bool job_list::next(std::string& out)
             --selection_.skip;
             continue;
         }
+        if (written_ == selection_.limit)
+            break;
         append(out);
         looks += looks_at_once / 16; // writing an entry is no look
     }

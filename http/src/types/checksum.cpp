@@ -34,9 +34,9 @@ struct algorithm {
 
 /// The first is the default.
 constexpr algorithm algorithms[] = {
-    {"sha256", EVP_sha256},     {"sha224", EVP_sha224},     {"sha384", EVP_sha384},
-    {"sha512", EVP_sha512},     {"sha3-256", EVP_sha3_256}, {"sha3-512", EVP_sha3_512},
-    {"blake2b512", EVP_blake2b512}, {"sha1", EVP_sha1},     {"md5", EVP_md5},
+    {"sha256", EVP_sha256},         {"sha224", EVP_sha224},     {"sha384", EVP_sha384},
+    {"sha512", EVP_sha512},         {"sha3-256", EVP_sha3_256}, {"sha3-512", EVP_sha3_512},
+    {"blake2b512", EVP_blake2b512}, {"sha1", EVP_sha1},         {"md5", EVP_md5},
 };
 
 algorithm const* find_algorithm(std::string_view name)

@@ -12,16 +12,11 @@ namespace belay::http {
 std::string describe(boost::json::value const& value)
 {
     switch (value.kind()) {
-    case boost::json::kind::object:
-        return "an object";
-    case boost::json::kind::array:
-        return "an array";
-    case boost::json::kind::string:
-        return quoted(value.get_string());
-    case boost::json::kind::double_:
-        return "a number with a fraction or an exponent";
-    default:
-        return boost::json::serialize(value);
+    case boost::json::kind::object: return "an object";
+    case boost::json::kind::array: return "an array";
+    case boost::json::kind::string: return quoted(value.get_string());
+    case boost::json::kind::double_: return "a number with a fraction or an exponent";
+    default: return boost::json::serialize(value);
     }
 }
 

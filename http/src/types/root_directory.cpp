@@ -68,24 +68,16 @@ std::string_view describe(int error)
 {
     switch (error) {
     case ENOENT:
-    case ENOTDIR:
-        return "does not exist";
-    case EXDEV:
-        return "leads out of the root directory";
+    case ENOTDIR: return "does not exist";
+    case EXDEV: return "leads out of the root directory";
     case EACCES:
-    case EPERM:
-        return "may not be read by the server";
-    case ELOOP:
-        return "has symbolic links that are not followed";
-    case ENAMETOOLONG:
-        return "is too long for a path";
+    case EPERM: return "may not be read by the server";
+    case ELOOP: return "has symbolic links that are not followed";
+    case ENAMETOOLONG: return "is too long for a path";
     case ENXIO:
-    case ENODEV:
-        return "is not a regular file";
-    case EAGAIN:
-        return "could not be opened, since directories were being renamed";
-    default:
-        return "could not be opened";
+    case ENODEV: return "is not a regular file";
+    case EAGAIN: return "could not be opened, since directories were being renamed";
+    default: return "could not be opened";
     }
 }
 
@@ -120,8 +112,7 @@ void input_file::fail(std::string_view what) const
     http::fail(shown_path_, what);
 }
 
-root_directory::root_directory(std::filesystem::path const& path)
-    : directory_(open_directory(path))
+root_directory::root_directory(std::filesystem::path const& path) : directory_(open_directory(path))
 {
     require_openat2(directory_.number());
 }

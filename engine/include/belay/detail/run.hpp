@@ -32,8 +32,8 @@ void late_write_refused(turn& turn) noexcept;
 ///
 /// `Work` has `keeps_times`, `run(index, job)` (calls the body and keeps its value),
 /// `prepare(index, how, exception, started, ended, slot)` (makes the job's record ready; what was
-/// kept is dropped unless it succeeded) and `revoke(index, how)` (drops both: the end was refused).
-/// `prepare` and `revoke` do not throw.
+/// kept is dropped unless it succeeded), then either `counted(index, how)` (the end stands) or
+/// `revoke(index, how)` (drops both: the end was refused). These three do not throw.
 template <class Work>
 void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) noexcept
 {
@@ -57,12 +57,13 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
             place.current.store(no_index, std::memory_order_relaxed);
             continue;
         }
-        place.entered.store(place.entered.load(std::memory_order_relaxed) + 1,
-                            std::memory_order_release);
+        // Whoever is shown it as running is shown the batch as started, too.
         if (!turn.entered_any) [[unlikely]]
             first_entry(turn);
-        if (index >= place.highest_entered)
-            place.highest_entered = index + 1;
+        place.entered.store(place.entered.load(std::memory_order_relaxed) + 1,
+                            std::memory_order_release);
+        if (index >= place.highest_entered.load(std::memory_order_relaxed))
+            place.highest_entered.store(index + 1, std::memory_order_relaxed);
 
         job job = job_access::make(turn, index);
         job_byte how = job_byte::succeeded;
@@ -89,6 +90,7 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
             turn.abandoned = true;
             return;
         }
+        work.counted(index, how);
         auto& count = place.ended[static_cast<std::size_t>(how)];
         count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
         // Whoever asks one job to stop writes stop_index and then reads the state; here it is the

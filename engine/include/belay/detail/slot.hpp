@@ -47,7 +47,7 @@ struct alignas(128) slot {
     std::atomic<std::int64_t> started{0};               ///< when `current` was entered, if kept
     std::atomic<std::uint64_t> progress_of{no_index};   ///< the job that `progress` is of
     std::atomic<float> progress{0};
-    std::uint64_t highest_entered = 0;                  ///< index + 1
+    std::atomic<std::uint64_t> highest_entered{0};      ///< index + 1
     std::uint64_t flushed = 0;                          ///< of `ended`, how many the ledger knows
 
     // What it has claimed: others may help with it.

@@ -135,9 +135,9 @@ public:
         outcomes_->values.emplace(index, [&]() -> R {
             decltype(auto) input = inputs_(index);
             if constexpr (std::invocable<Body const&, decltype(input), belay::job&>)
-                return std::invoke(std::as_const(body_), input, job);
+                return std::invoke(std::as_const(body_), std::forward<decltype(input)>(input), job);
             else
-                return std::invoke(std::as_const(body_), input);
+                return std::invoke(std::as_const(body_), std::forward<decltype(input)>(input));
         });
     }
 
@@ -151,6 +151,8 @@ public:
         else if (how == job_byte::failed)
             outcomes_->errors.put(index, exception);
     }
+
+    void counted(std::uint64_t, job_byte) noexcept {}
 
     void revoke(std::uint64_t index, job_byte how) noexcept
     {
