@@ -259,7 +259,6 @@ asio::awaitable<void> session::answer_request(exchange& exchange)
     exchange.bodiless = head.method == "HEAD";
     exchange.after = exchange.parser.keep_alive() ? after::keep : after::close;
 
-    busy_ = true;
     std::optional<api_error> refused;
     std::unique_ptr<operation> operation;
     if (on_loopback_ && !is_loopback_host(message[bhttp::field::host], listen_address_)) {
@@ -290,6 +289,7 @@ asio::awaitable<response> session::perform(exchange& exchange, operation& operat
     try {
         if (!exchange.body_done)
             co_await read_body(exchange, operation);
+        busy_ = true;
         while (true) {
             step next = operation.proceed();
             if (auto* const answer = std::get_if<response>(&next))

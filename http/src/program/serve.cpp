@@ -22,7 +22,6 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -32,7 +31,7 @@ namespace belay::program {
 namespace {
 
 struct serve_options {
-    std::string listen = "127.0.0.1:8700";
+    std::string listen = "127.0.0.1:8700"; ///< as given; taken apart in `server`
     std::string ready_file;
     std::string root;
     bool in_memory = true;
@@ -43,11 +42,11 @@ struct serve_options {
     std::int64_t header_time_max_s = 10;
     std::int64_t request_time_max_s = 60;
     std::int64_t idle_time_max_s = 60;
-    http::server_options server;
+    http::server_options server{.port = 8700};
 };
 
-/// Takes `address:port` apart; an IPv6 address stands in brackets.
-void parse_listen(std::string const& text, http::server_options& options)
+/// Takes `address:port` apart; an IPv6 address stands in brackets. Returns what is wrong with it.
+std::string parse_listen(std::string const& text, http::server_options& options)
 {
     std::size_t const colon = text.rfind(':');
     std::string address = text.substr(0, colon);
@@ -59,10 +58,9 @@ void parse_listen(std::string const& text, http::server_options& options)
     char const* const end = text.data() + text.size();
     auto const [last, fault] = std::from_chars(begin, end, options.port);
     if (error || fault != std::errc() || last != end)
-        throw std::runtime_error("--listen " + text +
-                                 ": it must be an address and a port, such as 127.0.0.1:8700 or "
-                                 "[::1]:0 (port 0 takes a free one)");
+        return text + " is no address and port, such as 127.0.0.1:8700 or [::1]:0";
     options.address = address;
+    return {};
 }
 
 /// SIGINT and SIGTERM come to whoever waits for them, not to whatever thread is there.
@@ -132,7 +130,6 @@ int serve(serve_options options)
 {
     spdlog::set_default_logger(spdlog::stderr_color_mt("belay"));
     signals const signals;
-    parse_listen(options.listen, options.server);
     std::optional<ready_file> ready;
     if (!options.ready_file.empty())
         ready.emplace(options.ready_file);
@@ -175,6 +172,7 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     auto& server = options->server;
     command->add_option("--listen", options->listen,
                         "Address and port to listen on; port 0 takes a free one")
+        ->check([options](std::string const& text) { return parse_listen(text, options->server); })
         ->capture_default_str();
     command->add_option("--ready-file", options->ready_file,
                         "Write url, api_key and pid to this file once requests are accepted");
