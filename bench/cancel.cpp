@@ -22,12 +22,10 @@
 #include <sstream>
 #include <stop_token>
 #include <string>
-#include <thread>
 
 namespace {
 
 using namespace belay::bench;
-using namespace std::chrono_literals;
 
 /// Posting ten million handlers takes seconds and a gigabyte: not every time.
 constexpr std::size_t rare = 8;
@@ -42,7 +40,7 @@ template <class Cancel, class Wait>
 sample cancel_busy(polling_record const& record, Cancel cancel, Wait wait)
 {
     wait_until_inside(record.inside, workers);
-    std::this_thread::sleep_for(1ms);
+    sleep_a_little();
     timestamp const begin = now();
     cancel();
     timestamp const returned = now();

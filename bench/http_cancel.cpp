@@ -1,6 +1,7 @@
 // How long does a client wait for the answer to a cancel, every worker of the server busy?
 #include "suite/child_process.hpp"
 #include "suite/machine.hpp"
+#include "suite/polling_body.hpp"
 #include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
@@ -254,7 +255,7 @@ struct measured {
 connection::response timed(connection& connection, connection::request const& request,
                            samples& found)
 {
-    std::this_thread::sleep_for(2ms);
+    sleep_a_little();
     timestamp const begin = now();
     auto answer = connection.exchange(request);
     found.add(microseconds(begin, now()));

@@ -18,7 +18,6 @@
 #include <memory>
 #include <mutex>
 #include <stop_token>
-#include <thread>
 
 namespace {
 
@@ -53,7 +52,7 @@ struct measured {
 void wait_until_asleep(wake_record const& record)
 {
     wait_until_inside(record.inside, workers);
-    std::this_thread::sleep_for(1ms);
+    sleep_a_little();
 }
 
 void with_belay(belay::engine& engine, measured& found)

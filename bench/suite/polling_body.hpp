@@ -38,8 +38,12 @@ bool poll_for_50_us(polling_record& record, StopRequested stop_requested)
     return !stopped;
 }
 
-/// Waits until `count` bodies are inside at once.
+/// Sleeps until `count` bodies are inside at once. Throws std::runtime_error after a minute.
 void wait_until_inside(std::atomic<std::size_t> const& inside, std::size_t count);
+
+/// Sleeps 1 to 2 ms, never the same twice, so that samples don't keep step with anything that
+/// comes every so often, such as an engine's quantum.
+void sleep_a_little();
 
 } // namespace belay::bench
 

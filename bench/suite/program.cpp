@@ -12,10 +12,11 @@ program::program(std::string const& question, std::size_t runs)
 {
     command_line_.add_option("--json", json_file_, "append the figures to this file, one a line")
         ->option_text("FILE");
-    command_line_.add_option("--runs", runs_, "how many samples to take")
+    command_line_
+        .add_option("--runs", runs_,
+                    "how many samples to take; " + std::to_string(runs) + " unless told")
         ->option_text("N")
-        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}))
-        ->capture_default_str();
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
 }
 
 int program::run(int argc, char** argv, std::function<void(std::size_t, report&)> const& measure)

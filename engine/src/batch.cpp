@@ -14,9 +14,9 @@ std::size_t any_batch::concurrency() const noexcept { return core_->concurrency(
 
 std::chrono::milliseconds any_batch::grace() const noexcept { return core_->grace(); }
 
-cancel_result any_batch::cancel(cancel_request request) const
+cancel_result any_batch::cancel(cancel_request const& request) const
 {
-    return core_->cancel(std::move(request), stop_cause::user);
+    return core_->cancel(request, stop_cause::user);
 }
 
 job_cancel_result any_batch::cancel_job(std::uint64_t index, cancel_request const& request,

@@ -9,7 +9,7 @@
 
 namespace belay::detail {
 
-cancel_result batch_core::cancel(cancel_request request, stop_cause cause)
+cancel_result batch_core::cancel(cancel_request const& request, stop_cause cause)
 {
     check(request);
     cancel_result result;
@@ -26,7 +26,7 @@ cancel_result batch_core::cancel(cancel_request request, stop_cause cause)
             claimed_at_close_ = closing.claimed;
             phase_ = request.mode == cancel_mode::drain ? phase::draining : phase::stopping;
             // After the phase: whoever starts later than this has seen it.
-            apply(life_.closed(std::move(request), cause, inside_ != 0, host_->time().now()), then);
+            apply(life_.closed(request, cause, inside_ != 0, host_->time().now()), then);
             result.changed = true;
         }
         result.current_state = life_.state(started());

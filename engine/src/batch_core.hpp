@@ -54,7 +54,7 @@ public:
     void open();
 
     // Callers (batch_cancel.cpp).
-    cancel_result cancel(cancel_request request, stop_cause cause);
+    cancel_result cancel(cancel_request const& request, stop_cause cause);
     job_cancel_result cancel_job(std::uint64_t index, cancel_request const& request,
                                  std::function<void()> on_end);
     bool wait(std::optional<time_point> until);
@@ -143,13 +143,14 @@ private:
     state_array const states_;
     std::shared_ptr<recorder const> const record_;
 
-    gate gate_;
-    alignas(128) std::atomic<phase> phase_{phase::open};
-    std::atomic<bool> sealed_{false};
+    // Runners write `ended_` after each chunk; it is kept away from what a cancel touches, which
+    // lies together, since a caller that has slept finds every cache line of it far away.
     alignas(128) std::atomic<std::uint64_t> ended_{0};
+    alignas(128) gate gate_;
+    std::atomic<phase> phase_{phase::open};
+    std::atomic<bool> sealed_{false};
+    std::mutex mutex_;
     std::atomic<std::int64_t> started_{0};
-
-    alignas(128) std::mutex mutex_;
     batch_life life_;
     std::shared_ptr<detail::work> work_;
     std::vector<std::unique_ptr<slot>> slots_;

@@ -45,8 +45,8 @@ stop_plan plan_stop(cancel_request const& request, std::chrono::milliseconds gra
     return {request.mode, grace, now + grace + deadline_margin};
 }
 
-batch_life::actions batch_life::closed(cancel_request request, stop_cause cause, bool busy,
-                                       time_point now)
+batch_life::actions batch_life::closed(cancel_request const& request, stop_cause cause,
+                                       bool busy, time_point now)
 {
     closed_ = true;
     cause_ = cause;
@@ -54,9 +54,9 @@ batch_life::actions batch_life::closed(cancel_request request, stop_cause cause,
     plan_ = plan_stop(request, grace_, now);
     deadline_ = plan_.deadline;
     if (!request.requested_by.empty())
-        requested_by_ = std::move(request.requested_by);
+        requested_by_ = request.requested_by;
     if (!request.reason.empty())
-        reason_ = std::move(request.reason);
+        reason_ = request.reason;
     if (!busy) {
         ended_ = now;
         return {.sealed = true};

@@ -49,7 +49,7 @@ public:
     }
 
     /// The gate was closed by this request; `busy` says whether anything runs.
-    actions closed(cancel_request request, stop_cause cause, bool busy, time_point now);
+    actions closed(cancel_request const& request, stop_cause cause, bool busy, time_point now);
 
     /// Another request found the gate closed.
     actions repeated(cancel_request const& request, time_point now);

@@ -71,8 +71,8 @@ private:
         return word >= total_; // either bit makes it larger than any total
     }
 
-    alignas(128) std::atomic<std::uint64_t> word_{0};
-    alignas(128) std::uint64_t const total_;
+    std::atomic<std::uint64_t> word_{0};
+    std::uint64_t const total_;
 };
 
 /// The most jobs a batch may have.

@@ -99,7 +99,7 @@ public:
     /// Stops the batch: closes the gate, tells what runs to stop, and returns at once (G1, G5, G7,
     /// G8). On an ended batch nothing changes. Throws `error` (`invalid_argument`) for a grace or a
     /// reason out of range, or a grace with a mode other than `graceful`.
-    cancel_result cancel(cancel_request request = {}) const;
+    cancel_result cancel(cancel_request const& request = {}) const;
 
     /// A callback, to forget it by; 0 is none.
     using subscription = std::uint64_t;

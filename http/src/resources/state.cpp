@@ -212,7 +212,7 @@ private:
         if (dry_run_)
             return dry_run();
         asked->cancel.requested_by = requested_by_;
-        cancelled_ = batch_.cancel(std::move(asked->cancel));
+        cancelled_ = batch_.cancel(asked->cancel);
         if (is_terminal(cancelled_.current_state))
             return answer();
         // A batch that can't be stopped any more has only its record before it, however short the
