@@ -12,7 +12,6 @@
 #include <boost/beast/http.hpp>
 #include <boost/json.hpp>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,6 @@
 #include "suite/polling_body.hpp"
 
+#include <chrono>
 #include <random>
 #include <stdexcept>
 #include <thread>

@@ -33,7 +33,7 @@ batch_status any_batch::wait() const
 
 bool any_batch::wait_for(std::chrono::nanoseconds duration) const
 {
-    time_point const now = core_->owner().time().now();
+    time_point const now = core_->now();
     return core_->wait(duration < time_point::max() - now ? now + duration : time_point::max());
 }
 

@@ -18,7 +18,7 @@ cancel_result batch_core::cancel(cancel_request const& request, stop_cause cause
         std::scoped_lock const lock(mutex_);
         result.previous_state = life_.state(started());
         if (life_.is_closed()) {
-            auto const actions = life_.repeated(request, host_->time().now());
+            auto const actions = life_.repeated(request, now());
             if (actions.interrupt)
                 phase_ = phase::stopping;
             apply(actions, then);
@@ -26,7 +26,7 @@ cancel_result batch_core::cancel(cancel_request const& request, stop_cause cause
             claimed_at_close_ = closing.claimed;
             phase_ = request.mode == cancel_mode::drain ? phase::draining : phase::stopping;
             // After the phase: whoever starts later than this has seen it.
-            apply(life_.closed(request, cause, inside_ != 0, host_->time().now()), then);
+            apply(life_.closed(request, cause, inside_ != 0, now()), then);
             result.changed = true;
         }
         result.current_state = life_.state(started());
@@ -52,7 +52,7 @@ job_cancel_result batch_core::cancel_job(std::uint64_t index, cancel_request con
         if (byte == job_byte::pending &&
             states_[index].compare_exchange_strong(byte, job_byte::not_started)) {
             byte = job_byte::not_started;
-            lone_not_started_.emplace(index, host_->time().now());
+            lone_not_started_.emplace(index, now());
             ledger_add(1);
             seal_if_quiet(then);
             result.changed = true;
@@ -60,7 +60,7 @@ job_cancel_result batch_core::cancel_job(std::uint64_t index, cancel_request con
         if (byte == job_byte::running) {
             lone_stop* stop = find_lone_stop(index);
             time_point const deadline =
-                *plan_stop(request, life_.grace(), host_->time().now()).deadline;
+                *plan_stop(request, life_.grace(), now()).deadline;
             if (stop == nullptr) {
                 stop = &lone_stops_.emplace_back(lone_stop{index, deadline, {}});
                 result.changed = phase_.load() != phase::stopping;
@@ -123,10 +123,10 @@ bool batch_core::wait(std::optional<time_point> until)
     while (!sealed_) {
         if (!until)
             sealed_condition_.wait(lock);
-        else if (host_->time().now() >= *until)
+        else if (now() >= *until)
             return false;
         else
-            host_->time().wait_until(lock, sealed_condition_, *until);
+            time_.wait_until(lock, sealed_condition_, *until);
     }
     return true;
 }

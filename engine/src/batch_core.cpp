@@ -41,9 +41,9 @@ std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup s
 }
 
 batch_core::batch_core(std::shared_ptr<host> host, setup setup)
-    : host_(std::move(host)), total_(setup.total),
+    : host_(std::move(host)), time_(host_->time()), total_(setup.total),
       concurrency_(setup.concurrency),
-      states_(std::move(setup.states)), record_(std::move(setup.record)), gate_(setup.total), life_(host_->time().now(), setup.grace),
+      states_(std::move(setup.states)), record_(std::move(setup.record)), gate_(setup.total), life_(now(), setup.grace),
       work_(std::move(setup.work))
 {
     auto const places = std::min<std::uint64_t>(concurrency_, total_);
@@ -206,7 +206,7 @@ void batch_core::leave(turn& turn, bool again)
 void batch_core::seal_if_quiet(afterwards& then)
 {
     if (inside_ == 0 && !sealed_ && (life_.is_closed() || gate_.done()))
-        apply(life_.quiet(host_->time().now()), then);
+        apply(life_.quiet(now()), then);
 }
 
 void batch_core::apply(batch_life::actions actions, afterwards& then)
@@ -254,12 +254,12 @@ void batch_core::tick()
         std::scoped_lock const lock(mutex_);
         if (sealed_ || (!life_.is_closed() && lone_stops_.empty()))
             return;
-        time_point const now = host_->time().now();
-        bool const all = life_.overdue(now);
+        time_point const at = now();
+        bool const all = life_.overdue(at);
         for (std::size_t i = 0; i != slots_.size(); ++i) {
             slot& place = *slots_[i];
             lone_stop const* const stop = find_lone_stop(place.current);
-            if (all || (stop != nullptr && now >= stop->deadline - abandon_margin))
+            if (all || (stop != nullptr && at >= stop->deadline - abandon_margin))
                 abandon(place, then);
         }
         seal_if_quiet(then);
@@ -284,7 +284,7 @@ void batch_core::abandon(slot& place, afterwards& then)
     --inside_;
     highest_abandoned_ = std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
     abandoned_.emplace(index, abandonment{place.started.load(std::memory_order_relaxed),
-                                          host_->time().now(), progress_of(place, index)});
+                                          now(), progress_of(place, index)});
     host_->counted.jobs_abandoned += 1;
     host_->counted.threads_abandoned += 1;
     then.threads_lost.push_back(place.thread);

@@ -78,6 +78,7 @@ public:
 
     // Bodies (job.cpp).
     [[nodiscard]] host& owner() noexcept { return *host_; }
+    [[nodiscard]] time_point now() const noexcept { return time_.now(); }
     void first_entry(turn& turn) noexcept;
     void lone_stop_ended(std::uint64_t index) noexcept;
     [[nodiscard]] bool sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration);
@@ -137,6 +138,7 @@ private:
     void perform(afterwards& then) noexcept;
 
     std::shared_ptr<host> const host_;
+    clock& time_; ///< the host's
     std::weak_ptr<batch_core> self_; // set once by make()
     std::uint64_t const total_;
     std::size_t const concurrency_;

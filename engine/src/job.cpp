@@ -75,7 +75,7 @@ void late_write_refused(turn& turn) noexcept
 
 std::int64_t now(turn& turn) noexcept
 {
-    return turn.core.owner().time().now().time_since_epoch().count();
+    return turn.core.now().time_since_epoch().count();
 }
 
 void batch_core::first_entry(turn& turn) noexcept
@@ -100,15 +100,14 @@ stop_cause batch_core::cause_of(std::uint64_t index) noexcept
 
 bool batch_core::sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration)
 {
-    clock& time = host_->time();
-    time_point const begin = time.now();
+    time_point const begin = now();
     time_point const until =
         duration < time_point::max() - begin ? begin + duration : time_point::max();
     std::unique_lock lock(mutex_);
     ++sleepers_;
     bool stopped = false;
-    while (!(stopped = told_to_stop(place, index)) && time.now() < until)
-        time.wait_until(lock, sleep_condition_, until);
+    while (!(stopped = told_to_stop(place, index)) && now() < until)
+        time_.wait_until(lock, sleep_condition_, until);
     --sleepers_;
     return !stopped;
 }
