@@ -477,7 +477,9 @@ BOOST_AUTO_TEST_CASE(G5_an_engine_is_destroyed_with_batches_in_every_state)
     BOOST_TEST(batches[1].status().jobs.abandoned == 1U);
     BOOST_TEST((batches[1].status().cancel->cause == stop_cause::user));
     BOOST_TEST((batches[2].status().cancel->cause == stop_cause::shutdown));
-    BOOST_TEST(batches[3].status().jobs.not_started == 10U);
+    // Batches are stopped one after the other: the two workers that one sets free may each begin a
+    // job of another.
+    BOOST_TEST(batches[3].status().jobs.not_started >= 8U);
     deaf.release();
     BOOST_TEST(eventually([&] { return deaf.has_returned(); }));
     BOOST_TEST(batches[1].status().jobs.abandoned == 1U);

@@ -153,6 +153,7 @@ def repeated_on_cancelled(suite):
     """a repeat on cancelled: 200, previous = current, the first cancel's block, nothing changed"""
     batch = suite.client.sleeping()
     first = suite.client.change(batch, {"reason": "first"}).data
+    equal(first["cancel"]["reason"], "first", "reason")
     before = suite.client.results(batch)
 
     for body in ({}, {"mode": "immediate", "reason": "x"}, {"mode": "drain"}, {"grace_ms": 0}):
