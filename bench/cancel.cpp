@@ -77,6 +77,34 @@ sample with_belay(belay::engine& engine, std::uint64_t pending)
     return found;
 }
 
+/// The same call with its code in the caches: cancels a batch just after another. One worker is in
+/// each.
+double second_cancel_ns(belay::engine& engine, std::uint64_t pending)
+{
+    auto const record = std::make_shared<polling_record>();
+    auto const submit = [&] {
+        return engine.submit(
+            pending,
+            [record](std::uint64_t index, belay::job& job) {
+                poll_for_50_us(*record, [&] { return job.stop_requested(); });
+                return index;
+            },
+            {.concurrency = 1});
+    };
+    auto const first = submit();
+    auto const second = submit();
+    wait_until_inside(record->inside, workers);
+    sleep_a_little();
+    first.cancel();
+    timestamp const begin = now();
+    auto const result = second.cancel();
+    timestamp const returned = now();
+    first.wait();
+    second.wait();
+    expect(result.changed, "the second cancel closed its gate");
+    return nanoseconds(begin, returned);
+}
+
 sample with_asio(boost::asio::thread_pool& pool, std::uint64_t pending)
 {
     polling_record record;
@@ -113,12 +141,14 @@ struct size {
     measured belay = {};
     measured asio = {};
     measured bare = {};
+    samples second_call_ns = {};
 };
 
 void report_size(size const& size, report& report)
 {
     auto const at = power_of_ten(size.pending);
     report.row("cancel() at " + at, "ns", size.belay.call_ns);
+    report.row("  of another batch just afterwards", "ns", size.second_call_ns);
     report.row("  request_stop() of asio::post's token", "ns", size.asio.call_ns);
     report.row("  bare atomic index, its flag", "ns", size.bare.call_ns);
     report.row("cancel() until wait() is back, at " + at, "us", size.belay.quiet_us);
@@ -166,6 +196,7 @@ void measure(std::size_t runs, report& report)
     for (std::size_t i = 0; i != runs; ++i) {
         for (auto& size : sizes) {
             size.belay.add(with_belay(engine, size.pending));
+            size.second_call_ns.add(second_cancel_ns(engine, size.pending));
             size.bare.add(with_bare_index(bare, size.pending));
             if (size.pending < 10'000'000 || i % rare == 0)
                 size.asio.add(with_asio(pool, size.pending));
