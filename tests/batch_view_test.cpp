@@ -28,6 +28,10 @@ public:
     {
         script_(turn, begin, end);
     }
+    void fail(std::uint64_t, job_byte, std::exception_ptr, std::int64_t, std::int64_t,
+              detail::slot&) noexcept override
+    {
+    }
 
 private:
     script script_;
@@ -39,8 +43,7 @@ struct fixture : core_fixture {
         return keep({.total = total,
                      .states = belay::test::make_states(total),
                      .work = std::make_shared<scripted_work>(std::move(script)),
-                     .concurrency = 1,
-                     .grace = 2000ms});
+                     .options = belay::test::effective({})});
     }
 };
 
@@ -191,7 +194,7 @@ BOOST_AUTO_TEST_CASE(G6_a_job_between_its_entry_and_its_count_is_not_shown_as_ne
         expected = job_byte::running;
         BOOST_TEST(turn.states[begin].compare_exchange_strong(expected, job_byte::stopped));
         look(); // it has ended, and is not counted as that yet
-        auto& ended = place.ended[static_cast<std::size_t>(job_byte::stopped)];
+        auto& ended = place.left[static_cast<std::size_t>(job_byte::stopped)];
         ended = ended + 1;
         look();
     });
@@ -226,7 +229,7 @@ BOOST_AUTO_TEST_CASE(G6_a_runner_that_lost_a_job_to_another_is_not_counted_as_ru
             place.entered = place.entered + 1;
             expected = job_byte::running;
             BOOST_TEST(turn.states[index].compare_exchange_strong(expected, job_byte::succeeded));
-            auto& ended = place.ended[static_cast<std::size_t>(job_byte::succeeded)];
+            auto& ended = place.left[static_cast<std::size_t>(job_byte::succeeded)];
             ended = ended + 1;
         }
     });

@@ -14,6 +14,8 @@ std::size_t any_batch::concurrency() const noexcept { return core_->concurrency(
 
 std::chrono::milliseconds any_batch::grace() const noexcept { return core_->grace(); }
 
+batch_options const& any_batch::options() const noexcept { return core_->options(); }
+
 cancel_result any_batch::cancel(cancel_request const& request) const
 {
     return core_->cancel(request, stop_cause::user);

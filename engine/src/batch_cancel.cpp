@@ -17,7 +17,9 @@ cancel_result batch_core::cancel(cancel_request const& request, stop_cause cause
     {
         std::scoped_lock const lock(mutex_);
         result.previous_state = life_.state(started());
-        if (life_.is_closed()) {
+        if (life_.is_closed() && cause == stop_cause::fail_fast) {
+            // Nothing starts any more, and what runs has been told what to do.
+        } else if (life_.is_closed()) {
             auto const actions = life_.repeated(request, now());
             if (actions.interrupt)
                 phase_ = phase::stopping;
@@ -49,26 +51,27 @@ job_cancel_result batch_core::cancel_job(std::uint64_t index, cancel_request con
         std::scoped_lock const lock(mutex_);
         auto byte = settled_byte(index);
         result.previous_state = state_of(byte);
-        if (byte == job_byte::pending &&
-            states_[index].compare_exchange_strong(byte, job_byte::not_started)) {
-            byte = job_byte::not_started;
-            lone_not_started_.emplace(index, now());
-            ledger_add(1);
-            seal_if_quiet(then);
-            result.changed = true;
+        if (state_of(byte) == job_state::pending) {
+            if (not_started_alone(index, byte)) {
+                seal_if_quiet(then);
+                result.changed = true;
+            }
+            byte = states_[index].load(std::memory_order_acquire);
         }
-        if (byte == job_byte::running) {
+        if (is_running(byte)) {
             lone_stop* stop = find_lone_stop(index);
             time_point const deadline =
                 *plan_stop(request, life_.grace(), now()).deadline;
+            if (stop == nullptr || !stop->asked_for)
+                result.changed = phase_.load() != phase::stopping && byte == job_byte::running;
             if (stop == nullptr) {
-                stop = &lone_stops_.emplace_back(lone_stop{index, deadline, {}});
-                result.changed = phase_.load() != phase::stopping;
+                stop = &lone_stops_.emplace_back(lone_stop{index, deadline, true});
                 stop_running(index, then);
             }
+            stop->asked_for = true;
             stop->deadline = std::min(stop->deadline, deadline);
             byte = states_[index].load();
-            if (byte != job_byte::running) {
+            if (!is_running(byte) && byte != job_byte::backing_off) {
                 // It ended by itself meanwhile, and its runner may not have seen the request.
                 lone_stops_.erase(lone_stops_.begin() + (stop - lone_stops_.data()));
                 result.changed = result.changed && byte == job_byte::stopped;
@@ -85,6 +88,7 @@ job_cancel_result batch_core::cancel_job(std::uint64_t index, cancel_request con
 
 void batch_core::stop_running(std::uint64_t index, afterwards& then)
 {
+    lone_stops_ever_ = true;
     // Also a slot that only tried to enter this job may be told: it will never run it.
     for (auto const& place : slots_) {
         if (place->current.load(std::memory_order_acquire) != index || place->abandoned)
@@ -107,14 +111,35 @@ void batch_core::lone_stop_ended(std::uint64_t index) noexcept
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
-        lone_stop* const stop = find_lone_stop(index);
-        if (stop == nullptr)
-            return;
-        for (auto& [subscription, callback] : stop->callbacks)
-            then.callbacks.push_back(std::move(callback));
-        lone_stops_.erase(lone_stops_.begin() + (stop - lone_stops_.data()));
+        if (lone_stop* const stop = find_lone_stop(index))
+            end_lone_stop(*stop, then);
     }
     perform(then);
+}
+
+bool batch_core::not_started_alone(std::uint64_t index, job_byte byte)
+{
+    if (!states_[index].compare_exchange_strong(byte, job_byte::not_started))
+        return false;
+    lone_not_started_.emplace(index, now());
+    ledger_add(1);
+    return true;
+}
+
+void batch_core::end_lone_stop(lone_stop& stop, afterwards& then)
+{
+    for (auto& [subscription, callback] : stop.callbacks)
+        then.callbacks.push_back(std::move(callback));
+    lone_stops_.erase(lone_stops_.begin() + (&stop - lone_stops_.data()));
+}
+
+void batch_core::sweep_lone_stops(afterwards& then)
+{
+    // Those whose runner was writing the end of the job already when it was told.
+    for (std::size_t i = lone_stops_.size(); i-- != 0;)
+        if (auto const byte = states_[lone_stops_[i].index].load(std::memory_order_acquire);
+            !is_running(byte) && byte != job_byte::backing_off)
+            end_lone_stop(lone_stops_[i], then);
 }
 
 bool batch_core::wait(std::optional<time_point> until)

@@ -12,10 +12,10 @@ namespace {
 constexpr std::chrono::nanoseconds chunk_time{8000};
 constexpr std::uint64_t chunk_max = 4096;
 
-std::uint64_t ended_in(slot const& place) noexcept
+std::uint64_t left_in(slot const& place) noexcept
 {
     std::uint64_t sum = 0;
-    for (auto const& count : place.ended)
+    for (auto const& count : place.left)
         sum += count.load(std::memory_order_relaxed);
     return sum;
 }
@@ -33,6 +33,12 @@ std::uint64_t next_chunk(std::uint64_t chunk, std::int64_t elapsed) noexcept
 
 } // namespace
 
+std::uint64_t ended_in(slot const& place) noexcept
+{
+    auto const retried = static_cast<std::size_t>(job_byte::backing_off);
+    return left_in(place) - place.left[retried].load(std::memory_order_relaxed);
+}
+
 std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup setup)
 {
     auto core = std::make_shared<batch_core>(std::move(host), std::move(setup));
@@ -42,11 +48,12 @@ std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup s
 
 batch_core::batch_core(std::shared_ptr<host> host, setup setup)
     : host_(std::move(host)), time_(host_->time()), total_(setup.total),
-      concurrency_(setup.concurrency),
-      states_(std::move(setup.states)), record_(std::move(setup.record)), gate_(setup.total), life_(now(), setup.grace),
+      options_(std::move(setup.options)), states_(std::move(setup.states)),
+      retried_(options_.max_attempts > 1 ? zeroed_array<std::atomic<std::uint8_t>>(total_) : nullptr),
+      record_(std::move(setup.record)), gate_(setup.total), life_(now(), grace()),
       work_(std::move(setup.work))
 {
-    auto const places = std::min<std::uint64_t>(concurrency_, total_);
+    auto const places = std::min<std::uint64_t>(concurrency(), total_);
     for (std::uint64_t i = 0; i != places; ++i)
         slots_.push_back(std::make_unique<slot>());
 }
@@ -54,21 +61,36 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
 void batch_core::open()
 {
     afterwards then;
+    std::unique_ptr<token_callback> callback;
+    if (options_.stop_token.stop_possible())
+        callback = std::make_unique<token_callback>(options_.stop_token, [self = self_] {
+            if (auto const core = self.lock())
+                core->cancel({}, stop_cause::token);
+        });
     {
         std::scoped_lock const lock(mutex_);
         if (total_ == 0)
             gate_.finish();
-        for (auto const& place : slots_)
-            post(*place);
+        if (phase_.load() == phase::open) {
+            for (auto const& place : slots_)
+                post(*place);
+            if (options_.deadline)
+                arm(life_.created() + *options_.deadline);
+        }
         seal_if_quiet(then);
+        if (!sealed_)
+            token_callback_ = std::move(callback);
     }
     perform(then);
 }
 
 void batch_core::post(slot& place)
 {
+    place.posted = true;
     // A queued runner owns nothing: a terminal state waits for none of them (G9).
-    host_->runners().post([self = self_, &place] {
+    *host_->queued += 1;
+    host_->runners().post([self = self_, &place, queued = host_->queued] {
+        *queued -= 1;
         if (auto const core = self.lock())
             core->take_turn(place);
     });
@@ -79,13 +101,16 @@ void batch_core::take_turn(slot& place)
     std::shared_ptr<detail::work> work;
     {
         std::scoped_lock const lock(mutex_);
-        if (phase_.load() != phase::open || sealed_)
+        if (phase_.load() != phase::open || sealed_) {
+            place.posted = false;
             return;
+        }
         ++inside_;
         place.thread = std::this_thread::get_id();
         work = work_;
     }
     turn turn{*this, *work, place, phase_, states_.get()};
+    turn.timed = options_.timeout.has_value();
     bool again = false;
     auto const visit = host_->turn_begins(self_.lock());
     run_quantum(turn, again);
@@ -100,13 +125,17 @@ void batch_core::run_quantum(turn& turn, bool& again)
 {
     slot& place = turn.place;
     std::int64_t now = detail::now(turn);
-    std::int64_t const end = now + host_->quantum().count();
+    std::int64_t const end = now + host_->quantum(options_.weight).count();
     std::uint64_t chunk = 1;
+    std::uint64_t single = 1;
     // The rest of a chunk whose runner was abandoned.
     gate::range range{place.range_begin, place.range_end};
     while (!turn.abandoned && phase_.load() == phase::open) {
         if (range.begin < range.end) {
             run(turn, range, chunk, now);
+            forget_range(turn);
+        } else if (auto const retry = claim_retry(place, now)) {
+            run(turn, *retry, single, now);
             forget_range(turn);
         } else if (auto const claimed = claim(place, chunk)) {
             run(turn, *claimed, chunk, now);
@@ -141,7 +170,7 @@ void batch_core::run(turn& turn, gate::range range, std::uint64_t& chunk, std::i
 std::optional<gate::range> batch_core::claim(slot& place, std::uint64_t chunk) noexcept
 {
     // Towards the end chunks shrink, so that runners finish together.
-    std::uint64_t const share = gate_.unclaimed() / (2 * concurrency_);
+    std::uint64_t const share = gate_.unclaimed() / (2 * concurrency());
     place.claiming.store(true, std::memory_order_relaxed);
     auto const range = gate_.claim(std::clamp<std::uint64_t>(share, 1, chunk));
     if (range) {
@@ -196,7 +225,9 @@ void batch_core::leave(turn& turn, bool again)
     {
         std::scoped_lock const lock(mutex_);
         --inside_;
-        if (again && phase_.load() == phase::open && !gate_.done())
+        turn.place.posted = false;
+        if (phase_.load() == phase::open && !gate_.done() &&
+            (again || (waiting_.size() != 0 && waiting_.next() <= now())))
             post(turn.place);
         seal_if_quiet(then);
     }
@@ -223,6 +254,9 @@ void batch_core::apply(batch_life::actions actions, afterwards& then)
         sealed_ = true;
         then.sealed = true;
         then.work = std::move(work_);
+        then.token = std::move(token_callback_);
+        then.waiting = std::exchange(waiting_, {});
+        next_due_ = no_time;
         for (auto& [subscription, callback] : std::exchange(end_callbacks_, {}))
             then.callbacks.push_back(std::move(callback));
         for (auto& stop : std::exchange(lone_stops_, {}))
@@ -241,63 +275,12 @@ void batch_core::perform(afterwards& then) noexcept
         source.request_stop();
     for (auto const thread : then.threads_lost)
         host_->runners().thread_lost(thread);
+    if (then.fail_fast)
+        cancel({}, stop_cause::fail_fast);
     for (auto const& callback : then.callbacks)
         callback();
     if (then.sealed)
         host_->sealed(*this);
-}
-
-void batch_core::tick()
-{
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        if (sealed_ || (!life_.is_closed() && lone_stops_.empty()))
-            return;
-        time_point const at = now();
-        bool const all = life_.overdue(at);
-        for (std::size_t i = 0; i != slots_.size(); ++i) {
-            slot& place = *slots_[i];
-            lone_stop const* const stop = find_lone_stop(place.current);
-            if (all || (stop != nullptr && at >= stop->deadline - abandon_margin))
-                abandon(place, then);
-        }
-        seal_if_quiet(then);
-    }
-    perform(then);
-}
-
-void batch_core::abandon(slot& place, afterwards& then)
-{
-    std::uint64_t const index = place.current.load(std::memory_order_acquire);
-    // The state first: who made it `running` had `current` written before.
-    if (index == no_index || place.abandoned ||
-        states_[index].load(std::memory_order_acquire) != job_byte::running ||
-        running_in(index) != &place)
-        return;
-    auto expected = job_byte::running;
-    if (!states_[index].compare_exchange_strong(expected, job_byte::abandoned))
-        return;
-
-    // From here its runner can change nothing of the batch any more.
-    place.abandoned = true;
-    --inside_;
-    highest_abandoned_ = std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
-    abandoned_.emplace(index, abandonment{place.started.load(std::memory_order_relaxed),
-                                          now(), progress_of(place, index)});
-    host_->counted.jobs_abandoned += 1;
-    host_->counted.threads_abandoned += 1;
-    then.threads_lost.push_back(place.thread);
-    if (std::exchange(place.stop_source, std::nullopt))
-        --tokens_;
-    if (lone_stop* const stop = find_lone_stop(index)) {
-        for (auto& [subscription, callback] : stop->callbacks)
-            then.callbacks.push_back(std::move(callback));
-        lone_stops_.erase(lone_stops_.begin() + (stop - lone_stops_.data()));
-    }
-    if (phase_.load() == phase::open)
-        replace(place);
-    ledger_add(ended_in(place) - place.flushed + 1);
 }
 
 void batch_core::replace(slot& lost)
@@ -316,7 +299,7 @@ slot* batch_core::running_in(std::uint64_t index) noexcept
     for (auto const& place : slots_) {
         if (place->current.load(std::memory_order_acquire) != index || place->abandoned)
             continue;
-        if (place->entered.load(std::memory_order_acquire) != ended_in(*place)) {
+        if (place->entered.load(std::memory_order_acquire) != left_in(*place)) {
             // It may have gone on to the next one in between.
             if (place->current.load(std::memory_order_acquire) == index)
                 return place.get();

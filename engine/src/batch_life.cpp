@@ -104,7 +104,14 @@ batch_state batch_life::state(std::optional<time_point> started) const noexcept
         return ended_    ? batch_state::completed
                : started ? batch_state::running
                          : batch_state::created;
-    return ended_ ? batch_state::cancelled : batch_state::cancelling;
+    if (!ended_)
+        return batch_state::cancelling;
+    switch (cause_) {
+    case stop_cause::deadline: return batch_state::expired;
+    case stop_cause::fail_fast:
+    case stop_cause::backend: return batch_state::failed;
+    default: return batch_state::cancelled;
+    }
 }
 
 time_point batch_life::entered(std::optional<time_point> started) const noexcept

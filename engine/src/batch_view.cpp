@@ -13,7 +13,7 @@ namespace belay::detail {
 namespace {
 
 struct slot_tally {
-    std::array<std::uint64_t, 8> ended{};
+    std::array<std::uint64_t, job_bytes> left{};
     bool running = false;
 };
 
@@ -26,8 +26,8 @@ slot_tally tally(slot const& place) noexcept
     std::uint64_t entered = place.entered.load(std::memory_order_acquire);
     for (int tries = 0; tries != 64; ++tries) {
         sum = 0;
-        for (std::size_t i = 0; i != result.ended.size(); ++i)
-            sum += result.ended[i] = place.ended[i].load(std::memory_order_acquire);
+        for (std::size_t i = 0; i != result.left.size(); ++i)
+            sum += result.left[i] = place.left[i].load(std::memory_order_acquire);
         std::uint64_t const again = place.entered.load(std::memory_order_acquire);
         if (std::exchange(entered, again) == again)
             break;
@@ -58,8 +58,10 @@ disposition disposition_of(job_byte byte) noexcept
 job_state state_of(job_byte byte) noexcept
 {
     switch (byte) {
-    case job_byte::pending: return job_state::pending;
-    case job_byte::running: return job_state::running;
+    case job_byte::pending:
+    case job_byte::backing_off: return job_state::pending;
+    case job_byte::running:
+    case job_byte::ending: return job_state::running;
     case job_byte::succeeded:
     case job_byte::succeeded_late: return job_state::succeeded;
     case job_byte::failed: return job_state::failed;
@@ -95,7 +97,22 @@ batch_status batch_core::status()
     auto const jobs = counts();
     auto const first = started();
     return {life_.state(first), life_.entered(first), life_.created(), first,
-            life_.ended(),      life_.cancel(),       jobs};
+            life_.ended(),      life_.cancel(),       jobs,            retries_,
+            estimate(jobs)};
+}
+
+std::optional<time_point> batch_core::estimate(job_counts const& jobs) const noexcept
+{
+    auto const first = started();
+    std::uint64_t const ended = jobs.ended();
+    if (!first || life_.is_closed() || ended == 0 || ended == jobs.total)
+        return std::nullopt;
+    time_point const at = now();
+    double const rest = static_cast<double>((at - *first).count()) *
+                        static_cast<double>(jobs.total - ended) / static_cast<double>(ended);
+    if (rest > static_cast<double>(std::chrono::nanoseconds(option_time_max).count()))
+        return std::nullopt;
+    return at + std::chrono::nanoseconds(static_cast<std::int64_t>(rest));
 }
 
 std::optional<time_point> batch_core::started() const noexcept
@@ -129,7 +146,7 @@ std::uint64_t batch_core::entering(std::vector<std::uint64_t> entered)
     for (auto const& place : slots_) {
         std::uint64_t const index = place->current.load(std::memory_order_acquire);
         if (index == no_index ||
-            states_[index].load(std::memory_order_acquire) != job_byte::running ||
+            !is_running(states_[index].load(std::memory_order_acquire)) ||
             std::ranges::find(entered, index) != entered.end())
             continue;
         entered.push_back(index);
@@ -141,7 +158,11 @@ std::uint64_t batch_core::entering(std::vector<std::uint64_t> entered)
 job_byte batch_core::settled_byte(std::uint64_t index) noexcept
 {
     auto byte = states_[index].load(std::memory_order_acquire);
-    if (byte != job_byte::pending || !life_.is_closed())
+    if (!life_.is_closed())
+        return byte;
+    if (byte == job_byte::backing_off)
+        return job_byte::not_started; // nobody lets it in any more
+    if (byte != job_byte::pending)
         return byte;
     if (sealed_ || index >= claimed_at_close_ ||
         states_[index].compare_exchange_strong(byte, job_byte::not_started))
@@ -159,7 +180,7 @@ job_counts batch_core::counts()
         slot_tally const part = tally(*place);
         if (part.running && life_.is_closed())
             entered.push_back(place->current.load(std::memory_order_acquire));
-        auto const of = [&](job_byte byte) { return part.ended[static_cast<std::size_t>(byte)]; };
+        auto const of = [&](job_byte byte) { return part.left[static_cast<std::size_t>(byte)]; };
         result.running += part.running;
         result.succeeded += of(job_byte::succeeded) + of(job_byte::succeeded_late);
         result.late += of(job_byte::succeeded_late);
@@ -179,7 +200,7 @@ job_state batch_core::job_state_of(std::uint64_t index)
 {
     require_job(index);
     auto const byte = states_[index].load(std::memory_order_acquire);
-    if (byte != job_byte::pending || phase_.load(std::memory_order_acquire) == phase::open)
+    if (state_of(byte) != job_state::pending || phase_.load(std::memory_order_acquire) == phase::open)
         return state_of(byte);
     std::scoped_lock const lock(mutex_);
     return state_of(settled_byte(index));
@@ -195,7 +216,8 @@ job_status batch_core::job(std::uint64_t index)
     result.state = state_of(byte);
     result.disposition = disposition_of(byte);
     result.late = byte == job_byte::succeeded_late;
-    if (byte == job_byte::running) {
+    result.attempt = attempt(index);
+    if (is_running(byte)) {
         result.stop_requested = phase_.load() == phase::stopping || find_lone_stop(index);
         if (slot const* const place = running_in(index)) {
             result.started_at = time_from(place->started.load(std::memory_order_relaxed));
@@ -206,6 +228,11 @@ job_status batch_core::job(std::uint64_t index)
         result.ended_at = found != lone_not_started_.end()
                               ? found->second
                               : life_.requested();
+        if (record_ && result.attempt > 1)
+            record_->describe_failure(index, result);
+    } else if (byte == job_byte::backing_off) {
+        if (record_)
+            record_->describe_failure(index, result);
     } else if (byte == job_byte::abandoned) {
         auto const& how = abandoned_.at(index);
         result.started_at = time_from(how.started);

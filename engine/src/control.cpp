@@ -2,6 +2,7 @@
 
 #include "batch_core.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <utility>
@@ -16,9 +17,23 @@ constexpr std::chrono::milliseconds tick_interval{25};
 void control::batch_opened()
 {
     std::scoped_lock const lock(mutex_);
-    if (!thread_.joinable())
-        thread_ = std::thread([this] { run(); });
+    start();
     if (open_++ == 0)
+        condition_.notify_one();
+}
+
+void control::start()
+{
+    if (!thread_.joinable() && !stopping_)
+        thread_ = std::thread([this] { run(); });
+}
+
+void control::call_at(time_point at, std::function<void()> action)
+{
+    std::scoped_lock const lock(mutex_);
+    start();
+    auto const timer = timers_.emplace(at, std::move(action));
+    if (timer == timers_.begin() && at < next_look_)
         condition_.notify_one();
 }
 
@@ -55,18 +70,35 @@ void control::stop()
         thread_.join();
 }
 
+std::vector<std::function<void()>> control::due(time_point at)
+{
+    std::vector<std::function<void()>> actions;
+    while (!timers_.empty() && timers_.begin()->first <= at)
+        actions.push_back(std::move(timers_.extract(timers_.begin()).mapped()));
+    return actions;
+}
+
 void control::run()
 {
     std::unique_lock lock(mutex_);
+    time_point look = time_point::max();
     while (!stopping_) {
-        if (open_ == 0)
+        next_look_ = open_ == 0 ? time_point::max() : std::min(look, time_.now() + tick_interval);
+        if (!timers_.empty())
+            next_look_ = std::min(next_look_, timers_.begin()->first);
+        if (next_look_ == time_point::max())
             condition_.wait(lock);
         else
-            time_.wait_until(lock, condition_, time_.now() + tick_interval);
+            time_.wait_until(lock, condition_, next_look_);
+        auto actions = due(time_.now());
         std::vector<std::shared_ptr<batch_core>> visited(visits_.begin(), visits_.end());
         lock.unlock();
+        for (auto const& action : actions)
+            action();
+        look = time_point::max();
         for (auto const& batch : visited)
-            batch->tick();
+            look = std::min(look, batch->tick());
+        actions.clear();
         visited.clear(); // a batch may end its life here: not under the lock
         lock.lock();
     }

@@ -7,15 +7,19 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace belay::detail {
 
-/// The engine's control thread. While a batch is open it looks every 25 ms at those that runners
-/// are in, so that a cancel has nobody to wake.
+/// The engine's control thread. While a batch is open it looks every 25 ms, or more often if one of
+/// them wants so, at those that runners are in, so that a cancel has nobody to wake. And it has the
+/// engine's timers.
 ///
 /// Thread safety: full, save that stop() is called once, by the owner.
 class control {
@@ -31,16 +35,23 @@ public:
     [[nodiscard]] host::visit turn_begins(std::shared_ptr<batch_core> batch);
     void turn_ended(host::visit visit) noexcept;
 
-    /// Ends the thread.
+    /// Calls `action` once `at` has come, no lock held.
+    void call_at(time_point at, std::function<void()> action);
+
+    /// Ends the thread. Timers that have not come are dropped.
     void stop();
 
 private:
     void run();
+    void start();
+    [[nodiscard]] std::vector<std::function<void()>> due(time_point at);
 
     clock& time_;
     std::mutex mutex_;
     std::condition_variable condition_;
     std::list<std::shared_ptr<batch_core>> visits_; // guarded by mutex_
+    std::multimap<time_point, std::function<void()>> timers_; // guarded by mutex_
+    time_point next_look_ = time_point::max();      // guarded by mutex_
     std::size_t open_ = 0;                          // guarded by mutex_
     bool stopping_ = false;                         // guarded by mutex_
     std::thread thread_;                            // guarded by mutex_ until stop()

@@ -25,8 +25,26 @@ void check_grace(std::optional<std::chrono::milliseconds> grace, std::chrono::mi
                 std::to_string(longest.count()) + " ms");
 }
 
+/// `value` of `what` must be `least` to `most`.
+void check_range(std::string const& what, std::int64_t value, std::int64_t least, std::int64_t most,
+                 std::string const& unit = "")
+{
+    require(value >= least && value <= most, what + " is " + std::to_string(value) + unit +
+                                                 "; it must be " + std::to_string(least) + " to " +
+                                                 std::to_string(most) + unit);
+}
+
+void check_time(std::string const& what, std::optional<std::chrono::milliseconds> time,
+                std::chrono::milliseconds least,
+                std::chrono::milliseconds most = option_time_max)
+{
+    if (time)
+        check_range(what, time->count(), least.count(), most.count(), " ms");
+}
+
 engine_options checked(engine_options options)
 {
+    check_time("keep", options.keep, std::chrono::milliseconds(0));
     check_grace(options.grace, grace_max, "the engine's grace");
     require(options.quantum.count() >= 50 && options.quantum <= std::chrono::seconds(1),
             "quantum is " + std::to_string(options.quantum.count()) +
@@ -40,11 +58,36 @@ engine_options checked(engine_options options)
     return options;
 }
 
-std::size_t concurrency_of(batch_options const& options, std::size_t workers)
+/// What a batch may have at the most: its type's, or the engine's.
+struct limits {
+    std::size_t concurrency;
+    std::chrono::milliseconds grace;
+    std::optional<std::chrono::milliseconds> timeout = std::nullopt;
+    unsigned max_attempts = attempts_max;
+};
+
+/// What a batch runs with: checked, and filled in.
+batch_options effective(batch_options options, limits const& limits)
 {
+    using std::chrono::milliseconds;
     require(!options.concurrency || *options.concurrency != 0,
             "concurrency is 0; it must be at least 1");
-    return std::min(options.concurrency.value_or(workers), workers);
+    check_grace(options.grace, limits.grace, "the batch's grace");
+    check_range("weight", options.weight, 1, weight_max);
+    check_time("deadline", options.deadline, milliseconds(1));
+    check_range("max_attempts", options.max_attempts, 1, limits.max_attempts);
+    check_time("backoff", options.backoff, milliseconds(0));
+    check_time("backoff_max", options.backoff_max, milliseconds(0));
+    check_time("timeout", options.timeout, milliseconds(1),
+               limits.timeout.value_or(option_time_max));
+    check_time("keep", options.keep, milliseconds(0));
+
+    options.concurrency =
+        std::min(options.concurrency.value_or(limits.concurrency), limits.concurrency);
+    options.grace = options.grace.value_or(limits.grace);
+    if (!options.timeout)
+        options.timeout = limits.timeout;
+    return options;
 }
 
 void check_name(std::string const& name)
@@ -70,7 +113,12 @@ void engine::define(job_type type)
 {
     check_name(type.name);
     require(static_cast<bool>(type.body), "job type '" + type.name + "' has no body");
-    check_grace(type.grace, grace_max, "the grace of job type '" + type.name + "'");
+    std::string const whose = " of job type '" + type.name + "'";
+    check_grace(type.grace, grace_max, "the grace" + whose);
+    check_time("the timeout" + whose, type.timeout, std::chrono::milliseconds(1));
+    check_range("max_attempts" + whose, type.max_attempts, 1, attempts_max);
+    require(!type.concurrency || *type.concurrency != 0,
+            "the concurrency" + whose + " is 0; it must be at least 1");
     state_->define(std::move(type));
 }
 
@@ -86,13 +134,12 @@ std::shared_ptr<detail::batch_core> engine::start(std::uint64_t total, detail::s
                                                   std::unique_ptr<detail::work> work,
                                                   batch_options const& options)
 {
-    check_grace(options.grace, state_->options().grace, "the batch's grace");
     auto core = detail::batch_core::make(
-        state_, {.total = total,
-                 .states = std::move(states),
-                 .work = std::move(work),
-                 .concurrency = concurrency_of(options, workers()),
-                 .grace = options.grace.value_or(state_->options().grace)});
+        state_,
+        {.total = total,
+         .states = std::move(states),
+         .work = std::move(work),
+         .options = effective(options, {.concurrency = workers(), .grace = grace()})});
     state_->add(core);
     return core;
 }
@@ -100,19 +147,22 @@ std::shared_ptr<detail::batch_core> engine::start(std::uint64_t total, detail::s
 recorded_batch engine::submit(batch_spec spec)
 {
     auto const type = state_->find_type(spec.type);
-    auto const grace = type->grace.value_or(state_->options().grace);
-    check_grace(spec.options.grace, grace, "the batch's grace");
+    auto options = effective(
+        spec.options, {.concurrency = std::min(type->concurrency.value_or(workers()), workers()),
+                       .grace = type->grace.value_or(grace()),
+                       .timeout = type->timeout,
+                       .max_attempts = type->max_attempts});
+    if (!options.keep)
+        options.keep = state_->options().keep;
     std::uint64_t const total = spec.inputs.size();
     auto states = make_states(total);
-    auto const options = spec.options;
     auto record = std::make_shared<recorded>(type, std::move(spec), states);
     auto core = detail::batch_core::make(
         state_, {.total = total,
                  .states = std::move(states),
                  .work = record,
                  .record = record,
-                 .concurrency = concurrency_of(options, workers()),
-                 .grace = options.grace.value_or(grace)});
+                 .options = std::move(options)});
     state_->add(core, record);
     return recorded_batch(std::move(core), std::move(record));
 }

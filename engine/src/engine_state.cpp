@@ -16,6 +16,11 @@ std::shared_ptr<T> borrowed(T& object)
     return std::shared_ptr<T>(std::shared_ptr<void>(), &object);
 }
 
+/// How long it takes, at the most, until all that wait have had a worker, if there is but one; and
+/// the shortest turn that is worth the change.
+constexpr std::chrono::nanoseconds round_max = std::chrono::milliseconds(100);
+constexpr std::chrono::microseconds quantum_min{50};
+
 } // namespace
 
 engine_state::engine_state(engine_options options)
@@ -29,12 +34,21 @@ engine_state::engine_state(engine_options options)
 {
 }
 
+std::chrono::nanoseconds engine_state::quantum(unsigned weight) const noexcept
+{
+    std::chrono::nanoseconds const share = std::chrono::nanoseconds(options_.quantum) * weight / 10;
+    auto const waiting = static_cast<std::int64_t>(queued->load(std::memory_order_relaxed));
+    if (waiting == 0)
+        return share;
+    return std::max<std::chrono::nanoseconds>(std::min<std::chrono::nanoseconds>(share, round_max / waiting), quantum_min);
+}
+
 void engine_state::add(std::shared_ptr<batch_core> const& batch) { add(batch, nullptr); }
 
 void engine_state::add(std::shared_ptr<batch_core> const& batch,
                        std::shared_ptr<recorded> const& record)
 {
-    std::vector<std::shared_ptr<recorded>> forgotten;
+    garbage forgotten;
     {
         std::scoped_lock const lock(mutex_);
         if (shutting_down_)
@@ -47,16 +61,21 @@ void engine_state::add(std::shared_ptr<batch_core> const& batch,
             records_.emplace(record->sequence, held{batch, record});
             recorded_jobs_ += batch->total();
         }
-        open_.emplace(batch.get(), batch);
+        open_.emplace(batch.get(), opened{batch, record ? record->sequence : 0});
         control_.batch_opened();
     }
     batch->open();
-    // Freeing a million outcomes takes long; the caller may be a server's only thread.
-    if (!forgotten.empty())
-        runners_->post([garbage = std::move(forgotten)] {});
+    dispose(std::move(forgotten));
 }
 
-std::vector<std::shared_ptr<recorded>> engine_state::make_room(std::uint64_t jobs)
+void engine_state::dispose(garbage what)
+{
+    // Freeing a million outcomes takes long; the caller may be a server's only thread.
+    if (!what.empty())
+        runners_->post([garbage = std::move(what)] {});
+}
+
+engine_state::garbage engine_state::make_room(std::uint64_t jobs)
 {
     std::uint64_t const most = options_.recorded_jobs_max;
     std::uint64_t left = recorded_jobs_;
@@ -73,23 +92,67 @@ std::vector<std::shared_ptr<recorded>> engine_state::make_room(std::uint64_t job
                         std::to_string(left) + " of open batches; at most " +
                         std::to_string(most) + " are held");
 
-    std::vector<std::shared_ptr<recorded>> forgotten;
-    for (auto const sequence : victims) {
-        auto node = records_.extract(sequence);
-        sequences_.erase(node.mapped().record->id);
-        // Not the batch: it knows the engine, and its queue would own itself.
-        forgotten.push_back(std::move(node.mapped().record));
-    }
-    recorded_jobs_ = left;
+    garbage forgotten;
+    for (auto const sequence : victims)
+        forgotten.push_back(forget(sequence));
     return forgotten;
+}
+
+std::shared_ptr<recorded> engine_state::forget(std::uint64_t sequence)
+{
+    auto node = records_.extract(sequence);
+    if (node.empty())
+        return nullptr;
+    sequences_.erase(node.mapped().record->id);
+    recorded_jobs_ -= node.mapped().batch->total();
+    expiries_.erase({node.mapped().expires, sequence});
+    // Not the batch: it knows the engine, and its queue would own itself.
+    return std::move(node.mapped().record);
+}
+
+void engine_state::forget_expired()
+{
+    garbage forgotten;
+    std::unique_lock lock(mutex_);
+    expiry_armed_ = time_point::max();
+    time_point const now = time_->now();
+    while (!expiries_.empty() && expiries_.begin()->first <= now) {
+        auto const sequence = expiries_.begin()->second;
+        expiries_.erase(expiries_.begin());
+        forgotten.push_back(forget(sequence));
+    }
+    arm_expiry();
+    lock.unlock();
+    dispose(std::move(forgotten));
+}
+
+void engine_state::arm_expiry()
+{
+    if (expiries_.empty() || expiries_.begin()->first >= expiry_armed_)
+        return;
+    expiry_armed_ = expiries_.begin()->first;
+    control_.call_at(expiry_armed_, [self = weak_from_this()] {
+        if (auto const state = self.lock())
+            state->forget_expired();
+    });
 }
 
 void engine_state::sealed(batch_core& batch) noexcept
 {
-    std::shared_ptr<batch_core> last;
+    opened last;
+    auto expires = time_point::max();
+    if (auto const keep = batch.options().keep)
+        expires = *batch.status().ended_at + *keep;
     std::scoped_lock const lock(mutex_);
     if (auto node = open_.extract(&batch))
         last = std::move(node.mapped());
+    // It may have had to make room already.
+    if (auto const found = records_.find(last.sequence);
+        found != records_.end() && expires != time_point::max()) {
+        found->second.expires = expires;
+        expiries_.emplace(expires, last.sequence);
+        arm_expiry();
+    }
     control_.batch_ended();
     if (open_.empty())
         all_ended_.notify_all();
@@ -136,7 +199,7 @@ std::size_t engine_state::open_batches() const
     // What has just ended may not have been taken out yet.
     std::scoped_lock const lock(mutex_);
     return static_cast<std::size_t>(std::ranges::count_if(
-        open_, [](auto const& entry) { return !entry.second->is_sealed(); }));
+        open_, [](auto const& entry) { return !entry.second.batch->is_sealed(); }));
 }
 
 void engine_state::shut_down()
@@ -145,8 +208,8 @@ void engine_state::shut_down()
     shutting_down_ = true;
     auto const open = open_;
     lock.unlock();
-    for (auto const& [key, batch] : open)
-        batch->cancel({}, stop_cause::shutdown);
+    for (auto const& [key, opened] : open)
+        opened.batch->cancel({}, stop_cause::shutdown);
     lock.lock();
     all_ended_.wait(lock, [&] { return open_.empty(); });
     lock.unlock();

@@ -40,6 +40,17 @@ public:
         return range{found, found + (count < left ? count : left)};
     }
 
+    /// Lets one job in again that had been claimed before; false if the gate is closed. A
+    /// compare-exchange that changes nothing: so this has a place in the word's order, as a claim.
+    [[nodiscard]] bool let_in() noexcept
+    {
+        std::uint64_t found = word_.load(std::memory_order_relaxed);
+        while ((found & (closed_bit | done_bit)) == 0)
+            if (word_.compare_exchange_weak(found, found))
+                return true;
+        return false;
+    }
+
     /// The point at which a cancel takes effect.
     closing close() noexcept
     {

@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 
@@ -29,7 +31,13 @@ public:
 
     [[nodiscard]] virtual clock& time() noexcept = 0;
     [[nodiscard]] virtual executor& runners() noexcept = 0;
-    [[nodiscard]] virtual std::chrono::nanoseconds quantum() const noexcept = 0;
+
+    /// How long a batch of this weight keeps a worker in one turn.
+    [[nodiscard]] virtual std::chrono::nanoseconds quantum(unsigned weight) const noexcept = 0;
+
+    /// Has `action` called once `at` has come, on the control thread. Never, if the engine ends
+    /// before.
+    virtual void call_at(time_point at, std::function<void()> action) = 0;
 
     /// A runner is about to enter jobs of `batch`: until the visit has ended, `batch_core::tick`
     /// is called now and then. So a cancel has nobody to tell of its deadline.
@@ -41,6 +49,10 @@ public:
     virtual void sealed(batch_core& batch) noexcept = 0;
 
     counters counted;
+
+    /// Runners that wait for a worker. Shared, since they may outlive the engine.
+    std::shared_ptr<std::atomic<std::size_t>> const queued =
+        std::make_shared<std::atomic<std::size_t>>(0);
 };
 
 } // namespace belay::detail

@@ -2,10 +2,53 @@
 #include <belay/job.hpp>
 
 #include "batch_core.hpp"
+#include "verdict.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 
 namespace belay {
+
+namespace detail {
+
+/// An event of the kernel's that a stop token sets.
+class stop_descriptor {
+public:
+    explicit stop_descriptor(std::stop_token const& token)
+        : callback_(token, set{descriptor_.get()})
+    {
+    }
+    [[nodiscard]] int get() const noexcept { return descriptor_.get(); }
+
+private:
+    class event {
+    public:
+        event() noexcept : descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+        ~event()
+        {
+            if (descriptor_ >= 0)
+                ::close(descriptor_);
+        }
+        event(event const&) = delete;
+        event& operator=(event const&) = delete;
+        [[nodiscard]] int get() const noexcept { return descriptor_; }
+
+    private:
+        int descriptor_;
+    };
+    struct set {
+        int descriptor;
+        void operator()() const noexcept { (void)::eventfd_write(descriptor, 1); }
+    };
+
+    event descriptor_;
+    std::stop_callback<set> callback_; // gone before what it writes to
+};
+
+} // namespace detail
 
 bool job::sleep_for(std::chrono::nanoseconds duration)
 {
@@ -20,6 +63,15 @@ std::stop_token job::stop_token()
     has_token_ = unusual_ = true;
     return core_.stop_token(place_, index_);
 }
+
+int job::stop_fd()
+{
+    if (!place_.descriptor)
+        place_.descriptor = std::make_unique<detail::stop_descriptor>(stop_token());
+    return place_.descriptor->get();
+}
+
+unsigned job::attempt() const noexcept { return core_.attempt(index_); }
 
 void job::progress(double fraction) noexcept
 {
@@ -36,31 +88,40 @@ stop_cause job::cause() noexcept
 
 namespace detail {
 
-bool job_access::shown(job& job) noexcept
+slot::slot() = default;
+slot::~slot() = default;
+
+job_byte job_access::judge(job& job, bool threw) noexcept
 {
+    job.place_.descriptor.reset();
     bool const token_fired = job.has_token_ && job.core_.end_token(job.place_);
-    return job.shown_ || token_fired;
+    return detail::judge(
+        {.threw = threw,
+         .shown = job.shown_ || token_fired,
+         .kept = job.kept_,
+         .told = job.core_.told_to_stop(job.place_, job.index_),
+         .timed_out = job.place_.timed_out.load(std::memory_order_acquire) == job.index_,
+         .closed = job.core_.current_phase() != phase::open});
 }
 
-job_byte job_access::returned(job& job) noexcept
-{
-    if (shown(job) && !job.kept_)
-        return job_byte::stopped;
-    bool const late = job.core_.current_phase() != phase::open ||
-                      job.core_.told_to_stop(job.place_, job.index_);
-    return late ? job_byte::succeeded_late : job_byte::succeeded;
-}
+job_byte job_access::returned(job& job) noexcept { return judge(job, false); }
 
-job_byte job_access::threw(job& job) noexcept
-{
-    (void)shown(job); // ends the token
-    return job.core_.told_to_stop(job.place_, job.index_) ? job_byte::stopped : job_byte::failed;
-}
+job_byte job_access::threw(job& job) noexcept { return judge(job, true); }
 
 void first_entry(turn& turn) noexcept
 {
     turn.entered_any = true;
     turn.core.first_entry(turn);
+}
+
+job_byte attempt_failed(turn& turn, std::uint64_t index, std::exception_ptr& exception) noexcept
+{
+    return turn.core.attempt_failed(turn.place, index, exception);
+}
+
+void after_failure(turn& turn, std::uint64_t index, job_byte how) noexcept
+{
+    turn.core.after_failure(index, how);
 }
 
 void lone_stop_ended(turn& turn, std::uint64_t index) noexcept

@@ -44,9 +44,10 @@ recorded::recorded(std::shared_ptr<job_type const> type, batch_spec batch,
 
 recorded::~recorded()
 {
-    // A pending job has no outcome, and reading its place would make its page resident.
+    // A job that nobody began has no outcome, and reading its place would make its page resident.
+    bool const retries = spec.options.max_attempts > 1;
     for (std::uint64_t index = 0; index != spec.inputs.size(); ++index)
-        if (states_[index].load(std::memory_order_relaxed) != detail::job_byte::pending)
+        if (retries || states_[index].load(std::memory_order_relaxed) != detail::job_byte::pending)
             delete outcomes_[index];
 }
 
@@ -55,15 +56,14 @@ void recorded::run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) n
     detail::run_range(turn, *this, begin, end);
 }
 
-void recorded::run(std::uint64_t index, job& job)
+void recorded::run(std::uint64_t index, job& job, value& output)
 {
-    auto made = std::make_unique<outcome>();
-    made->text = type_->body(spec.inputs[index], job);
-    outcomes_[index] = made.release();
+    output = type_->body(spec.inputs[index], job);
 }
 
-void recorded::prepare(std::uint64_t index, detail::job_byte how, std::exception_ptr& exception,
-                       std::int64_t started, std::int64_t ended, detail::slot& place) noexcept
+detail::job_byte recorded::finish(std::uint64_t index, detail::job_byte how, value& output,
+                                  std::exception_ptr const& exception, std::int64_t started,
+                                  std::int64_t ended, detail::slot& place) noexcept
 {
     if (outcomes_[index] == nullptr)
         outcomes_[index] = new outcome;
@@ -71,22 +71,22 @@ void recorded::prepare(std::uint64_t index, detail::job_byte how, std::exception
     kept.started = started;
     kept.ended = ended;
     kept.progress = detail::progress_of(place, index).value_or(-1.0F);
-    if (how == detail::job_byte::failed) {
+    if (how == detail::job_byte::stopped)
+        std::string().swap(kept.text); // that of an attempt before
+    else if (exception)
         std::tie(kept.failure, kept.text) = explain(exception);
-    } else if (how == detail::job_byte::stopped) {
-        std::string().swap(kept.text);
-    }
-}
-
-void recorded::counted(std::uint64_t index, detail::job_byte how) noexcept
-{
+    else
+        kept.text = std::move(output);
     if (how == detail::job_byte::failed) [[unlikely]]
-        count_error(*outcomes_[index]);
+        count_error(kept);
+    return how;
 }
 
-void recorded::revoke(std::uint64_t index, detail::job_byte) noexcept
+void recorded::fail(std::uint64_t index, detail::job_byte how, std::exception_ptr exception,
+                    std::int64_t started, std::int64_t ended, detail::slot& place) noexcept
 {
-    delete std::exchange(outcomes_[index], nullptr);
+    value none;
+    (void)finish(index, how, none, exception, started, ended, place);
 }
 
 void recorded::count_error(outcome const& failed)
@@ -119,10 +119,14 @@ void recorded::describe(std::uint64_t index, job_status& status) const
     status.ended_at = time_point(std::chrono::nanoseconds(kept.ended));
     if (kept.progress >= 0)
         status.progress = kept.progress;
-    if (status.state == job_state::failed) {
-        status.failure = kept.failure;
-        status.message = kept.text;
-    }
+    if (status.state == job_state::failed)
+        describe_failure(index, status);
+}
+
+void recorded::describe_failure(std::uint64_t index, job_status& status) const
+{
+    status.failure = outcomes_[index]->failure;
+    status.message = outcomes_[index]->text;
 }
 
 std::optional<std::string_view> recorded::output(std::uint64_t index) const noexcept

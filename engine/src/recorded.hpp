@@ -23,6 +23,7 @@ namespace belay {
 class recorded final : public detail::work, public detail::recorder {
 public:
     static constexpr bool keeps_times = true;
+    using value = std::string;
 
     recorded(std::shared_ptr<job_type const> type, batch_spec spec, detail::state_array states);
     ~recorded() override;
@@ -31,14 +32,16 @@ public:
 
     // work
     void run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) noexcept override;
-    void run(std::uint64_t index, job& job);
-    void prepare(std::uint64_t index, detail::job_byte how, std::exception_ptr& exception,
-                 std::int64_t started, std::int64_t ended, detail::slot& place) noexcept;
-    void counted(std::uint64_t index, detail::job_byte how) noexcept;
-    void revoke(std::uint64_t index, detail::job_byte how) noexcept;
+    void run(std::uint64_t index, job& job, value& output);
+    detail::job_byte finish(std::uint64_t index, detail::job_byte how, value& output,
+                            std::exception_ptr const& exception, std::int64_t started,
+                            std::int64_t ended, detail::slot& place) noexcept;
+    void fail(std::uint64_t index, detail::job_byte how, std::exception_ptr exception,
+              std::int64_t started, std::int64_t ended, detail::slot& place) noexcept override;
 
     // recorder
     void describe(std::uint64_t index, job_status& status) const override;
+    void describe_failure(std::uint64_t index, job_status& status) const override;
 
     [[nodiscard]] std::optional<std::string_view> output(std::uint64_t index) const noexcept;
 
@@ -49,8 +52,8 @@ public:
     batch_spec const spec;
 
 private:
-    /// What is kept of a job that ended after it had been entered. `text` is its output, or the
-    /// message of its failure.
+    /// What is kept of the last attempt at a job. `text` is its output, or the message of its
+    /// failure.
     struct outcome {
         std::int64_t started = 0;
         std::int64_t ended = 0;

@@ -1,3 +1,4 @@
+#include <belay/batch.hpp>
 #include <belay/cancel.hpp>
 #include <belay/error.hpp>
 #include <belay/state.hpp>
@@ -18,7 +19,8 @@ constexpr std::array<std::string_view, 7> disposition_words{
 constexpr std::array<std::string_view, 7> cause_words{"none",      "user",    "token",   "deadline",
                                                       "fail_fast", "backend", "shutdown"};
 constexpr std::array<std::string_view, 3> mode_words{"drain", "graceful", "immediate"};
-constexpr std::array<std::string_view, 2> failure_words{"failed", "input"};
+constexpr std::array<std::string_view, 3> failure_words{"failed", "input", "timeout"};
+constexpr std::array<std::string_view, 2> policy_words{"continue", "fail_fast"};
 
 template <class Enum, std::size_t Size>
 std::optional<Enum> parse(std::array<std::string_view, Size> const& words, std::string_view word)
@@ -61,6 +63,11 @@ std::string_view to_string(failure value) noexcept
     return failure_words[static_cast<std::size_t>(value)];
 }
 
+std::string_view to_string(failure_policy value) noexcept
+{
+    return policy_words[static_cast<std::size_t>(value)];
+}
+
 std::optional<batch_state> parse_batch_state(std::string_view word) noexcept
 {
     if (word == "canceled")
@@ -80,6 +87,11 @@ std::optional<job_state> parse_job_state(std::string_view word) noexcept
 std::optional<cancel_mode> parse_cancel_mode(std::string_view word) noexcept
 {
     return parse<cancel_mode>(mode_words, word);
+}
+
+std::optional<failure_policy> parse_failure_policy(std::string_view word) noexcept
+{
+    return parse<failure_policy>(policy_words, word);
 }
 
 } // namespace belay

@@ -26,11 +26,13 @@ inline detail::state_array make_states(std::uint64_t total)
     return detail::state_array(detail::zeroed_array<std::atomic<detail::job_byte>>(total));
 }
 
-/// How a batch core is to be made.
-struct core_options {
-    std::size_t concurrency = 1;
-    std::chrono::milliseconds grace{2000};
-};
+/// What an engine would make of `options`: what has to be set is.
+inline batch_options effective(batch_options options)
+{
+    options.concurrency = options.concurrency.value_or(1);
+    options.grace = options.grace.value_or(std::chrono::milliseconds(2000));
+    return options;
+}
 
 /// Batch cores over a manual clock and executor. At the end it runs what is still queued and
 /// checks that every batch has ended and nothing of any is left.
@@ -55,7 +57,7 @@ public:
 
     /// A batch of `body(index, job)`; not opened yet.
     template <class Body>
-    detail::batch_core& make(std::uint64_t total, Body body, core_options options = {})
+    detail::batch_core& make(std::uint64_t total, Body body, batch_options options = {})
     {
         using result = typename detail::body_result<Body, std::uint64_t>::type;
         auto states = make_states(total);
@@ -66,13 +68,12 @@ public:
         return keep({.total = total,
                      .states = std::move(states),
                      .work = std::move(work),
-                     .concurrency = options.concurrency,
-                     .grace = options.grace});
+                     .options = effective(options)});
     }
 
     /// The same, recorded: times are kept. Inputs are empty.
     template <class Body>
-    detail::batch_core& make_recorded(std::uint64_t total, Body body, core_options options = {})
+    detail::batch_core& make_recorded(std::uint64_t total, Body body, batch_options options = {})
     {
         auto type = std::make_shared<job_type>();
         type->name = "test";
@@ -83,14 +84,14 @@ public:
         batch_spec spec;
         for (std::uint64_t i = 0; i != total; ++i)
             spec.inputs.push_back("");
+        spec.options = options;
         auto states = make_states(total);
         auto record = std::make_shared<recorded>(std::move(type), std::move(spec), states);
         return keep({.total = total,
                      .states = std::move(states),
                      .work = record,
                      .record = record,
-                     .concurrency = options.concurrency,
-                     .grace = options.grace});
+                     .options = effective(options)});
     }
 
     /// A batch of whatever work.

@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -22,7 +24,15 @@ class test_host final : public detail::host {
 public:
     [[nodiscard]] manual_clock& time() noexcept override { return time_; }
     [[nodiscard]] manual_executor& runners() noexcept override { return runners_; }
-    [[nodiscard]] std::chrono::nanoseconds quantum() const noexcept override { return quantum_; }
+    [[nodiscard]] std::chrono::nanoseconds quantum(unsigned weight) const noexcept override
+    {
+        return quantum_ * weight / 10;
+    }
+    void call_at(time_point at, std::function<void()> action) override
+    {
+        std::scoped_lock const lock(mutex_);
+        timers_.emplace(at, std::move(action));
+    }
 
     [[nodiscard]] visit turn_begins(std::shared_ptr<detail::batch_core> batch) override
     {
@@ -40,6 +50,28 @@ public:
     {
         std::scoped_lock const lock(mutex_);
         ++sealed_;
+    }
+
+    /// Calls what is due, as a control thread would; how many calls that were.
+    std::size_t run_timers()
+    {
+        std::size_t calls = 0;
+        for (;; ++calls) {
+            std::function<void()> action;
+            {
+                std::scoped_lock const lock(mutex_);
+                if (timers_.empty() || timers_.begin()->first > time_.now())
+                    return calls;
+                action = std::move(timers_.extract(timers_.begin()).mapped());
+            }
+            action();
+        }
+    }
+    /// When the next timer is due; `time_point::max()` if there is none.
+    [[nodiscard]] time_point next_timer() const
+    {
+        std::scoped_lock const lock(mutex_);
+        return timers_.empty() ? time_point::max() : timers_.begin()->first;
     }
 
     /// Turns that have begun and not ended.
@@ -62,6 +94,7 @@ private:
     manual_executor runners_;
     mutable std::mutex mutex_; // guards what follows
     std::list<std::shared_ptr<detail::batch_core>> visits_;
+    std::multimap<time_point, std::function<void()>> timers_;
     std::size_t sealed_ = 0;
 };
 

@@ -13,20 +13,66 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace belay {
 
-/// How a batch is to run.
+/// What becomes of a batch one of whose jobs failed for good.
+enum class failure_policy : std::uint8_t {
+    continue_, ///< nothing: the others go on
+    fail_fast, ///< it is stopped, and ends `failed`
+};
+
+[[nodiscard]] std::string_view to_string(failure_policy value) noexcept;
+[[nodiscard]] std::optional<failure_policy> parse_failure_policy(std::string_view word) noexcept;
+
+/// The most that `batch_options::weight`, `max_attempts` and the times in it may be.
+inline constexpr unsigned weight_max = 100;
+inline constexpr unsigned attempts_max = 100;
+inline constexpr std::chrono::milliseconds option_time_max{std::chrono::days(36'500)};
+
+/// How a batch is to run. Those that are not set are the job type's, or the engine's.
 struct batch_options {
     /// How many of its jobs may run at the same time, from 1; none or more than there are workers
-    /// means as many as there are.
+    /// (or its type allows) means as many as that.
     std::optional<std::size_t> concurrency = std::nullopt;
 
     /// How long its bodies may go on after a cancel, 0 … the type's or the engine's grace, which
     /// is also the default.
     std::optional<std::chrono::milliseconds> grace = std::nullopt;
+
+    /// Its share of the workers while other batches wait, 1 … `weight_max`.
+    unsigned weight = 10;
+
+    /// How long the whole batch may take, from its creation, 1 ms or more. Then it is stopped, and
+    /// ends `expired`.
+    std::optional<std::chrono::milliseconds> deadline = std::nullopt;
+
+    belay::failure_policy failure_policy = belay::failure_policy::continue_;
+
+    /// How often a job is tried, 1 … `attempts_max`, or what its type allows.
+    unsigned max_attempts = 1;
+
+    /// How long a job that failed waits for its second attempt, 0 or more; twice as long before each
+    /// further one, `backoff_max` at most. What it really waits is a random half to whole of that.
+    std::chrono::milliseconds backoff{1000};
+    std::chrono::milliseconds backoff_max{60'000};
+
+    /// How long an attempt may take, from 1 ms to the type's time-out, which is also the default.
+    /// Then its body is told to stop, and abandoned after the grace and a second; either way the
+    /// attempt has failed (`failure::timeout`). Looked at every 25 ms, or more often where the
+    /// time-out is short.
+    std::optional<std::chrono::milliseconds> timeout = std::nullopt;
+
+    /// How long a recorded batch is kept once it has ended, 0 or more; the engine's `keep`.
+    std::optional<std::chrono::milliseconds> keep = std::nullopt;
+
+    /// A token of the caller's: when it fires the batch is cancelled (cause `token`), on the thread
+    /// that fires it.
+    std::stop_token stop_token = {};
 };
 
 /// Where the jobs of a batch are. `total` = `pending` + `running` + `succeeded` + `failed` +
@@ -60,8 +106,12 @@ struct batch_status {
     time_point created_at;
     std::optional<time_point> started_at; ///< when its first job started
     std::optional<time_point> ended_at;
-    std::optional<cancel_record> cancel;  ///< if it was cancelled
+    std::optional<cancel_record> cancel;  ///< if its gate was closed, by whomever
     job_counts jobs;
+    std::uint64_t retried = 0;            ///< attempts made after a job's first
+    /// When the last job will have ended if the rest takes as long a job as those that have;
+    /// nothing before the first has, and once the gate is closed or all have ended.
+    std::optional<time_point> estimated_completion;
 };
 
 /// One job as it is at one moment. The times, `progress`, `failure` and `message` are known of
@@ -95,6 +145,9 @@ public:
 
     /// How long they may go on after a cancel.
     [[nodiscard]] std::chrono::milliseconds grace() const noexcept;
+
+    /// What it runs with; what was not set is filled in.
+    [[nodiscard]] batch_options const& options() const noexcept;
 
     /// Stops the batch: closes the gate, tells what runs to stop, and returns at once (G1, G5, G7,
     /// G8). On an ended batch nothing changes. Throws `error` (`invalid_argument`) for a grace or a

@@ -33,12 +33,17 @@ struct engine_options {
     /// workers.
     std::size_t abandoned_max = 16;
 
-    /// How long a batch keeps a worker before others have their turn.
+    /// How long a batch of weight 10 keeps a worker before others have their turn, 50 µs … 1 s;
+    /// less while many wait.
     std::chrono::microseconds quantum{1000};
 
     /// Jobs of recorded batches held at a time, open and ended. To make room the batches that ended
     /// first are forgotten; where that is not enough, `submit` throws `too_many_jobs`.
     std::uint64_t recorded_jobs_max = 20'000'000;
+
+    /// How long an ended recorded batch is kept where it does not say itself, 0 or more; for ever
+    /// unless set, as far as `recorded_jobs_max` allows.
+    std::optional<std::chrono::milliseconds> keep = std::nullopt;
 
     /// Called on each worker thread before anything else. Must not throw.
     std::function<void()> on_worker_start = {};

@@ -44,8 +44,9 @@ struct stopped {};
 
 /// Why a job failed.
 enum class failure : std::uint8_t {
-    failed, ///< the body threw
-    input,  ///< the job's input can't be used
+    failed,  ///< the body threw
+    input,   ///< the job's input can't be used
+    timeout, ///< the job ran longer than its time-out
 };
 
 [[nodiscard]] std::string_view to_string(failure value) noexcept;

@@ -34,7 +34,7 @@ public:
     [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
 
     /// Which try at the job this is, from 1.
-    [[nodiscard]] unsigned attempt() const noexcept { return 1; }
+    [[nodiscard]] unsigned attempt() const noexcept;
 
     /// Whether the body is to stop. Costs two loads: ask about every microsecond.
     [[nodiscard]] bool stop_requested() noexcept
@@ -82,6 +82,10 @@ public:
     /// A token that stops with the job; made when first asked for. Callbacks run on the thread
     /// that cancels, with no lock of the engine held.
     [[nodiscard]] std::stop_token stop_token();
+
+    /// A file descriptor that becomes readable when the job is to stop, for poll() and its like; -1
+    /// where none is to be had. Read nothing from it. It is closed when the body ends.
+    [[nodiscard]] int stop_fd();
 
     /// Says that the value about to be returned is whole although a stop was shown: the job then
     /// is `succeeded` (and `late`).

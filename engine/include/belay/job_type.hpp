@@ -60,6 +60,15 @@ struct job_type {
 
     /// How long a body may go on after a cancel; the engine's unless set.
     std::optional<std::chrono::milliseconds> grace = std::nullopt;
+
+    /// How long an attempt may take, 1 ms or more; a batch may only make it shorter.
+    std::optional<std::chrono::milliseconds> timeout = std::nullopt;
+
+    /// The most attempts that a batch may ask for, 1 … `attempts_max`.
+    unsigned max_attempts = attempts_max;
+
+    /// How many jobs of one batch may run at the same time, from 1; the workers unless set.
+    std::optional<std::size_t> concurrency = std::nullopt;
 };
 
 /// What a recorded batch is made of.

@@ -13,16 +13,22 @@ struct job_access {
     static job make(turn& turn, std::uint64_t index) noexcept { return job(turn, index); }
     static bool usual(job const& job) noexcept { return !job.unusual_; }
 
-    /// How a body that returned ends: `succeeded`, `succeeded_late` or `stopped`.
+    /// How a body that returned ends: `succeeded`, `succeeded_late`, `stopped`, or `failed` if it
+    /// ran into its time-out.
     static job_byte returned(job& job) noexcept;
     /// How a body that threw ends: `failed` or `stopped`.
     static job_byte threw(job& job) noexcept;
 
 private:
-    static bool shown(job& job) noexcept;
+    static job_byte judge(job& job, bool threw) noexcept;
 };
 
 void first_entry(turn& turn) noexcept;
+/// Takes `job_byte::failed` of an attempt, and its exception; gives `backing_off` if there is to be
+/// another one. Puts the exception in that stands for a time-out.
+[[nodiscard]] job_byte attempt_failed(turn& turn, std::uint64_t index,
+                                      std::exception_ptr& exception) noexcept;
+void after_failure(turn& turn, std::uint64_t index, job_byte how) noexcept;
 void lone_stop_ended(turn& turn, std::uint64_t index) noexcept;
 void late_write_refused(turn& turn) noexcept;
 [[nodiscard]] std::int64_t now(turn& turn) noexcept;
@@ -30,10 +36,10 @@ void late_write_refused(turn& turn) noexcept;
 /// Enters every job in [begin, end) that is still pending, until the batch is no longer open or a
 /// body was abandoned (`turn.abandoned`).
 ///
-/// `Work` has `keeps_times`, `run(index, job)` (calls the body and keeps its value),
-/// `prepare(index, how, exception, started, ended, slot)` (makes the job's record ready; what was
-/// kept is dropped unless it succeeded), then either `counted(index, how)` (the end stands) or
-/// `revoke(index, how)` (drops both: the end was refused). These three do not throw.
+/// `Work` has `keeps_times`, `value` (what a body returns until the end of its job stands),
+/// `run(index, job, value)` (calls the body) and `finish(index, how, value, exception, started,
+/// ended, slot)` (writes the job's record; gives the byte, which differs from `how` only if that
+/// can't be done). `finish` does not throw. Nothing of a refused end is ever written.
 template <class Work>
 void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) noexcept
 {
@@ -45,12 +51,14 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
 
         // The time comes before the last look at the gate: no start is later than a cancel.
         std::int64_t started = 0;
-        if constexpr (Work::keeps_times) {
+        if (Work::keeps_times || turn.timed) {
             started = now(turn);
             place.started.store(started, std::memory_order_relaxed);
         }
         if (turn.batch_phase.load(std::memory_order_acquire) != phase::open)
             return;
+        if (turn.timed)
+            place.undecided.store(index, std::memory_order_relaxed);
         place.current.store(index, std::memory_order_relaxed);
         auto expected = job_byte::pending;
         if (!state.compare_exchange_strong(expected, job_byte::running)) {
@@ -67,9 +75,10 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
 
         job job = job_access::make(turn, index);
         job_byte how = job_byte::succeeded;
+        typename Work::value value;
         std::exception_ptr exception;
         try {
-            work.run(index, job);
+            work.run(index, job, value);
             if (turn.batch_phase.load(std::memory_order_acquire) != phase::open ||
                 place.stop_index.load(std::memory_order_relaxed) == index ||
                 !job_access::usual(job)) [[unlikely]]
@@ -82,20 +91,27 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
         std::int64_t ended = 0;
         if constexpr (Work::keeps_times)
             ended = now(turn);
-        work.prepare(index, how, exception, started, ended, place);
         expected = job_byte::running;
-        if (!state.compare_exchange_strong(expected, how)) [[unlikely]] {
-            work.revoke(index, how);
+        std::uint64_t undecided = index;
+        if ((turn.timed && !place.undecided.compare_exchange_strong(undecided, no_index)) ||
+            !state.compare_exchange_strong(expected, job_byte::ending)) [[unlikely]] {
             late_write_refused(turn);
             turn.abandoned = true;
             return;
         }
-        work.counted(index, how);
-        auto& count = place.ended[static_cast<std::size_t>(how)];
-        count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
         // Whoever asks one job to stop writes stop_index and then reads the state; here it is the
-        // other way round, so one of the two always sees the other.
-        if (place.stop_index.load() == index) [[unlikely]]
+        // other way round, so one of the two always sees the other, save that a state of `ending`
+        // tells it to look again later.
+        bool const alone = place.stop_index.load() == index;
+        if (how == job_byte::failed) [[unlikely]]
+            how = attempt_failed(turn, index, exception);
+        how = work.finish(index, how, value, exception, started, ended, place);
+        state.store(how, std::memory_order_release);
+        auto& count = place.left[static_cast<std::size_t>(how)];
+        count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+        if (how == job_byte::failed || how == job_byte::backing_off) [[unlikely]]
+            after_failure(turn, index, how);
+        if (alone) [[unlikely]]
             lone_stop_ended(turn, index);
     }
 }

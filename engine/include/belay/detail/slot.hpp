@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <thread>
@@ -15,9 +16,11 @@
 namespace belay::detail {
 
 class batch_core;
+class stop_descriptor;
 class work;
 
 inline constexpr std::uint64_t no_index = ~std::uint64_t{0};
+inline constexpr std::uint64_t abandoned_index = no_index - 1;
 
 /// What a batch lets its runners do. Read before each entry and by every token.
 enum class phase : std::uint8_t {
@@ -30,25 +33,39 @@ enum class phase : std::uint8_t {
 enum class job_byte : std::uint8_t {
     pending,
     running,
+    ending, ///< its body has ended, and whoever saw to that is writing its record
     succeeded,
     succeeded_late, ///< succeeded after its stop had been asked for
     failed,
     not_started,
     stopped,
     abandoned,
+    backing_off, ///< failed, and waits for its next attempt; shown as pending
 };
+
+inline constexpr std::size_t job_bytes = 10;
+
+/// Whether a body of the job is being run, as far as anybody is told.
+[[nodiscard]] constexpr bool is_running(job_byte byte) noexcept
+{
+    return byte == job_byte::running || byte == job_byte::ending;
+}
+
 
 /// One runner's place in a batch. A batch keeps its slots as long as it lives.
 struct alignas(128) slot {
+    slot();
+    ~slot();
+
     // Written by the slot's runner alone.
     std::atomic<std::uint64_t> current{no_index};       ///< the job it is entering or running
     std::atomic<std::uint64_t> entered{0};              ///< bodies it has entered
-    std::array<std::atomic<std::uint64_t>, 8> ended{};  ///< those that ended, by job_byte
+    std::array<std::atomic<std::uint64_t>, job_bytes> left{}; ///< those it has left, by job_byte
     std::atomic<std::int64_t> started{0};               ///< when `current` was entered, if kept
     std::atomic<std::uint64_t> progress_of{no_index};   ///< the job that `progress` is of
     std::atomic<float> progress{0};
     std::atomic<std::uint64_t> highest_entered{0};      ///< index + 1
-    std::uint64_t flushed = 0;                          ///< of `ended`, how many the ledger knows
+    std::uint64_t flushed = 0;                          ///< ended jobs that the ledger knows of
 
     // What it has claimed: others may help with it.
     std::atomic<bool> claiming{false}; ///< between a claim and its range being visible here
@@ -57,11 +74,19 @@ struct alignas(128) slot {
 
     // Written by others, under the batch's mutex.
     std::atomic<std::uint64_t> stop_index{no_index}; ///< the job here that is to stop alone
+    std::atomic<std::uint64_t> timed_out{no_index};  ///< the job here that ran into its time-out
     std::atomic<bool> abandoned{false};
 
+    // Of a timed turn: the job here whose end nobody has decided yet. Its byte can't be the judge,
+    // for it may say `running` again while an abandoned attempt still runs.
+    std::atomic<std::uint64_t> undecided{no_index};
+
     // Guarded by the batch's mutex.
+    bool posted = false;                         ///< it has a runner, queued or in its turn
     std::thread::id thread;                      ///< that runs the slot's turn
     std::optional<std::stop_source> stop_source; ///< made when the running body asks for it
+
+    std::unique_ptr<stop_descriptor> descriptor; ///< likewise; the running body's own
 };
 
 /// A runner's visit to a batch.
@@ -72,6 +97,7 @@ struct turn {
     std::atomic<phase> const& batch_phase;
     std::atomic<job_byte>* states;
     std::int64_t began = 0;      ///< the time at its last clock reading
+    bool timed = false;          ///< its jobs have a time-out
     bool entered_any = false;
     bool abandoned = false;      ///< the body it ran was abandoned: the thread is to leave
 };

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
@@ -27,12 +28,18 @@ public:
     virtual ~work() = default;
     /// Runs what is pending in [begin, end); see `detail::run_range`.
     virtual void run(turn& turn, std::uint64_t begin, std::uint64_t end) noexcept = 0;
+    /// Writes the record of an attempt whose body was abandoned after its time-out.
+    virtual void fail(std::uint64_t index, job_byte how, std::exception_ptr exception,
+                      std::int64_t started, std::int64_t ended, slot& place) noexcept = 0;
 };
 
 /// What the jobs of a typed batch came to.
 template <class R>
 class typed_results {
 public:
+    /// What a body returned, until the end of its job stands.
+    using value = std::optional<R>;
+
     typed_results(state_array states, std::uint64_t total)
         : states_(std::move(states)), total_(total), values_(raw_array<R>(total))
     {
@@ -47,12 +54,11 @@ public:
                     std::destroy_at(&values_[index]);
     }
 
-    template <class Make>
-    void emplace(std::uint64_t index, Make&& make)
+    /// Throws what moving an `R` throws.
+    void put(std::uint64_t index, value& value)
     {
-        ::new (static_cast<void*>(&values_[index])) R(std::forward<Make>(make)());
+        ::new (static_cast<void*>(&values_[index])) R(std::move(*value));
     }
-    void drop(std::uint64_t index) noexcept { std::destroy_at(&values_[index]); }
 
     [[nodiscard]] bool has_value(std::uint64_t index) const noexcept
     {
@@ -73,13 +79,10 @@ private:
 template <>
 class typed_results<void> {
 public:
+    struct value {};
+
     typed_results(state_array, std::uint64_t) {}
-    template <class Make>
-    void emplace(std::uint64_t, Make&& make)
-    {
-        std::forward<Make>(make)();
-    }
-    void drop(std::uint64_t) noexcept {}
+    void put(std::uint64_t, value&) noexcept {}
 };
 
 /// The exceptions of jobs that failed. Thread safety: full.
@@ -89,11 +92,6 @@ public:
     {
         std::scoped_lock const lock(mutex_);
         exceptions_[index] = std::move(exception);
-    }
-    void drop(std::uint64_t index)
-    {
-        std::scoped_lock const lock(mutex_);
-        exceptions_.erase(index);
     }
     [[nodiscard]] std::exception_ptr get(std::uint64_t index) const
     {
@@ -119,6 +117,7 @@ template <class R, class Inputs, class Body>
 class typed_work final : public work {
 public:
     static constexpr bool keeps_times = false;
+    using value = typename typed_results<R>::value;
 
     typed_work(Inputs inputs, Body body, std::shared_ptr<typed_outcomes<R>> outcomes)
         : inputs_(std::move(inputs)), body_(std::move(body)), outcomes_(std::move(outcomes))
@@ -130,36 +129,44 @@ public:
         run_range(turn, *this, begin, end);
     }
 
-    void run(std::uint64_t index, job& job)
+    void run(std::uint64_t index, job& job, value& value)
     {
-        outcomes_->values.emplace(index, [&]() -> R {
-            decltype(auto) input = inputs_(index);
+        decltype(auto) input = inputs_(index);
+        auto const call = [&]() -> R {
             if constexpr (std::invocable<Body const&, decltype(input), belay::job&>)
                 return std::invoke(std::as_const(body_), std::forward<decltype(input)>(input), job);
             else
                 return std::invoke(std::as_const(body_), std::forward<decltype(input)>(input));
-        });
+        };
+        if constexpr (std::is_void_v<R>)
+            call();
+        else
+            value.emplace(call());
     }
 
-    void prepare(std::uint64_t index, job_byte how, std::exception_ptr& exception, std::int64_t,
-                 std::int64_t, slot&) noexcept
+    [[nodiscard]] job_byte finish(std::uint64_t index, job_byte how, value& value,
+                                  std::exception_ptr& exception, std::int64_t, std::int64_t,
+                                  slot&) noexcept
     {
-        if (how == job_byte::succeeded || how == job_byte::succeeded_late) [[likely]]
-            return;
-        if (!exception)
-            outcomes_->values.drop(index);
-        else if (how == job_byte::failed)
+        if (how == job_byte::succeeded || how == job_byte::succeeded_late) [[likely]] {
+            try {
+                outcomes_->values.put(index, value);
+                return how;
+            } catch (...) {
+                exception = std::current_exception();
+                how = job_byte::failed;
+            }
+        }
+        if (how == job_byte::failed)
             outcomes_->errors.put(index, exception);
+        return how;
     }
 
-    void counted(std::uint64_t, job_byte) noexcept {}
-
-    void revoke(std::uint64_t index, job_byte how) noexcept
+    void fail(std::uint64_t index, job_byte how, std::exception_ptr exception, std::int64_t,
+              std::int64_t, slot&) noexcept override
     {
         if (how == job_byte::failed)
-            outcomes_->errors.drop(index);
-        else if (how != job_byte::stopped)
-            outcomes_->values.drop(index);
+            outcomes_->errors.put(index, std::move(exception));
     }
 
 private:

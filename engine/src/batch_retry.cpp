@@ -1,0 +1,114 @@
+// What follows the failure of an attempt: the next one, or the end of the batch.
+#include "batch_core.hpp"
+
+#include <algorithm>
+
+namespace belay::detail {
+
+unsigned batch_core::attempt(std::uint64_t index) const noexcept
+{
+    return retried_ ? retried_[index].load(std::memory_order_acquire) + 1U : 1U;
+}
+
+job_byte batch_core::next_after_failure(std::uint64_t index) noexcept
+{
+    if (phase_.load() != phase::open || attempt(index) >= options_.max_attempts)
+        return job_byte::failed;
+    retried_[index].fetch_add(1, std::memory_order_acq_rel);
+    return job_byte::backing_off;
+}
+
+job_byte batch_core::attempt_failed(slot const& place, std::uint64_t index,
+                                    std::exception_ptr& exception) noexcept
+{
+    if (place.timed_out.load(std::memory_order_acquire) == index) {
+        exception = time_out_exception();
+        std::scoped_lock const lock(mutex_);
+        if (auto const* const stop = find_lone_stop(index); stop != nullptr && stop->asked_for)
+            return job_byte::failed;
+    }
+    return next_after_failure(index);
+}
+
+void batch_core::after_failure(std::uint64_t index, job_byte how)
+{
+    if (how == job_byte::failed) {
+        if (options_.failure_policy == failure_policy::fail_fast)
+            cancel({}, stop_cause::fail_fast);
+        return;
+    }
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        schedule(index, now(), then);
+    }
+    perform(then);
+}
+
+void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
+{
+    if (lone_stop* const stop = find_lone_stop(index)) {
+        bool const asked_for = stop->asked_for;
+        end_lone_stop(*stop, then);
+        // A caller's stop that came too late for the attempt that failed.
+        if (asked_for && not_started_alone(index, job_byte::backing_off))
+            return;
+    }
+    // The stop of one attempt does not bind the next.
+    if (lone_stops_ever_) {
+        for (auto const& place : slots_) {
+            if (place->stop_index == index)
+                place->stop_index = no_index;
+            if (place->timed_out == index)
+                place->timed_out = no_index;
+        }
+    }
+    auto const seed = static_cast<std::uint64_t>(life_.created().time_since_epoch().count());
+    unsigned const failed = attempt(index) - 1;
+    time_point const due = at + backoff(options_, failed, scatter(seed ^ scatter(index + failed)));
+    waiting_.push(index, due);
+    next_due_ = waiting_.next().time_since_epoch().count();
+    if (due <= at)
+        post_idle(1);
+    else
+        arm(due);
+}
+
+std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at) noexcept
+{
+    if (next_due_.load(std::memory_order_relaxed) > at) [[likely]]
+        return std::nullopt;
+    std::scoped_lock const lock(mutex_);
+    while (gate_.let_in()) {
+        auto const index = waiting_.pop(time_point(std::chrono::nanoseconds(at)));
+        next_due_ = waiting_.next().time_since_epoch().count();
+        if (!index)
+            return std::nullopt;
+        auto expected = job_byte::backing_off;
+        if (!states_[*index].compare_exchange_strong(expected, job_byte::pending))
+            continue; // it was cancelled alone meanwhile
+        place.range_begin.store(*index, std::memory_order_relaxed);
+        place.range_end.store(*index + 1, std::memory_order_relaxed);
+        ++retries_;
+        if (life_.is_closed())
+            host_->counted.jobs_started_after_cancel += 1;
+        return gate::range{*index, *index + 1};
+    }
+    return std::nullopt;
+}
+
+void batch_core::post_idle(std::size_t most)
+{
+    if (phase_.load() != phase::open)
+        return;
+    for (auto const& place : slots_) {
+        if (most == 0)
+            return;
+        if (place->posted || place->abandoned)
+            continue;
+        post(*place);
+        --most;
+    }
+}
+
+} // namespace belay::detail

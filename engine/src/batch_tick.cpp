@@ -1,0 +1,156 @@
+// What time does to a batch: its deadline, time-outs, bodies that are overdue.
+#include "batch_core.hpp"
+
+#include <belay/error.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace belay::detail {
+
+namespace {
+
+/// How often attempts are looked at that have a time-out.
+std::chrono::nanoseconds interval_for(std::chrono::nanoseconds timeout) noexcept
+{
+    return std::clamp<std::chrono::nanoseconds>(timeout / 4, std::chrono::milliseconds(1),
+                                                std::chrono::milliseconds(25));
+}
+
+} // namespace
+
+time_point batch_core::tick()
+{
+    afterwards then;
+    bool expired = false;
+    time_point const at = now();
+    {
+        std::scoped_lock const lock(mutex_);
+        if (sealed_)
+            return time_point::max();
+        if (armed_ <= at)
+            armed_ = time_point::max();
+        expired = options_.deadline && at >= life_.created() + *options_.deadline &&
+                  !std::exchange(deadline_passed_, true);
+        if (waiting_.next() <= at)
+            post_idle(waiting_.size());
+        else
+            arm(waiting_.next());
+        sweep_lone_stops(then);
+        bool const all = life_.overdue(at);
+        for (std::size_t i = 0; i != slots_.size(); ++i) {
+            slot& place = *slots_[i];
+            if (options_.timeout)
+                time_out(place, at, then);
+            lone_stop const* const stop = find_lone_stop(place.current);
+            if (all || (stop != nullptr && at >= stop->deadline - abandon_margin))
+                abandon(place, then);
+        }
+        seal_if_quiet(then);
+    }
+    perform(then);
+    if (expired)
+        cancel({}, stop_cause::deadline);
+    return options_.timeout ? at + interval_for(*options_.timeout) : time_point::max();
+}
+
+void batch_core::arm(time_point at)
+{
+    if (at >= armed_)
+        return;
+    armed_ = at;
+    host_->call_at(at, [self = self_] {
+        if (auto const core = self.lock())
+            core->tick();
+    });
+}
+
+void batch_core::time_out(slot& place, time_point at, afterwards& then)
+{
+    std::uint64_t const index = place.current.load(std::memory_order_acquire);
+    if (index == no_index || place.abandoned || place.timed_out == index ||
+        states_[index].load(std::memory_order_acquire) != job_byte::running ||
+        running_in(index) != &place)
+        return;
+    time_point const started(std::chrono::nanoseconds(place.started.load(std::memory_order_acquire)));
+    // If it runs still, that was the start of this attempt.
+    if (at < started + *options_.timeout ||
+        place.current.load(std::memory_order_acquire) != index ||
+        states_[index].load(std::memory_order_acquire) != job_byte::running)
+        return;
+
+    // The reason before the stop: who sees the one sees the other.
+    place.timed_out = index;
+    time_point const deadline = at + grace() + deadline_margin;
+    if (lone_stop* const stop = find_lone_stop(index))
+        stop->deadline = std::min(stop->deadline, deadline);
+    else
+        lone_stops_.push_back({index, deadline, false});
+    stop_running(index, then);
+}
+
+void batch_core::abandon(slot& place, afterwards& then)
+{
+    std::uint64_t const index = place.current.load(std::memory_order_acquire);
+    // The state first: who made it `running` had `current` written before.
+    if (index == no_index || place.abandoned ||
+        states_[index].load(std::memory_order_acquire) != job_byte::running ||
+        running_in(index) != &place)
+        return;
+    std::uint64_t undecided = index;
+    if (options_.timeout &&
+        !place.undecided.compare_exchange_strong(undecided, abandoned_index))
+        return;
+    bool const timed_out = place.timed_out == index;
+    auto expected = job_byte::running;
+    if (!states_[index].compare_exchange_strong(
+            expected, timed_out ? job_byte::ending : job_byte::abandoned))
+        return;
+
+    // From here its runner can change nothing of the batch any more.
+    place.abandoned = true;
+    --inside_;
+    highest_abandoned_ =
+        std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
+    host_->counted.threads_abandoned += 1;
+    then.threads_lost.push_back(place.thread);
+    if (std::exchange(place.stop_source, std::nullopt))
+        --tokens_;
+    if (lone_stop* const stop = find_lone_stop(index))
+        end_lone_stop(*stop, then);
+    if (timed_out) {
+        fail_abandoned(place, index, then);
+    } else {
+        abandoned_.emplace(index, abandonment{place.started.load(std::memory_order_relaxed),
+                                              now(), progress_of(place, index)});
+        host_->counted.jobs_abandoned += 1;
+        ledger_add(1);
+    }
+    ledger_add(ended_in(place) - place.flushed);
+    if (phase_.load() == phase::open)
+        replace(place);
+}
+
+void batch_core::fail_abandoned(slot& place, std::uint64_t index, afterwards& then)
+{
+    time_point const at = now();
+    job_byte const how = next_after_failure(index);
+    work_->fail(index, how, time_out_exception(), place.started.load(std::memory_order_relaxed),
+                at.time_since_epoch().count(), place);
+    states_[index].store(how, std::memory_order_release);
+    place.left[static_cast<std::size_t>(how)] += 1;
+    if (how == job_byte::backing_off)
+        schedule(index, at, then);
+    else
+        then.fail_fast = options_.failure_policy == failure_policy::fail_fast;
+}
+
+std::exception_ptr batch_core::time_out_exception() const
+{
+    return std::make_exception_ptr(
+        job_failure(failure::timeout, "ran longer than its time-out of " +
+                                          std::to_string(options_.timeout->count()) + " ms"));
+}
+
+} // namespace belay::detail

@@ -1,0 +1,32 @@
+#ifndef BELAY_VERDICT_HPP
+#define BELAY_VERDICT_HPP
+
+#include <belay/detail/slot.hpp>
+
+namespace belay::detail {
+
+/// What is known of a body at its end.
+struct body_end {
+    bool threw = false;     ///< it did not return
+    bool shown = false;     ///< it was shown its stop
+    bool kept = false;      ///< it said keep_result
+    bool told = false;      ///< a stop had begun, of the batch or of the job alone
+    bool timed_out = false; ///< that stop was the job's own time-out
+    bool closed = false;    ///< the gate was closed, in whatever mode
+};
+
+/// Which end of an attempt that is (docs/semantics.md, "Which end counts").
+[[nodiscard]] constexpr job_byte judge(body_end const& end) noexcept
+{
+    if (end.timed_out)
+        return job_byte::failed;
+    if (end.threw)
+        return end.told ? job_byte::stopped : job_byte::failed;
+    if (end.shown && !end.kept)
+        return job_byte::stopped;
+    return end.told || end.closed ? job_byte::succeeded_late : job_byte::succeeded;
+}
+
+} // namespace belay::detail
+
+#endif
