@@ -116,14 +116,6 @@ BOOST_AUTO_TEST_CASE(inputs_of_another_form_are_refused_with_the_field)
                    bad);
 }
 
-BOOST_AUTO_TEST_CASE(the_path_of_an_input_can_be_told)
-{
-    auto const type = checksum_type();
-
-    BOOST_TEST(type.path(R"({"path":"a/b.txt","algorithm":"md5"})").value() == "a/b.txt");
-    BOOST_TEST(!type.path(R"({"ms":1})"));
-}
-
 BOOST_AUTO_TEST_CASE(whatever_is_wrong_with_a_path_fails_its_job)
 {
     directory.write("folder/file", "abc");

@@ -1,15 +1,24 @@
 // The resources, without a socket: who may do what, and what comes back.
 #include "drive.hpp"
+#include "eventually.hpp"
+#include "manual_clock.hpp"
 #include "service.hpp"
 
 #include <belay/engine.hpp>
+#include <belay/http/job_type.hpp>
 #include <belay/http/server.hpp>
 #include <belay/http/types.hpp>
 
+#include <boost/json/serialize.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
+#include <chrono>
+#include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <variant>
 
 namespace http = belay::http;
 using belay::test::answer;
@@ -57,6 +66,104 @@ std::string code(answer const& answer)
 {
     return std::string(answer.json().as_object().at("code").as_string());
 }
+
+/// A type whose inputs are not looked at.
+http::offered_type offered(belay::job_type type)
+{
+    auto const check = [](boost::json::value const& input) {
+        return http::checked_input(boost::json::serialize(input));
+    };
+    return {std::move(type), check, {{"type", "string"}}};
+}
+
+/// A batch of type `hold` cannot be stopped: its bodies run until they are let go of. The one whose
+/// input is "fail" fails once another one runs. Time stands still.
+struct held_fixture {
+    struct holder {
+        std::atomic<bool> entered = false;
+        std::atomic<bool> let_go = false;
+
+        std::string operator()(std::string_view input)
+        {
+            if (input == "\"fail\"") {
+                entered.wait(false);
+                throw std::runtime_error("as it was to");
+            }
+            set(entered);
+            let_go.wait(false);
+            return "{}";
+        }
+        static void set(std::atomic<bool>& flag)
+        {
+            flag = true;
+            flag.notify_all();
+        }
+    };
+
+    ~held_fixture() { holder::set(held->let_go); }
+
+    /// The path of a new batch, once a job of it runs.
+    std::string running(std::string const& inputs, std::string const& options)
+    {
+        answer const created = ask(service, "POST", "/v1/batches", "root",
+                                   R"({"type":"hold","inputs":)" + inputs + R"(,"options":)" +
+                                       options + "}");
+        BOOST_TEST_REQUIRE(created.status == 202U);
+        held->entered.wait(false);
+        return created.field("Location");
+    }
+
+    /// What is answered to cancels of a batch that stops for another cause, until it is let go of,
+    /// and after.
+    void cancel_in_vain(std::string const& batch, std::string_view cause, std::string_view end)
+    {
+        BOOST_TEST_REQUIRE(belay::test::eventually([&] {
+            return ask(service, "GET", batch, "root").data().at("status") == "cancelling";
+        }));
+
+        answer const under_way =
+            ask(service, "PUT", batch + "/state", "root", R"({"reason":"x"})", "respond-async");
+        auto const waiting = service.admit(
+            {.method = "PUT", .target = batch + "/state", .api_key = "root"});
+        http::step const first = (*waiting)->proceed();
+        BOOST_TEST_REQUIRE(std::holds_alternative<http::wait_for_end>(first));
+        holder::set(held->let_go);
+        belay::test::wait(std::get<http::wait_for_end>(first));
+        answer const at_the_end = belay::test::drive(**waiting, "");
+        answer const after = ask(service, "PUT", batch + "/state", "root");
+
+        BOOST_TEST(under_way.status == 202U);
+        BOOST_TEST(!under_way.data().at("changed").as_bool());
+        BOOST_TEST(under_way.data().at("current_state").as_string() == "cancelling");
+        auto const cancel = under_way.data().at("cancel").as_object();
+        BOOST_TEST(cancel.at("cause").as_string() == cause);
+        BOOST_TEST(cancel.at("requested_by").is_null());
+        BOOST_TEST(cancel.at("reason").is_null());
+        for (auto const* const refused : {&at_the_end, &after}) {
+            BOOST_TEST(refused->status == 409U);
+            BOOST_TEST(code(*refused) == "batch_already_finished");
+            BOOST_TEST(refused->json().at("details").at("current_state").as_string() == end);
+        }
+    }
+
+    std::shared_ptr<holder> held = std::make_shared<holder>();
+    std::shared_ptr<belay::test::manual_clock> clock = std::make_shared<belay::test::manual_clock>();
+    belay::engine engine{{.workers = 2, .time = clock}};
+    http::server_options options = with_keys();
+    http::service service{engine,
+                          {offered({.name = "hold",
+                                    .body = [held = held](std::string_view input,
+                                                          belay::job&) { return (*held)(input); }}),
+                           offered({.name = "limited",
+                                    .body = [](std::string_view, belay::job&) {
+                                        return std::string("{}");
+                                    },
+                                    .grace = std::chrono::milliseconds(300),
+                                    .timeout = std::chrono::milliseconds(4000),
+                                    .max_attempts = 5,
+                                    .concurrency = 1})},
+                          options};
+};
 
 } // namespace
 
@@ -210,6 +317,57 @@ BOOST_AUTO_TEST_CASE(the_last_open_job_cancelled_alone_completes_the_batch)
     BOOST_TEST(done.data().at("disposition").as_string() == "stopped");
     BOOST_TEST(again.status == 200U);
     BOOST_TEST(!again.data().at("changed").as_bool());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_cancel_of_a_batch_that_ran_out_of_time_comes_too_late, held_fixture)
+{
+    std::string const batch = running(R"(["x"])", R"({"deadline_ms":1000})");
+
+    clock->advance(std::chrono::seconds(1));
+
+    cancel_in_vain(batch, "deadline", "expired");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_cancel_of_a_batch_that_stops_for_a_failure_comes_too_late, held_fixture)
+{
+    std::string const batch = running(R"(["x","fail"])", R"({"failure_policy":"fail_fast"})");
+
+    cancel_in_vain(batch, "fail_fast", "failed");
+}
+
+BOOST_FIXTURE_TEST_CASE(types_are_shown_with_the_limits_in_effect, held_fixture)
+{
+    answer const types = ask(service, "GET", "/v1/types", "ann-read");
+
+    BOOST_TEST(types.status == 200U);
+    BOOST_TEST(boost::json::serialize(types.data()) ==
+               R"({"types":[{"name":"hold","limits":{"concurrency":2,"max_attempts":100,)"
+               R"("timeout_ms":null,"grace_ms":2000},"input_schema":{"type":"string"}},)"
+               R"({"name":"limited","limits":{"concurrency":1,"max_attempts":5,)"
+               R"("timeout_ms":4000,"grace_ms":300},"input_schema":{"type":"string"}}]})");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_batch_may_only_tighten_what_its_type_allows, held_fixture)
+{
+    auto const ask_for = [&](std::string const& options) {
+        return ask(service, "POST", "/v1/batches", "ann",
+                   R"({"type":"limited","inputs":["x"],"options":)" + options + "}");
+    };
+
+    answer const made = ask_for(R"({"concurrency":9,"grace_ms":301,"max_attempts":5})");
+    answer const slow = ask_for(R"({"timeout_ms":4001})");
+    answer const often = ask_for(R"({"max_attempts":6})");
+
+    auto const shown =
+        ask(service, "GET", made.field("Location"), "ann").data().at("options").as_object();
+    BOOST_TEST(shown.at("concurrency").to_number<int>() == 1);
+    BOOST_TEST(shown.at("grace_ms").to_number<int>() == 300);
+    BOOST_TEST(shown.at("timeout_ms").to_number<int>() == 4000);
+    BOOST_TEST(shown.at("max_attempts").to_number<int>() == 5);
+    BOOST_TEST(slow.status == 400U);
+    BOOST_TEST(slow.json().at("details").at("field").as_string() == "options.timeout_ms");
+    BOOST_TEST(often.status == 400U);
+    BOOST_TEST(often.json().at("details").at("field").as_string() == "options.max_attempts");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

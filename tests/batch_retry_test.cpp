@@ -1,0 +1,450 @@
+#include "core_fixture.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+using namespace belay;
+using namespace std::chrono_literals;
+using belay::test::core_fixture;
+
+namespace {
+
+cancel_request const drain{.mode = cancel_mode::drain};
+cancel_request const immediate{.mode = cancel_mode::immediate};
+batch_options const at_once{.max_attempts = 3, .backoff = 0ms};
+batch_options const later{.max_attempts = 3};
+batch_options const fail_fast{.failure_policy = failure_policy::fail_fast};
+
+[[noreturn]] void fail() { throw std::runtime_error("no"); }
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(batch_retry_test, core_fixture)
+
+BOOST_AUTO_TEST_CASE(a_job_that_fails_is_tried_again)
+{
+    std::vector<unsigned> attempts;
+    auto& core = make(
+        10,
+        [&](std::uint64_t index, job& job) {
+            if (index != 4)
+                return;
+            attempts.push_back(job.attempt());
+            if (job.attempt() < 3)
+                fail();
+        },
+        at_once);
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(attempts == (std::vector<unsigned>{1, 2, 3}), boost::test_tools::per_element());
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST(account(core).succeeded == 10U);
+    BOOST_TEST(core.job(4).attempt == 3U);
+    BOOST_TEST(core.job(5).attempt == 1U);
+    BOOST_TEST(core.status().retried == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_job_without_attempts_left_has_failed)
+{
+    int entered = 0;
+    auto& core = make_recorded(
+        2,
+        [&](job& job) {
+            if (job.index() != 0)
+                return;
+            ++entered;
+            throw std::runtime_error("no " + std::to_string(job.attempt()));
+        },
+        at_once);
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(entered == 3);
+    auto const counts = account(core);
+    BOOST_TEST((counts.succeeded == 1 && counts.failed == 1));
+    auto const job = core.job(0);
+    BOOST_TEST((job.state == job_state::failed));
+    BOOST_TEST(job.attempt == 3U);
+    BOOST_TEST(job.message == "no 3");
+}
+
+BOOST_AUTO_TEST_CASE(a_job_in_back_off_is_pending_and_keeps_its_error)
+{
+    auto& core = make_recorded(1, [](job&) { fail(); }, later);
+    core.open();
+    executor.run_all();
+
+    auto const job = core.job(0);
+    BOOST_TEST((job.state == job_state::pending));
+    BOOST_TEST((core.job_state_of(0) == job_state::pending));
+    BOOST_TEST(job.attempt == 2U);
+    BOOST_TEST(!job.started_at);
+    BOOST_TEST(!job.ended_at);
+    BOOST_TEST(job.message == "no");
+    BOOST_TEST(account(core).pending == 1U);
+    BOOST_TEST((core.state() == batch_state::running));
+    BOOST_TEST(host->visits() == 0U);
+
+    core.cancel({}, stop_cause::user);
+}
+
+BOOST_AUTO_TEST_CASE(a_job_in_back_off_never_starts_once_the_batch_is_cancelled)
+{
+    int entered = 0;
+    auto& core = make_recorded(
+        2,
+        [&](job&) {
+            ++entered;
+            fail();
+        },
+        later);
+    core.open();
+    executor.run_all();
+    clock.advance(1ms);
+
+    auto const result = core.cancel({}, stop_cause::user);
+
+    BOOST_TEST((result.current_state == batch_state::cancelled));
+    clock.advance(10min);
+    host->run_timers();
+    executor.run_all();
+    BOOST_TEST(entered == 2);
+    BOOST_TEST(account(core).not_started == 2U);
+    auto const job = core.job(0);
+    BOOST_TEST((job.disposition == disposition::not_started));
+    BOOST_TEST((job.ended_at == core.status().cancel->requested_at));
+    BOOST_TEST(job.attempt == 2U);
+    BOOST_TEST(job.message == "no");
+}
+
+BOOST_AUTO_TEST_CASE(a_runner_comes_when_a_job_is_due_again_and_not_before)
+{
+    std::vector<time_point> entered;
+    auto& core = make(
+        1,
+        [&](std::uint64_t, job&) {
+            entered.push_back(clock.now());
+            fail();
+        },
+        later);
+    core.open();
+    executor.run_all();
+    auto const first = host->next_timer();
+    BOOST_TEST((first >= clock.now() + 500ms && first <= clock.now() + 1000ms));
+
+    clock.advance(first - clock.now() - 1ns);
+    core.tick();
+    BOOST_TEST(executor.run_all() == 0U);
+    clock.advance(1ns);
+    BOOST_TEST(host->run_timers() == 1U);
+    BOOST_TEST(executor.run_all() == 1U);
+    auto const second = host->next_timer();
+    BOOST_TEST((second >= clock.now() + 1000ms && second <= clock.now() + 2000ms));
+    clock.advance(second - clock.now());
+    host->run_timers();
+    executor.run_all();
+
+    BOOST_TEST((entered == std::vector{belay::test::manual_clock::begin, first, second}));
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST(account(core).failed == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_due_again_goes_before_what_has_not_started)
+{
+    std::vector<std::uint64_t> order;
+    auto& core = make(
+        20,
+        [&](std::uint64_t index, job& job) {
+            clock.advance(10us); // chunks of one
+            order.push_back(index);
+            if (index == 3 && job.attempt() == 1)
+                fail();
+        },
+        at_once);
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(order[3] == 3U);
+    BOOST_TEST(order[4] == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(a_job_in_back_off_is_cancelled_alone)
+{
+    int entered = 0;
+    auto& core = make(
+        2,
+        [&](std::uint64_t index, job&) {
+            ++entered;
+            if (index == 0)
+                fail();
+        },
+        later);
+    core.open();
+    executor.run_all();
+
+    auto const result = core.cancel_job(0, {}, {});
+
+    BOOST_TEST(result.changed);
+    BOOST_TEST((result.previous_state == job_state::pending));
+    BOOST_TEST((result.current_state == job_state::cancelled));
+    BOOST_TEST((core.state() == batch_state::completed));
+    clock.advance(10min);
+    host->run_timers();
+    executor.run_all();
+    BOOST_TEST(entered == 2);
+    auto const counts = account(core);
+    BOOST_TEST((counts.succeeded == 1 && counts.not_started == 1));
+}
+
+BOOST_AUTO_TEST_CASE(a_job_cancelled_in_back_off_is_skipped_when_it_would_be_due)
+{
+    std::vector<std::uint64_t> entered;
+    auto& core = make(
+        3,
+        [&](std::uint64_t index, job& job) {
+            entered.push_back(index);
+            if (job.attempt() == 1 && index != 2)
+                fail();
+            if (index == 2)
+                clock.advance(5s);
+        },
+        {.max_attempts = 2, .backoff = 1s});
+    core.open();
+    executor.run_one();
+    BOOST_TEST(core.cancel_job(0, {}, {}).changed);
+
+    executor.run_all();
+
+    BOOST_TEST(entered == (std::vector<std::uint64_t>{0, 1, 2, 1}),
+               boost::test_tools::per_element());
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(under_drain_a_job_that_fails_is_not_tried_again)
+{
+    auto& core = make(
+        1,
+        [this](std::uint64_t, job&) {
+            shared()->cancel(drain, stop_cause::user);
+            fail();
+        },
+        at_once);
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST((core.state() == batch_state::cancelled));
+    BOOST_TEST(account(core).failed == 1U);
+    BOOST_TEST(core.job(0).attempt == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_throws_after_its_stop_is_not_tried_again)
+{
+    auto& core = make(
+        2,
+        [this](std::uint64_t index, job&) {
+            if (index == 0)
+                shared()->cancel_job(0, immediate, {});
+            else
+                shared()->cancel(immediate, stop_cause::user);
+            fail();
+        },
+        at_once);
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(account(core).stopped == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_runner_is_fetched_for_a_job_that_is_due_at_once)
+{
+    int entered = 0;
+    auto& core = make(
+        2,
+        [&](std::uint64_t index, job& job) {
+            ++entered;
+            if (index != 0 || job.attempt() != 1)
+                return;
+            executor.run_one(); // the other runner does job 1, finds no more and leaves
+            fail();
+        },
+        {.concurrency = 2, .max_attempts = 2, .backoff = 0ms});
+    core.open();
+    executor.run_one();
+
+    BOOST_TEST(executor.queued() <= 1U);
+    executor.run_all();
+    BOOST_TEST(entered == 3);
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(a_retry_may_fail_on_another_runner)
+{
+    auto& core = make(
+        50,
+        [&](std::uint64_t index, job& job) {
+            if (job.attempt() == 1 && index % 7 == 0)
+                executor.run_one();
+            if (job.attempt() <= index % 3) // 17 fail once, 16 twice
+                fail();
+        },
+        {.concurrency = 2, .max_attempts = 3, .backoff = 0ms});
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST(account(core).succeeded == 50U);
+    BOOST_TEST(core.status().retried == 17U + 2 * 16U);
+}
+
+BOOST_AUTO_TEST_CASE(under_fail_fast_the_first_failure_stops_the_batch)
+{
+    auto& core = make(
+        10,
+        [](std::uint64_t index, job&) {
+            if (index == 2)
+                fail();
+        },
+        fail_fast);
+    core.open();
+
+    executor.run_all();
+
+    auto const status = core.status();
+    BOOST_TEST((status.state == batch_state::failed));
+    BOOST_TEST((status.cancel->cause == stop_cause::fail_fast));
+    auto const counts = account(core);
+    BOOST_TEST((counts.succeeded == 2 && counts.failed == 1 && counts.not_started == 7));
+    BOOST_TEST(!core.cancel({}, stop_cause::user).changed);
+    BOOST_TEST((core.state() == batch_state::failed));
+}
+
+BOOST_AUTO_TEST_CASE(under_fail_fast_what_runs_is_told_to_stop)
+{
+    auto& core = make(
+        3,
+        [this](std::uint64_t index, job& job) {
+            if (index == 1)
+                fail();
+            executor.run_one(); // the other runner fails
+            BOOST_TEST((shared()->state() == batch_state::cancelling));
+            BOOST_TEST(job.stop_requested());
+            BOOST_TEST((job.cause() == stop_cause::fail_fast));
+        },
+        {.concurrency = 2, .failure_policy = failure_policy::fail_fast});
+    core.open();
+
+    executor.run_all();
+
+    auto const counts = account(core);
+    BOOST_TEST((counts.failed == 1 && counts.stopped == 1 && counts.not_started == 1));
+    BOOST_TEST((core.state() == batch_state::failed));
+}
+
+BOOST_AUTO_TEST_CASE(fail_fast_waits_for_the_last_attempt)
+{
+    auto& core = make(
+        2, [](std::uint64_t, job&) { fail(); },
+        {.failure_policy = failure_policy::fail_fast, .max_attempts = 2, .backoff = 0ms});
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST((core.state() == batch_state::failed));
+    BOOST_TEST(core.job(0).attempt == 2U);
+    auto const counts = account(core);
+    BOOST_TEST((counts.failed == 1 && counts.not_started == 1));
+}
+
+BOOST_AUTO_TEST_CASE(the_last_job_may_trip_fail_fast)
+{
+    auto& core = make(1, [](std::uint64_t, job&) { fail(); }, fail_fast);
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST((core.state() == batch_state::failed));
+}
+
+BOOST_AUTO_TEST_CASE(a_job_cancelled_alone_does_not_trip_fail_fast)
+{
+    auto& core = make(
+        3,
+        [this](std::uint64_t index, job&) {
+            if (index != 1)
+                return;
+            shared()->cancel_job(1, immediate, {});
+            fail();
+        },
+        fail_fast);
+    core.open();
+    core.cancel_job(2, {}, {});
+
+    executor.run_all();
+
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_does_not_hurry_a_drain_that_a_user_asked_for)
+{
+    auto& core = make(
+        2,
+        [this](std::uint64_t index, job& job) {
+            if (index == 1)
+                fail();
+            shared()->cancel(drain, stop_cause::user);
+            executor.run_one();
+            BOOST_TEST(!job.stop_requested());
+        },
+        {.concurrency = 2, .failure_policy = failure_policy::fail_fast});
+    core.open();
+
+    executor.run_all();
+
+    auto const status = core.status();
+    BOOST_TEST((status.state == batch_state::cancelled));
+    BOOST_TEST(!status.cancel->escalated);
+    BOOST_TEST(!status.cancel->deadline_at);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_of_a_job_whose_end_is_being_written_does_not_change_it)
+{
+    static core_fixture* self;
+    static int told;
+    static job_cancel_result result;
+    self = this;
+    told = 0;
+    struct value {
+        value() = default;
+        value(value&& other) noexcept : moves(other.moves + 1)
+        {
+            // The first move is inside the body, the second into the results.
+            if (moves == 2)
+                result = self->shared()->cancel_job(0, {}, [] { ++told; });
+        }
+        int moves = 0;
+    };
+    auto& core = make(1, [](std::uint64_t, job&) { return value(); });
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(!result.changed);
+    BOOST_TEST((result.current_state == job_state::running));
+    BOOST_TEST(told == 1);
+    BOOST_TEST(account(core).succeeded == 1U);
+    BOOST_TEST(account(core).late == 0U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
