@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -192,6 +193,17 @@ protected:
     std::shared_ptr<detail::batch_core> core_;
 };
 
+/// The value of a job that succeeded.
+template <class R>
+struct job_result {
+    std::uint64_t index;
+    R const& value;
+};
+template <>
+struct job_result<void> {
+    std::uint64_t index;
+};
+
 /// A batch whose jobs each give an `R`, kept in memory.
 template <class R>
 class batch : public any_batch {
@@ -205,6 +217,22 @@ public:
         require_value(index);
         if constexpr (!std::is_void_v<R>)
             return static_cast<R const&>(outcomes_->values[index]);
+    }
+
+    /// What has succeeded so far, by index: a range of `job_result<R>`. While the batch runs each pass
+    /// may find more. The range keeps the batch's values alive.
+    [[nodiscard]] auto results() const
+    {
+        return std::views::iota(std::uint64_t{0}, size()) |
+               std::views::filter([batch = *this](std::uint64_t index) {
+                   return batch.job_state_of(index) == job_state::succeeded;
+               }) |
+               std::views::transform([batch = *this](std::uint64_t index) {
+                   if constexpr (std::is_void_v<R>)
+                       return job_result<void>{index};
+                   else
+                       return job_result<R>{index, batch.outcomes_->values[index]};
+               });
     }
 
     /// What the body of a job threw if it failed, else null. Throws `error` (`no_such_job`).

@@ -10,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -88,6 +89,12 @@ struct error_count {
     std::uint64_t count;
 };
 
+/// The output of a job that succeeded.
+struct recorded_result {
+    std::uint64_t index;
+    std::string_view value;
+};
+
 /// A batch of a named type, held by the engine under an id.
 class recorded_batch : public any_batch {
 public:
@@ -108,6 +115,19 @@ public:
     /// What the body of a job returned; nothing if it has not succeeded. Throws `error`
     /// (`no_such_job`). Lives as long as any handle.
     [[nodiscard]] std::optional<std::string_view> output(std::uint64_t index) const;
+
+    /// What has succeeded so far, by index, as `batch<R>::results`; the values are views of bytes that
+    /// live as long as any handle.
+    [[nodiscard]] auto results() const
+    {
+        return std::views::iota(std::uint64_t{0}, size()) |
+               std::views::filter([batch = *this](std::uint64_t index) {
+                   return batch.job_state_of(index) == job_state::succeeded;
+               }) |
+               std::views::transform([batch = *this](std::uint64_t index) {
+                   return recorded_result{index, *batch.output(index)};
+               });
+    }
 
     /// Why its jobs failed, the most frequent first, at most `most`. After 1,000 different messages
     /// new ones are not counted.
