@@ -22,12 +22,12 @@ namespace belay::http {
 struct request_head {
     std::string method;
     std::string target;
-    std::string api_key;      ///< from X-Api-Key or Authorization; empty if there is none
-    std::string content_type; ///< empty if there is none
-    std::string accept;
-    std::string prefer;
+    std::string api_key;           ///< from X-Api-Key or Authorization; empty if there is none
+    std::string content_type = {}; ///< empty if there is none
+    std::string accept = {};
+    std::string prefer = {};
     bool has_body = false;
-    std::optional<std::uint64_t> content_length; ///< not known of a chunked body
+    std::optional<std::uint64_t> content_length = {}; ///< not known of a chunked body
 };
 
 /// The rest of an answer that is too large to be made at once.

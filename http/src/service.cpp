@@ -31,6 +31,7 @@ struct route {
 
 constexpr std::array routes{
     route{"GET", "healthz", std::nullopt, body_kind::none, get_health},
+    route{"GET", "v1/types", role::read, body_kind::none, list_types},
     route{"POST", "v1/batches", role::submit, body_kind::inputs, create_batch},
     route{"GET", "v1/batches", role::read, body_kind::none, list_batches},
     route{"GET", "v1/batches/*", role::read, body_kind::none, get_batch},

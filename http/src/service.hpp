@@ -39,6 +39,11 @@ public:
     /// The type of that name, or nothing.
     [[nodiscard]] offered_type const* find_type(std::string_view name) const;
     [[nodiscard]] std::string type_names() const;
+    /// All of them, by name.
+    [[nodiscard]] std::map<std::string, offered_type, std::less<>> const& types() const noexcept
+    {
+        return types_;
+    }
 
 private:
     [[nodiscard]] api_key const* authenticate(std::string_view secret) const;

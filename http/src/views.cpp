@@ -1,5 +1,6 @@
 #include "views.hpp"
 
+#include "batch_options.hpp"
 #include "timestamps.hpp"
 
 #include <boost/json/parse.hpp>
@@ -38,7 +39,7 @@ json::object timing_view(batch_status const& status)
     return {{"created_at", to_micros(status.created_at)},
             {"started_at", time_view(status.started_at)},
             {"ended_at", time_view(status.ended_at)},
-            {"estimated_completion", nullptr}};
+            {"estimated_completion", time_view(status.estimated_completion)}};
 }
 
 /// The path that an input names, or null.
@@ -84,7 +85,7 @@ json::value cancel_view(std::optional<cancel_record> const& cancel)
                         {"mode", to_string(cancel->mode)},
                         {"grace_ms", grace_view(cancel->grace)},
                         {"cause", to_string(cancel->cause)},
-                        {"requested_by", cancel->requested_by},
+                        {"requested_by", text_or_null(cancel->requested_by)},
                         {"reason", text_or_null(cancel->reason)},
                         {"escalated", std::move(escalated)}};
 }
@@ -127,8 +128,7 @@ json::object batch_view(recorded_batch const& batch, batch_status const& status)
 {
     job_counts const& jobs = status.jobs;
     json::object view = summary_view(batch, status);
-    view["options"] = json::object{{"concurrency", batch.concurrency()},
-                                   {"grace_ms", batch.grace().count()}};
+    view["options"] = options_view(batch.options());
     view["jobs"] = json::object{{"total", jobs.total},         {"pending", jobs.pending},
                                 {"running", jobs.running},     {"succeeded", jobs.succeeded},
                                 {"failed", jobs.failed},       {"cancelled", jobs.cancelled()}};

@@ -91,6 +91,7 @@ def bad_queries(suite):
     one = f"/v1/batches/{batch}"
     with Cases() as table:
         for path, field in (
+                ("/v1/types?name=sleep", "name"),
                 ("/v1/batches?limit=0", "limit"), ("/v1/batches?limit=x", "limit"),
                 ("/v1/batches?limit=-1", "limit"),
                 ("/v1/batches?limit=99999999999999999999", "limit"),
@@ -130,6 +131,44 @@ def status(suite):
     equal({error["code"] for error in data["errors"]}, {"input"}, "the errors' codes")
     running = client.status(client.sleeping(jobs=4))
     equal((running["status"], running["progress"]["completed"]), ("running", 0), "a running batch")
+
+
+@test
+def estimated_completion(suite):
+    """estimated_completion: there once a job has ended, until all have or the batch is cancelled"""
+    client = suite.client
+
+    def estimated(batch):
+        return client.status(batch)["timing"]["estimated_completion"]
+
+    equal(estimated(client.run("sleep", [0])), None, "of an ended batch")
+    batch = client.sleeping(jobs=2)
+    equal(estimated(batch), None, "before the first has ended")
+    client.change(batch)
+
+    batch = client.create("sleep", [0, 0, 0, 3_600_000, 3_600_000, 0])
+    until(lambda: client.state(batch)["jobs"]["succeeded"] == 3
+          and client.state(batch)["jobs"]["still_running"] == 2, "three succeeded, two running")
+    check(estimated(batch) > client.job(batch, 2)["ended_at"], "it lies in the past")
+    client.change(batch)
+    equal(estimated(batch), None, "of a cancelled batch")
+
+
+@test
+def types(suite):
+    """/v1/types: name, limits and input schema of each"""
+    types = suite.client.get("/v1/types").is_(200).data["types"]
+
+    equal([type["name"] for type in types], ["checksum", "sleep", "spin"], "the names")
+    for type in types:
+        shapes.members(type, {"name": str, "limits": dict, "input_schema": dict}, "the type")
+        equal(type["limits"], {"concurrency": 2, "max_attempts": 100, "timeout_ms": None,
+                               "grace_ms": 2000}, f"the limits of {type['name']}")
+    ms = {"type": "integer", "minimum": 0, "maximum": 86_400_000}
+    equal(types[1]["input_schema"], {"oneOf": [
+        {"type": "object", "properties": {"ms": ms}, "required": ["ms"],
+         "additionalProperties": False}, ms]}, "the schema of sleep")
+    suite.client.get("/v1/types", key=None).is_(401, "unauthorized")
 
 
 @test

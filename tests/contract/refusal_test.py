@@ -120,7 +120,8 @@ def other_methods(suite):
     with unchanged(suite.client, batch):
         for path, allowed in ((f"/v1/batches/{batch}/state", {"GET", "PUT"}),
                               (f"/v1/batches/{batch}/jobs/0/state", {"PUT"}),
-                              ("/v1/batches", {"GET", "POST"}), (f"/v1/batches/{batch}", {"GET"}),
+                              ("/v1/batches", {"GET", "POST"}), ("/v1/types", {"GET"}),
+                              (f"/v1/batches/{batch}", {"GET"}),
                               (f"/v1/batches/{batch}/results", {"GET"})):
             for method in ("POST", "DELETE", "PATCH", "OPTIONS", "PUT", "GET", "put", "FOO"):
                 if method in allowed:

@@ -22,6 +22,9 @@ import escalation_test  # noqa: F401
 import refusal_test  # noqa: F401
 import job_test  # noqa: F401
 import create_test  # noqa: F401
+import options_test  # noqa: F401
+import attempts_test  # noqa: F401
+import causes_test  # noqa: F401
 import list_test  # noqa: F401
 import results_test  # noqa: F401
 import file_test  # noqa: F401

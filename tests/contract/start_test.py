@@ -123,6 +123,8 @@ def bad_options(suite):
                                 (["serve", "--threads", "many"], "--threads"),
                                 (["serve", "--threads", "-1"], "--threads"),
                                 (["serve", "--wait-max", "x"], "--wait-max"),
+                                (["serve", "--keep", "-1"], "--keep"),
+                                (["serve", "--keep", "1h"], "--keep"),
                                 (["serve", "--connections-max", "0"], "--connections-max"),
                                 (["serve", "--listen"], "--listen"),
                                 (["serve", "--listen", "nonsense"], "--listen"),

@@ -30,6 +30,8 @@ namespace belay::program {
 
 namespace {
 
+constexpr auto keep_max = std::chrono::floor<std::chrono::seconds>(option_time_max);
+
 struct serve_options {
     std::string listen = "127.0.0.1:8700"; ///< as given; taken apart in `server`
     std::string ready_file;
@@ -39,6 +41,7 @@ struct serve_options {
     std::int64_t grace_ms = 2000;
     std::int64_t wait_max_s = 30;
     std::uint64_t jobs_max = engine_options{}.recorded_jobs_max;
+    std::optional<std::int64_t> keep_s;
     std::int64_t header_time_max_s = 10;
     std::int64_t request_time_max_s = 60;
     std::int64_t idle_time_max_s = 60;
@@ -137,6 +140,8 @@ int serve(serve_options options)
     engine_options how = local_engine(options.threads);
     how.grace = std::chrono::milliseconds(options.grace_ms);
     how.recorded_jobs_max = options.jobs_max;
+    if (options.keep_s)
+        how.keep = std::chrono::seconds(*options.keep_s);
     auto running = std::make_unique<engine>(std::move(how));
 
     std::string const secret = http::make_secret();
@@ -194,6 +199,10 @@ void add_serve(CLI::App& app, std::function<int()>& run)
                         "Jobs held in memory; the batches that ended first make room for new ones")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
         ->capture_default_str();
+    command->add_option("--keep", options->keep_s,
+                        "Seconds that an ended batch is kept where it does not say itself; unless "
+                        "set, until room is needed")
+        ->check(CLI::Range(std::int64_t{0}, keep_max.count()));
 
     auto const limit = [&](char const* name, auto& value, auto most, char const* what) {
         using type = std::remove_reference_t<decltype(value)>;

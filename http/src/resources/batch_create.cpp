@@ -1,6 +1,7 @@
 // POST /v1/batches: a new batch.
 #include "../answers.hpp"
 #include "../batch_body.hpp"
+#include "../batch_options.hpp"
 #include "../text.hpp"
 #include "../views.hpp"
 #include "resource.hpp"
@@ -8,10 +9,7 @@
 #include <belay/error.hpp>
 
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
-#include <algorithm>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -20,41 +18,6 @@ namespace belay::http {
 namespace json = boost::json;
 
 namespace {
-
-result<std::int64_t> integer_option(std::string const& name, json::value const& value,
-                                    std::int64_t min, std::int64_t max, std::string_view unit)
-{
-    if (auto const* const given = value.if_int64(); given && *given >= min && *given <= max)
-        return *given;
-    return invalid_request("options." + name, name + " is " + shown(json::serialize(value)) +
-                                                  "; it must be an integer, " +
-                                                  std::to_string(min) + " to " +
-                                                  std::to_string(max) + std::string(unit));
-}
-
-result<batch_options> parse_options(json::object const& given, std::chrono::milliseconds grace)
-{
-    batch_options options;
-    for (auto const& [key, value] : given) {
-        std::string const name(key);
-        if (name == "concurrency") {
-            auto const count = integer_option(name, value, 1, std::numeric_limits<int>::max(), "");
-            if (!count)
-                return count.error();
-            options.concurrency = static_cast<std::size_t>(*count);
-        } else if (name == "grace_ms") {
-            auto const time = integer_option(name, value, 0, grace_max.count(), " ms");
-            if (!time)
-                return time.error();
-            options.grace = std::min(grace, std::chrono::milliseconds(*time));
-        } else {
-            return invalid_request("options." + shown(name), "There is no option " + quoted(name) +
-                                                                 "; the options are concurrency "
-                                                                 "and grace_ms");
-        }
-    }
-    return options;
-}
 
 /// Reads the body, checks the inputs one by one, and submits the batch.
 class batch_creation final : public operation {
@@ -105,7 +68,7 @@ private:
             return invalid_request("type", "There is no job type " + quoted(*body.type) +
                                                "; the job types are " + service_.type_names());
         auto const options =
-            parse_options(body.options, type_->type.grace.value_or(service_.batches().grace()));
+            parse_batch_options(body.options, type_->type, service_.batches().grace());
         if (!options)
             return options.error();
         spec_.type = *body.type;

@@ -54,6 +54,7 @@ private:
 
 // One for each line of the table in service.cpp.
 [[nodiscard]] made_operation get_health(admitted request);
+[[nodiscard]] made_operation list_types(admitted request);
 [[nodiscard]] made_operation create_batch(admitted request);
 [[nodiscard]] made_operation list_batches(admitted request);
 [[nodiscard]] made_operation get_batch(admitted request);

@@ -26,8 +26,9 @@ json::object summary(recorded_batch const& batch, batch_status const& status)
                                                                 static_cast<double>(jobs.total)}}}};
 }
 
-json::object statistics(job_counts const& jobs)
+json::object statistics(batch_status const& status)
 {
+    job_counts const& jobs = status.jobs;
     return {{"late", jobs.late},
             {"by_disposition", json::object{{"not_started", jobs.not_started},
                                             {"stopped", jobs.stopped},
@@ -35,7 +36,7 @@ json::object statistics(job_counts const& jobs)
                                             {"killed", jobs.killed},
                                             {"abandoned", jobs.abandoned},
                                             {"lost", jobs.lost}}},
-            {"retried", 0}};
+            {"retried", status.retried}};
 }
 
 bool wants_json_lines(std::string_view accept)
@@ -72,7 +73,7 @@ made_operation get_results(admitted request)
     (complete ? wanted.from : wanted.skip) = before;
     return answer_with(
         succeeded_with_list({{"batch_summary", summary(batch, status)},
-                             {"statistics", statistics(status.jobs)},
+                             {"statistics", statistics(status)},
                              {"complete", complete}},
                             "job_results",
                             std::make_unique<job_list>(batch, std::move(wanted), "status")));

@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <iterator>
 #include <memory>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <utility>
@@ -149,14 +148,6 @@ checked_input check(boost::json::value const& value)
         boost::json::object{{"path", read->path}, {"algorithm", read->how->name}});
 }
 
-std::optional<std::string> path_of(std::string_view bytes)
-{
-    auto read = read_checksum(parse_input(bytes));
-    if (!read)
-        return std::nullopt;
-    return std::move(read->path);
-}
-
 boost::json::object schema()
 {
     boost::json::object const text = {{"type", "string"}};
@@ -216,7 +207,7 @@ offered_type checksum_type(std::shared_ptr<root_directory const> root)
     auto body = [root = std::move(root)](std::string_view input, job& job) {
         return run(*root, input, job);
     };
-    return {job_type{"checksum", std::move(body)}, check, schema(), path_of};
+    return {job_type{"checksum", std::move(body)}, check, schema()};
 }
 
 } // namespace belay::http

@@ -8,9 +8,7 @@
 #include <boost/system/result.hpp>
 
 #include <functional>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace belay::http {
@@ -44,9 +42,6 @@ struct offered_type {
 
     /// What `check` accepts, as a JSON Schema, for those who write clients.
     boost::json::object input_schema;
-
-    /// The path that an input in the long form names; not set for types whose inputs have none.
-    std::function<std::optional<std::string>(std::string_view input)> path = {};
 };
 
 } // namespace belay::http

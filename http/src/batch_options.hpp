@@ -1,0 +1,28 @@
+// The options of a batch, as JSON: what a request may say, and what a view shows.
+#ifndef BELAY_HTTP_SRC_BATCH_OPTIONS_HPP
+#define BELAY_HTTP_SRC_BATCH_OPTIONS_HPP
+
+#include "api_error.hpp"
+
+#include <belay/job_type.hpp>
+
+#include <boost/json/object.hpp>
+
+#include <chrono>
+
+namespace belay::http {
+
+/// The options that `given` holds, for a batch of that type; `grace` is what a type has that sets
+/// none. The error is 400 with `details.field` (`options.weight`) for a member that is unknown, of
+/// a wrong type, out of range, or above the type's time-out or attempts. A grace above the type's
+/// is taken as the type's.
+[[nodiscard]] result<batch_options> parse_batch_options(boost::json::object const& given,
+                                                        job_type const& type,
+                                                        std::chrono::milliseconds grace);
+
+/// All of them, under the names that a request has for them; null where there is none.
+[[nodiscard]] boost::json::object options_view(batch_options const& options);
+
+} // namespace belay::http
+
+#endif
