@@ -157,6 +157,33 @@ BOOST_AUTO_TEST_CASE(a_runner_comes_when_a_job_is_due_again_and_not_before)
     BOOST_TEST(account(core).failed == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(each_of_many_comes_back_when_it_is_due)
+{
+    std::vector<time_point> entered;
+    auto& core = make(
+        5,
+        [&](std::uint64_t, job& job) {
+            if (job.attempt() == 1)
+                fail();
+            entered.push_back(clock.now());
+        },
+        {.max_attempts = 2});
+    core.open();
+    executor.run_all();
+
+    std::vector<time_point> due;
+    while (core.state() == batch_state::running) {
+        due.push_back(host->next_timer());
+        BOOST_TEST_REQUIRE((due.back() <= clock.now() + 1s));
+        clock.advance(due.back() - clock.now());
+        host->run_timers();
+        executor.run_all();
+    }
+
+    BOOST_TEST((entered == due));
+    BOOST_TEST(entered.size() == 5U);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_due_again_goes_before_what_has_not_started)
 {
     std::vector<std::uint64_t> order;

@@ -19,6 +19,7 @@
 #include <optional>
 #include <random>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -100,7 +101,7 @@ std::uint64_t behave(manner manner, ledger& ledger, std::uint64_t index, job& jo
             job.throw_if_stopped();
         break;
     case manner::throws:
-        if (index % 5 == 0)
+        if (index % 5 == 0 && job.attempt() <= index % 3 + 1)
             throw std::runtime_error("no");
         break;
     case manner::keeps:
@@ -136,7 +137,9 @@ struct entry {
     std::string winner;          ///< the reason of that cancel; guarded by `mutex`
     cancel_mode winning_mode{};  ///< likewise
     std::mutex mutex;
+    std::stop_source source; ///< of its stop token
 
+    [[nodiscard]] bool has_retries() const { return any().options().max_attempts > 1; }
     [[nodiscard]] any_batch const& any() const
     {
         return typed ? static_cast<any_batch const&>(*typed) : *recorded;
@@ -210,12 +213,31 @@ private:
             cancel(*entry, random);
         else if (dice < 50)
             cancel_job(*entry, random);
+        else if (dice < 53)
+            entry->source.request_stop();
         else if (dice < 75)
             look(*entry);
         else if (dice < 90)
             look_at_job(*entry, below(random, entry->any().size()));
         else
             finish(entry, random);
+    }
+
+    /// Most batches have a little of everything.
+    static batch_options options_for(entry const& entry, random& random)
+    {
+        batch_options options{.concurrency = 1 + below(random, workers),
+                              .weight = 1 + static_cast<unsigned>(below(random, weight_max)),
+                              .stop_token = entry.source.get_token()};
+        options.max_attempts = 1 + static_cast<unsigned>(below(random, 3));
+        options.backoff = std::chrono::milliseconds(below(random, 3));
+        if (below(random, 4) == 0)
+            options.timeout = std::chrono::milliseconds(1 + below(random, 3));
+        if (below(random, 4) == 0)
+            options.deadline = std::chrono::milliseconds(1 + below(random, 50));
+        if (below(random, 4) == 0)
+            options.failure_policy = failure_policy::fail_fast;
+        return options;
     }
 
     void submit(random& random)
@@ -231,7 +253,7 @@ private:
                                                           : 1 + below(random, jobs_max);
         made->ledger = std::make_shared<ledger>(total);
         auto const kind = below(random, static_cast<std::uint64_t>(manner::last) + 1);
-        batch_options const options{.concurrency = 1 + below(random, workers)};
+        auto const options = options_for(*made, random);
         if (below(random, 2) == 0) {
             made->typed = engine_->submit(
                 total,
@@ -284,8 +306,8 @@ private:
 
         auto const result = entry.any().cancel(request);
 
-        bool const closed = result.current_state == batch_state::cancelling ||
-                            result.current_state == batch_state::cancelled;
+        bool const closed = result.current_state >= batch_state::cancelling &&
+                            result.current_state != batch_state::completed;
         if (result.changed) {
             {
                 std::scoped_lock const lock(entry.mutex);
@@ -318,8 +340,9 @@ private:
 
         problems_.check(result.previous_state <= result.current_state, "a job goes forward only",
                         entry.name());
+        // A failure that came first is followed by a back-off, which the stop then ends.
         problems_.check(is_ended(result.current_state) || after.stop_requested ||
-                            is_ended(after.state),
+                            is_ended(after.state) || after.attempt > 1,
                         "a job that was told to stop shows it", entry.name());
         problems_.check(!is_ended(result.previous_state) || !result.changed,
                         "G4 an ended job is not cancelled", entry.name());
@@ -356,7 +379,8 @@ private:
                             "terminal and a time of it", where);
         }
         problems_.check(first.state <= second.state, "a batch goes forward only", where);
-        problems_.check(second.jobs.pending <= first.jobs.pending &&
+        problems_.check((second.jobs.pending <= first.jobs.pending || entry.has_retries()) &&
+                            second.retried >= first.retried &&
                             second.jobs.succeeded >= first.jobs.succeeded &&
                             second.jobs.late >= first.jobs.late &&
                             second.jobs.failed >= first.jobs.failed &&
@@ -385,7 +409,10 @@ private:
         auto const state = entry.any().job_state_of(index);
         auto const second = entry.any().job(index);
 
-        problems_.check(first.state <= state && state <= second.state, "a job goes forward only",
+        problems_.check(first.attempt <= second.attempt &&
+                            ((first.state <= state && state <= second.state) ||
+                             (entry.has_retries() && !is_ended(first.state) && !is_ended(state))),
+                        "a job goes forward only",
                         entry.name() + ", " + std::string(to_string(first.state)) + " " +
                             std::string(to_string(state)) + " " +
                             std::string(to_string(second.state)));
@@ -437,8 +464,8 @@ private:
         // Who cancelled notes it when its call is back, which may be after the end was seen here.
         problems_.check(eventually([&] { return entry.changed == (by_user ? 1 : 0); }),
                         "G8 exactly one changed it", entry.name());
-        problems_.check((status.state == batch_state::cancelled) == status.cancel.has_value(),
-                        "cancelled and a record of it", entry.name());
+        problems_.check(status.state == state_after(status.cancel), "the state is the cause's",
+                        entry.name());
         if (by_user) {
             std::scoped_lock const lock(entry.mutex);
             problems_.check(status.cancel->reason == entry.winner &&
@@ -452,6 +479,15 @@ private:
         slips_ += entry.ledger->slips;
         std::scoped_lock const lock(mutex_);
         ended_.push_back(std::move(view));
+    }
+
+    static batch_state state_after(std::optional<cancel_record> const& cancel)
+    {
+        if (!cancel)
+            return batch_state::completed;
+        return cancel->cause == stop_cause::deadline    ? batch_state::expired
+               : cancel->cause == stop_cause::fail_fast ? batch_state::failed
+                                                        : batch_state::cancelled;
     }
 
     static void count(job_counts& counts, job_status const& job)
@@ -471,12 +507,15 @@ private:
         int const left = entry.ledger->left[job.index];
         std::string const where =
             entry.name() + ", " + std::string(to_string(job.state)) + " " +
-            std::string(to_string(job.disposition)) + ", entered " + std::to_string(entered) +
+            std::string(to_string(job.disposition)) + ", attempt " +
+            std::to_string(job.attempt) + ", entered " + std::to_string(entered) +
             " times, left " + std::to_string(left) + " times";
         problems_.check(is_ended(job.state), "all have ended at the end", where);
-        problems_.check(entered <= 1, "G1 entered twice", where);
         bool const started = job.disposition != disposition::not_started;
-        problems_.check(entered == (started ? 1 : 0), "G6 agrees with the bodies' records", where);
+        problems_.check(entered == static_cast<int>(started ? job.attempt : job.attempt - 1),
+                        "G1, G6 it agrees with the bodies' records", where);
+        problems_.check(job.attempt <= entry.any().options().max_attempts,
+                        "no more attempts than it has", where);
         if (job.disposition != disposition::abandoned)
             problems_.check(left == entered, "G6 has left, too", where);
         if (job.state == job_state::succeeded)

@@ -226,9 +226,12 @@ void batch_core::leave(turn& turn, bool again)
         std::scoped_lock const lock(mutex_);
         --inside_;
         turn.place.posted = false;
-        if (phase_.load() == phase::open && !gate_.done() &&
-            (again || (waiting_.size() != 0 && waiting_.next() <= now())))
-            post(turn.place);
+        if (phase_.load() == phase::open && !gate_.done()) {
+            if (again || (waiting_.size() != 0 && waiting_.next() <= now()))
+                post(turn.place);
+            else
+                arm(waiting_.next());
+        }
         seal_if_quiet(then);
     }
     perform(then);
