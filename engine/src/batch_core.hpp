@@ -89,6 +89,7 @@ public:
     [[nodiscard]] unsigned attempt(std::uint64_t index) const noexcept;
     [[nodiscard]] job_byte attempt_failed(slot const& place, std::uint64_t index,
                                           std::exception_ptr& exception) noexcept;
+    [[nodiscard]] bool let_in_at_once(slot& place, std::uint64_t index) noexcept;
     void after_failure(std::uint64_t index, job_byte how);
     [[nodiscard]] bool sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration);
     [[nodiscard]] std::stop_token stop_token(slot& place, std::uint64_t index);
@@ -147,6 +148,7 @@ private:
     void schedule(std::uint64_t index, time_point now, afterwards& then);
     void arm(time_point at);
     void post_idle(std::size_t most);
+    [[nodiscard]] bool let_in(slot& place, std::uint64_t index) noexcept;
     [[nodiscard]] job_byte next_after_failure(std::uint64_t index) noexcept;
     [[nodiscard]] std::exception_ptr time_out_exception() const;
     void replace(slot& lost);
@@ -200,7 +202,6 @@ private:
     retries waiting_;
     std::atomic<std::int64_t> next_due_{no_time}; ///< of `waiting_`
     time_point armed_ = time_point::max();        ///< when call_at() will have tick() called
-    std::uint64_t retries_ = 0;                   ///< attempts let in after a job's first
     std::unique_ptr<token_callback> token_callback_;
     std::unordered_map<std::uint64_t, time_point> lone_not_started_;
     struct abandonment {

@@ -74,6 +74,30 @@ void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
         arm(due);
 }
 
+bool batch_core::let_in(slot& place, std::uint64_t index) noexcept
+{
+    auto expected = job_byte::backing_off;
+    if (!states_[index].compare_exchange_strong(expected, job_byte::pending))
+        return false; // it was cancelled alone meanwhile
+    place.retried.store(place.retried.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_relaxed);
+    return true;
+}
+
+bool batch_core::let_in_at_once(slot& place, std::uint64_t index) noexcept
+{
+    if (options_.backoff.count() != 0 || options_.timeout)
+        return false;
+    bool const closed = phase_.load() != phase::open;
+    // After the gate, a full barrier: whoever stops this job alone sees that it backs off, or is
+    // seen here.
+    if (!gate_.let_in() || place.stop_index.load() == index)
+        return false;
+    if (let_in(place, index) && closed)
+        host_->counted.jobs_started_after_cancel += 1;
+    return true;
+}
+
 std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at) noexcept
 {
     if (next_due_.load(std::memory_order_relaxed) > at) [[likely]]
@@ -84,12 +108,10 @@ std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at)
         next_due_ = waiting_.next().time_since_epoch().count();
         if (!index)
             return std::nullopt;
-        auto expected = job_byte::backing_off;
-        if (!states_[*index].compare_exchange_strong(expected, job_byte::pending))
-            continue; // it was cancelled alone meanwhile
+        if (!let_in(place, *index))
+            continue;
         place.range_begin.store(*index, std::memory_order_relaxed);
         place.range_end.store(*index + 1, std::memory_order_relaxed);
-        ++retries_;
         if (life_.is_closed())
             host_->counted.jobs_started_after_cancel += 1;
         return gate::range{*index, *index + 1};

@@ -96,8 +96,11 @@ batch_status batch_core::status()
     // The counts first: none that shows a job as started goes with a batch that has not.
     auto const jobs = counts();
     auto const first = started();
+    std::uint64_t retried = 0;
+    for (auto const& place : slots_)
+        retried += place->retried.load(std::memory_order_relaxed);
     return {life_.state(first), life_.entered(first), life_.created(), first,
-            life_.ended(),      life_.cancel(),       jobs,            retries_,
+            life_.ended(),      life_.cancel(),       jobs,            retried,
             estimate(jobs)};
 }
 

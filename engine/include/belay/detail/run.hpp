@@ -28,6 +28,8 @@ void first_entry(turn& turn) noexcept;
 /// another one. Puts the exception in that stands for a time-out.
 [[nodiscard]] job_byte attempt_failed(turn& turn, std::uint64_t index,
                                       std::exception_ptr& exception) noexcept;
+/// Lets a job in again at once that is `backing_off`, if it has no time to wait.
+[[nodiscard]] bool let_in_at_once(turn& turn, std::uint64_t index) noexcept;
 void after_failure(turn& turn, std::uint64_t index, job_byte how) noexcept;
 void lone_stop_ended(turn& turn, std::uint64_t index) noexcept;
 void late_write_refused(turn& turn) noexcept;
@@ -109,8 +111,14 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
         state.store(how, std::memory_order_release);
         auto& count = place.left[static_cast<std::size_t>(how)];
         count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-        if (how == job_byte::failed || how == job_byte::backing_off) [[unlikely]]
+        if (how == job_byte::failed || how == job_byte::backing_off) [[unlikely]] {
+            // Bodies of which a chunk has several are short: the next attempt holds nobody up.
+            if (how == job_byte::backing_off && end - begin > 1 && let_in_at_once(turn, index)) {
+                --index;
+                continue;
+            }
             after_failure(turn, index, how);
+        }
         if (alone) [[unlikely]]
             lone_stop_ended(turn, index);
     }

@@ -61,6 +61,7 @@ struct alignas(128) slot {
     std::atomic<std::uint64_t> current{no_index};       ///< the job it is entering or running
     std::atomic<std::uint64_t> entered{0};              ///< bodies it has entered
     std::array<std::atomic<std::uint64_t>, job_bytes> left{}; ///< those it has left, by job_byte
+    std::atomic<std::uint64_t> retried{0};              ///< attempts let in after a job's first
     std::atomic<std::int64_t> started{0};               ///< when `current` was entered, if kept
     std::atomic<std::uint64_t> progress_of{no_index};   ///< the job that `progress` is of
     std::atomic<float> progress{0};
