@@ -85,6 +85,7 @@ def cancelled_in_back_off(suite):
     job = client.job(batch, 0)
     equal((job["state"], job["disposition"], job["attempt"], job["started_at"], job["ended_at"]),
           ("cancelled", "not_started", 2, None, data["cancel"]["requested_at"]), "the job")
+    equal(job["error"]["code"], "input", "code")
     equal(job["error"], before["error"], "error")
     equal(client.results(batch)[0]["error"], before["error"], "error in the results")
 
