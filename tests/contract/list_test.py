@@ -228,7 +228,7 @@ def job(suite):
     """one job: before, while and after it runs"""
     client = suite.client
     batch = client.create("sleep", [0, 3_600_000, 0], options={"concurrency": 1})
-    client.until_running(batch, 1)
+    until(lambda: client.job(batch, 1)["state"] == "running", "the second job")
     ended, running, pending = (client.job(batch, n) for n in range(3))
 
     equal((ended["state"], ended["result"], ended["attempt"]), ("succeeded", {"ms": 0}, 1),

@@ -92,7 +92,7 @@ def json_lines_running(suite):
     """x-ndjson of a running batch has the ended jobs; JSON is what one gets otherwise"""
     client = suite.client
     batch = client.create("sleep", [0, 3_600_000, 0], options={"concurrency": 1})
-    client.until_running(batch, 1)
+    until(lambda: client.job(batch, 1)["state"] == "running", "the second job")
     answer = client.get(f"/v1/batches/{batch}/results", headers={"Accept": "application/x-ndjson"})
     equal([json.loads(line)["job"] for line in answer.text.splitlines()], [0], "the jobs")
     for accept in ("application/json", "*/*", "text/html, */*;q=0.1", None):
