@@ -127,6 +127,24 @@ BOOST_AUTO_TEST_CASE(a_runner_makes_way_for_others_after_its_quantum)
     BOOST_TEST(order == (std::vector{1, 1, 2, 2, 1, 1, 2, 2}), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(a_batch_of_more_weight_has_longer_turns)
+{
+    std::vector<int> order;
+    auto const body_of = [&](int which) {
+        return [&, which](std::uint64_t, job&) {
+            clock.advance(1ms);
+            order.push_back(which);
+        };
+    };
+    make(6, body_of(1), {.weight = 10}).open();
+    make(6, body_of(3), {.weight = 30}).open();
+
+    executor.run_all();
+
+    BOOST_TEST(order == (std::vector{1, 3, 3, 3, 1, 3, 3, 3, 1, 1, 1, 1}),
+               boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(between_two_quanta_nothing_runs_and_a_cancel_is_straight)
 {
     auto& core = make(10, [this](std::uint64_t, job&) { clock.advance(1ms); });

@@ -1,9 +1,14 @@
 #include "core_fixture.hpp"
 
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -20,7 +25,42 @@ batch_options const at_once{.max_attempts = 3, .backoff = 0ms};
 batch_options const later{.max_attempts = 3};
 batch_options const fail_fast{.failure_policy = failure_policy::fail_fast};
 
-[[noreturn]] void fail() { throw std::runtime_error("no"); }
+[[noreturn]] void give_up() { throw std::runtime_error("no"); }
+
+/// Jobs that fail at their first attempt. `on_finish` is called while the end of that is written.
+class failing_work final : public detail::work {
+public:
+    static constexpr bool keeps_times = false;
+    struct value {};
+
+    explicit failing_work(std::function<void(std::uint64_t)> on_finish)
+        : on_finish_(std::move(on_finish))
+    {
+    }
+    void run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) noexcept override
+    {
+        detail::run_range(turn, *this, begin, end);
+    }
+    void run(std::uint64_t, job& job, value&)
+    {
+        if (job.attempt() == 1)
+            give_up();
+    }
+    detail::job_byte finish(std::uint64_t index, detail::job_byte how, value&, std::exception_ptr&,
+                            std::int64_t, std::int64_t, detail::slot&) noexcept
+    {
+        if (how == detail::job_byte::backing_off)
+            on_finish_(index);
+        return how;
+    }
+    void fail(std::uint64_t, detail::job_byte, std::exception_ptr, std::int64_t, std::int64_t,
+              detail::slot&) noexcept override
+    {
+    }
+
+private:
+    std::function<void(std::uint64_t)> on_finish_;
+};
 
 } // namespace
 
@@ -36,7 +76,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_fails_is_tried_again)
                 return;
             attempts.push_back(job.attempt());
             if (job.attempt() < 3)
-                fail();
+                give_up();
         },
         at_once);
     core.open();
@@ -78,7 +118,7 @@ BOOST_AUTO_TEST_CASE(a_job_without_attempts_left_has_failed)
 
 BOOST_AUTO_TEST_CASE(a_job_in_back_off_is_pending_and_keeps_its_error)
 {
-    auto& core = make_recorded(1, [](job&) { fail(); }, later);
+    auto& core = make_recorded(1, [](job&) { give_up(); }, later);
     core.open();
     executor.run_all();
 
@@ -103,7 +143,7 @@ BOOST_AUTO_TEST_CASE(a_job_in_back_off_never_starts_once_the_batch_is_cancelled)
         2,
         [&](job&) {
             ++entered;
-            fail();
+            give_up();
         },
         later);
     core.open();
@@ -132,7 +172,7 @@ BOOST_AUTO_TEST_CASE(a_runner_comes_when_a_job_is_due_again_and_not_before)
         1,
         [&](std::uint64_t, job&) {
             entered.push_back(clock.now());
-            fail();
+            give_up();
         },
         later);
     core.open();
@@ -164,7 +204,7 @@ BOOST_AUTO_TEST_CASE(each_of_many_comes_back_when_it_is_due)
         5,
         [&](std::uint64_t, job& job) {
             if (job.attempt() == 1)
-                fail();
+                give_up();
             entered.push_back(clock.now());
         },
         {.max_attempts = 2});
@@ -193,7 +233,7 @@ BOOST_AUTO_TEST_CASE(what_is_due_again_goes_before_what_has_not_started)
             clock.advance(10us); // chunks of one
             order.push_back(index);
             if (index == 3 && job.attempt() == 1)
-                fail();
+                give_up();
         },
         at_once);
     core.open();
@@ -212,7 +252,7 @@ BOOST_AUTO_TEST_CASE(a_job_in_back_off_is_cancelled_alone)
         [&](std::uint64_t index, job&) {
             ++entered;
             if (index == 0)
-                fail();
+                give_up();
         },
         later);
     core.open();
@@ -240,7 +280,7 @@ BOOST_AUTO_TEST_CASE(a_job_cancelled_in_back_off_is_skipped_when_it_would_be_due
         [&](std::uint64_t index, job& job) {
             entered.push_back(index);
             if (job.attempt() == 1 && index != 2)
-                fail();
+                give_up();
             if (index == 2)
                 clock.advance(5s);
         },
@@ -262,7 +302,7 @@ BOOST_AUTO_TEST_CASE(under_drain_a_job_that_fails_is_not_tried_again)
         1,
         [this](std::uint64_t, job&) {
             shared()->cancel(drain, stop_cause::user);
-            fail();
+            give_up();
         },
         at_once);
     core.open();
@@ -283,7 +323,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_throws_after_its_stop_is_not_tried_again)
                 shared()->cancel_job(0, immediate, {});
             else
                 shared()->cancel(immediate, stop_cause::user);
-            fail();
+            give_up();
         },
         at_once);
     core.open();
@@ -303,13 +343,13 @@ BOOST_AUTO_TEST_CASE(an_idle_runner_is_fetched_for_a_job_that_is_due_at_once)
             if (index != 0 || job.attempt() != 1)
                 return;
             executor.run_one(); // the other runner does job 1, finds no more and leaves
-            fail();
+            give_up();
         },
         {.concurrency = 2, .max_attempts = 2, .backoff = 0ms});
     core.open();
     executor.run_one();
 
-    BOOST_TEST(executor.queued() <= 1U);
+    BOOST_TEST(executor.queued() == 1U);
     executor.run_all();
     BOOST_TEST(entered == 3);
     BOOST_TEST((core.state() == batch_state::completed));
@@ -323,7 +363,7 @@ BOOST_AUTO_TEST_CASE(a_retry_may_fail_on_another_runner)
             if (job.attempt() == 1 && index % 7 == 0)
                 executor.run_one();
             if (job.attempt() <= index % 3) // 17 fail once, 16 twice
-                fail();
+                give_up();
         },
         {.concurrency = 2, .max_attempts = 3, .backoff = 0ms});
     core.open();
@@ -341,7 +381,7 @@ BOOST_AUTO_TEST_CASE(under_fail_fast_the_first_failure_stops_the_batch)
         10,
         [](std::uint64_t index, job&) {
             if (index == 2)
-                fail();
+                give_up();
         },
         fail_fast);
     core.open();
@@ -363,7 +403,7 @@ BOOST_AUTO_TEST_CASE(under_fail_fast_what_runs_is_told_to_stop)
         3,
         [this](std::uint64_t index, job& job) {
             if (index == 1)
-                fail();
+                give_up();
             executor.run_one(); // the other runner fails
             BOOST_TEST((shared()->state() == batch_state::cancelling));
             BOOST_TEST(job.stop_requested());
@@ -382,7 +422,7 @@ BOOST_AUTO_TEST_CASE(under_fail_fast_what_runs_is_told_to_stop)
 BOOST_AUTO_TEST_CASE(fail_fast_waits_for_the_last_attempt)
 {
     auto& core = make(
-        2, [](std::uint64_t, job&) { fail(); },
+        2, [](std::uint64_t, job&) { give_up(); },
         {.failure_policy = failure_policy::fail_fast, .max_attempts = 2, .backoff = 0ms});
     core.open();
 
@@ -396,7 +436,7 @@ BOOST_AUTO_TEST_CASE(fail_fast_waits_for_the_last_attempt)
 
 BOOST_AUTO_TEST_CASE(the_last_job_may_trip_fail_fast)
 {
-    auto& core = make(1, [](std::uint64_t, job&) { fail(); }, fail_fast);
+    auto& core = make(1, [](std::uint64_t, job&) { give_up(); }, fail_fast);
     core.open();
 
     executor.run_all();
@@ -412,7 +452,7 @@ BOOST_AUTO_TEST_CASE(a_job_cancelled_alone_does_not_trip_fail_fast)
             if (index != 1)
                 return;
             shared()->cancel_job(1, immediate, {});
-            fail();
+            give_up();
         },
         fail_fast);
     core.open();
@@ -428,10 +468,12 @@ BOOST_AUTO_TEST_CASE(a_failure_does_not_hurry_a_drain_that_a_user_asked_for)
     auto& core = make(
         2,
         [this](std::uint64_t index, job& job) {
-            if (index == 1)
-                fail();
-            shared()->cancel(drain, stop_cause::user);
-            executor.run_one();
+            if (index == 1) {
+                shared()->cancel(drain, stop_cause::user);
+                give_up();
+            }
+            executor.run_one(); // the other runner
+            BOOST_TEST(shared()->status().jobs.failed == 1U);
             BOOST_TEST(!job.stop_requested());
         },
         {.concurrency = 2, .failure_policy = failure_policy::fail_fast});
@@ -457,12 +499,19 @@ BOOST_AUTO_TEST_CASE(a_cancel_of_a_job_whose_end_is_being_written_does_not_chang
         value(value&& other) noexcept : moves(other.moves + 1)
         {
             // The first move is inside the body, the second into the results.
-            if (moves == 2)
+            if (moves == 2 && told == 0)
                 result = self->shared()->cancel_job(0, {}, [] { ++told; });
         }
         int moves = 0;
     };
-    auto& core = make(1, [](std::uint64_t, job&) { return value(); });
+    auto& core = make(2, [this](std::uint64_t index, job&) {
+        if (index == 1) {
+            BOOST_TEST(told == 0); // its runner did not see the stop
+            shared()->tick();
+            BOOST_TEST(told == 1);
+        }
+        return value();
+    });
     core.open();
 
     executor.run_all();
@@ -470,8 +519,35 @@ BOOST_AUTO_TEST_CASE(a_cancel_of_a_job_whose_end_is_being_written_does_not_chang
     BOOST_TEST(!result.changed);
     BOOST_TEST((result.current_state == job_state::running));
     BOOST_TEST(told == 1);
-    BOOST_TEST(account(core).succeeded == 1U);
+    BOOST_TEST(account(core).succeeded == 2U);
     BOOST_TEST(account(core).late == 0U);
+}
+
+BOOST_DATA_TEST_CASE_F(core_fixture, a_stop_that_comes_while_a_failure_is_written_ends_the_job,
+                       boost::unit_test::data::make({0ms, 1000ms}), backoff)
+{
+    constexpr std::uint64_t stopped = 20; // in a chunk
+    int told = 0;
+    keep({.total = 100,
+          .states = belay::test::make_states(100),
+          .work = std::make_shared<failing_work>([&](std::uint64_t index) {
+              if (index != stopped)
+                  return;
+              auto const result = shared()->cancel_job(index, {}, [&] { ++told; });
+              BOOST_TEST((result.current_state == job_state::running));
+          }),
+          .options = belay::test::effective({.max_attempts = 2, .backoff = backoff})});
+    shared()->open();
+    executor.run_all();
+    clock.advance(1s);
+    host->run_timers();
+    executor.run_all();
+
+    BOOST_TEST(told == 1);
+    auto const counts = account(*shared());
+    BOOST_TEST((counts.succeeded == 99 && counts.not_started == 1));
+    BOOST_TEST((shared()->job(stopped).disposition == disposition::not_started));
+    BOOST_TEST(shared()->status().retried == 99U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

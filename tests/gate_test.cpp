@@ -11,6 +11,22 @@ using belay::detail::gate;
 
 BOOST_AUTO_TEST_SUITE(gate_test)
 
+BOOST_AUTO_TEST_CASE(G1_a_job_is_let_in_again_while_the_gate_is_open_only)
+{
+    gate open(10);
+    BOOST_TEST(open.let_in());
+    BOOST_TEST(open.claim(10)->end == 10U);
+    BOOST_TEST(open.let_in());
+    BOOST_TEST(open.unclaimed() == 0U);
+
+    open.close();
+    BOOST_TEST(!open.let_in());
+
+    gate done(1);
+    done.finish();
+    BOOST_TEST(!done.let_in());
+}
+
 BOOST_AUTO_TEST_CASE(claims_are_given_in_order_and_cut_at_the_end)
 {
     gate gate(10);

@@ -70,11 +70,15 @@ job_cancel_result batch_core::cancel_job(std::uint64_t index, cancel_request con
             }
             stop->asked_for = true;
             stop->deadline = std::min(stop->deadline, deadline);
-            byte = states_[index].load();
-            if (!is_running(byte) && byte != job_byte::backing_off) {
-                // It ended by itself meanwhile, and its runner may not have seen the request.
-                lone_stops_.erase(lone_stops_.begin() + (stop - lone_stops_.data()));
-                result.changed = result.changed && byte == job_byte::stopped;
+            // Its attempt may have failed meanwhile: there is to be no other.
+            while (state_of(byte = states_[index].load()) == job_state::pending)
+                result.changed |= not_started_alone(index, byte);
+            seal_if_quiet(then);
+            if (!is_running(byte)) {
+                // It ended meanwhile, and its runner may not have seen the request.
+                result.changed = result.changed &&
+                                 (byte == job_byte::stopped || byte == job_byte::not_started);
+                end_lone_stop(*stop, then);
             } else if (on_end) {
                 result.subscription = next_subscription_++;
                 stop->callbacks.emplace_back(result.subscription, std::move(on_end));

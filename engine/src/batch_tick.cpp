@@ -37,6 +37,8 @@ time_point batch_core::tick()
             post_idle(waiting_.size());
         else
             arm(waiting_.next());
+        if (options_.deadline && !deadline_passed_)
+            arm(life_.created() + *options_.deadline);
         sweep_lone_stops(then);
         bool const all = life_.overdue(at);
         for (std::size_t i = 0; i != slots_.size(); ++i) {
@@ -60,7 +62,7 @@ void batch_core::arm(time_point at)
     if (at >= armed_)
         return;
     armed_ = at;
-    host_->call_at(at, [self = self_] {
+    host_->call_at(this, at, [self = self_] {
         if (auto const core = self.lock())
             core->tick();
     });

@@ -28,13 +28,19 @@ void control::start()
         thread_ = std::thread([this] { run(); });
 }
 
-void control::call_at(time_point at, std::function<void()> action)
+void control::call_at(void const* owner, time_point at, std::function<void()> action)
 {
     std::scoped_lock const lock(mutex_);
     start();
-    auto const timer = timers_.emplace(at, std::move(action));
-    if (timer == timers_.begin() && at < next_look_)
+    timers_.set(owner, at, std::move(action));
+    if (timers_.next() < next_look_)
         condition_.notify_one();
+}
+
+void control::drop_timer(void const* owner)
+{
+    std::scoped_lock const lock(mutex_);
+    timers_.drop(owner);
 }
 
 void control::batch_ended()
@@ -70,27 +76,18 @@ void control::stop()
         thread_.join();
 }
 
-std::vector<std::function<void()>> control::due(time_point at)
-{
-    std::vector<std::function<void()>> actions;
-    while (!timers_.empty() && timers_.begin()->first <= at)
-        actions.push_back(std::move(timers_.extract(timers_.begin()).mapped()));
-    return actions;
-}
-
 void control::run()
 {
     std::unique_lock lock(mutex_);
     time_point look = time_point::max();
     while (!stopping_) {
         next_look_ = open_ == 0 ? time_point::max() : std::min(look, time_.now() + tick_interval);
-        if (!timers_.empty())
-            next_look_ = std::min(next_look_, timers_.begin()->first);
+        next_look_ = std::min(next_look_, timers_.next());
         if (next_look_ == time_point::max())
             condition_.wait(lock);
         else
             time_.wait_until(lock, condition_, next_look_);
-        auto actions = due(time_.now());
+        auto actions = timers_.due(time_.now());
         std::vector<std::shared_ptr<batch_core>> visited(visits_.begin(), visits_.end());
         lock.unlock();
         for (auto const& action : actions)

@@ -2,6 +2,7 @@
 #define BELAY_CONTROL_HPP
 
 #include "host.hpp"
+#include "timers.hpp"
 
 #include <belay/clock.hpp>
 
@@ -9,11 +10,9 @@
 #include <cstddef>
 #include <functional>
 #include <list>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 namespace belay::detail {
 
@@ -35,8 +34,9 @@ public:
     [[nodiscard]] host::visit turn_begins(std::shared_ptr<batch_core> batch);
     void turn_ended(host::visit visit) noexcept;
 
-    /// Calls `action` once `at` has come, no lock held.
-    void call_at(time_point at, std::function<void()> action);
+    /// Calls `action` once `at` has come, no lock held. An owner has one timer: this replaces it.
+    void call_at(void const* owner, time_point at, std::function<void()> action);
+    void drop_timer(void const* owner);
 
     /// Ends the thread. Timers that have not come are dropped.
     void stop();
@@ -44,13 +44,12 @@ public:
 private:
     void run();
     void start();
-    [[nodiscard]] std::vector<std::function<void()>> due(time_point at);
 
     clock& time_;
     std::mutex mutex_;
     std::condition_variable condition_;
     std::list<std::shared_ptr<batch_core>> visits_; // guarded by mutex_
-    std::multimap<time_point, std::function<void()>> timers_; // guarded by mutex_
+    timers timers_;                                 // guarded by mutex_
     time_point next_look_ = time_point::max();      // guarded by mutex_
     std::size_t open_ = 0;                          // guarded by mutex_
     bool stopping_ = false;                         // guarded by mutex_

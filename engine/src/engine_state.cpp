@@ -131,7 +131,7 @@ void engine_state::arm_expiry()
     if (expiries_.empty() || expiries_.begin()->first >= expiry_armed_)
         return;
     expiry_armed_ = expiries_.begin()->first;
-    control_.call_at(expiry_armed_, [self = weak_from_this()] {
+    control_.call_at(this, expiry_armed_, [self = weak_from_this()] {
         if (auto const state = self.lock())
             state->forget_expired();
     });
@@ -139,6 +139,7 @@ void engine_state::arm_expiry()
 
 void engine_state::sealed(batch_core& batch) noexcept
 {
+    control_.drop_timer(&batch);
     opened last;
     auto expires = time_point::max();
     if (auto const keep = batch.options().keep)

@@ -32,9 +32,9 @@ public:
     [[nodiscard]] clock& time() noexcept override { return *time_; }
     [[nodiscard]] executor& runners() noexcept override { return *runners_; }
     [[nodiscard]] std::chrono::nanoseconds quantum(unsigned weight) const noexcept override;
-    void call_at(time_point at, std::function<void()> action) override
+    void call_at(void const* owner, time_point at, std::function<void()> action) override
     {
-        control_.call_at(at, std::move(action));
+        control_.call_at(owner, at, std::move(action));
     }
     [[nodiscard]] visit turn_begins(std::shared_ptr<batch_core> batch) override
     {

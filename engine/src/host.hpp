@@ -35,9 +35,9 @@ public:
     /// How long a batch of this weight keeps a worker in one turn.
     [[nodiscard]] virtual std::chrono::nanoseconds quantum(unsigned weight) const noexcept = 0;
 
-    /// Has `action` called once `at` has come, on the control thread. Never, if the engine ends
-    /// before.
-    virtual void call_at(time_point at, std::function<void()> action) = 0;
+    /// Has `action` called once `at` has come, on the control thread, in place of what the same
+    /// `owner` wanted before; never, if that is a batch and becomes terminal, or the engine ends.
+    virtual void call_at(void const* owner, time_point at, std::function<void()> action) = 0;
 
     /// A runner is about to enter jobs of `batch`: until the visit has ended, `batch_core::tick`
     /// is called now and then. So a cancel has nobody to tell of its deadline.

@@ -3,6 +3,7 @@
 
 #include "batch_core.hpp"
 #include "host.hpp"
+#include "timers.hpp"
 #include "manual_clock.hpp"
 #include "manual_executor.hpp"
 
@@ -10,7 +11,6 @@
 #include <cstddef>
 #include <functional>
 #include <list>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -28,10 +28,10 @@ public:
     {
         return quantum_ * weight / 10;
     }
-    void call_at(time_point at, std::function<void()> action) override
+    void call_at(void const* owner, time_point at, std::function<void()> action) override
     {
         std::scoped_lock const lock(mutex_);
-        timers_.emplace(at, std::move(action));
+        timers_.set(owner, at, std::move(action));
     }
 
     [[nodiscard]] visit turn_begins(std::shared_ptr<detail::batch_core> batch) override
@@ -46,32 +46,28 @@ public:
         batch = std::move(*visit);
         visits_.erase(visit);
     }
-    void sealed(detail::batch_core&) noexcept override
+    void sealed(detail::batch_core& batch) noexcept override
     {
         std::scoped_lock const lock(mutex_);
+        timers_.drop(&batch);
         ++sealed_;
     }
 
     /// Calls what is due, as a control thread would; how many calls that were.
     std::size_t run_timers()
     {
-        std::size_t calls = 0;
-        for (;; ++calls) {
-            std::function<void()> action;
-            {
-                std::scoped_lock const lock(mutex_);
-                if (timers_.empty() || timers_.begin()->first > time_.now())
-                    return calls;
-                action = std::move(timers_.extract(timers_.begin()).mapped());
-            }
+        std::unique_lock lock(mutex_);
+        auto const actions = timers_.due(time_.now());
+        lock.unlock();
+        for (auto const& action : actions)
             action();
-        }
+        return actions.size();
     }
     /// When the next timer is due; `time_point::max()` if there is none.
     [[nodiscard]] time_point next_timer() const
     {
         std::scoped_lock const lock(mutex_);
-        return timers_.empty() ? time_point::max() : timers_.begin()->first;
+        return timers_.next();
     }
 
     /// Turns that have begun and not ended.
@@ -94,7 +90,7 @@ private:
     manual_executor runners_;
     mutable std::mutex mutex_; // guards what follows
     std::list<std::shared_ptr<detail::batch_core>> visits_;
-    std::multimap<time_point, std::function<void()>> timers_;
+    detail::timers timers_;
     std::size_t sealed_ = 0;
 };
 
