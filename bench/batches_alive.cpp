@@ -30,14 +30,13 @@ using record_ptr = std::shared_ptr<polling_record>;
 /// A batch whose bodies poll until they are told to stop, one at a time.
 belay::batch<std::uint64_t> submit(belay::engine& engine, record_ptr const& record)
 {
-    return engine.submit(
-        jobs,
-        [record](std::uint64_t index, belay::job& job) {
-            while (poll_for_50_us(*record, [&] { return job.stop_requested(); })) {
-            }
-            return index;
-        },
-        {.concurrency = 1});
+    return engine.submit(jobs,
+                         [record](std::uint64_t index, belay::job& job) {
+                             while (poll_for_50_us(*record, [&] { return job.stop_requested(); })) {
+                             }
+                             return index;
+                         },
+                         {.concurrency = 1});
 }
 
 struct measured {
@@ -128,6 +127,7 @@ void measure(std::size_t runs, report& report)
 
 int main(int argc, char** argv)
 {
-    program program("batches_alive: a batch is cancelled while it runs and many others are open", 41);
+    program program("batches_alive: a batch is cancelled while it runs and many others are open",
+                    41);
     return program.run(argc, argv, measure);
 }

@@ -119,6 +119,7 @@ void measure(std::size_t runs, report& report)
 
 int main(int argc, char** argv)
 {
-    program program("fair_small_batch: 10^4 jobs of 10 us that arrive while 10^7 such jobs run", 11);
+    program program("fair_small_batch: 10^4 jobs of 10 us that arrive while 10^7 such jobs run",
+                    11);
     return program.run(argc, argv, measure);
 }

@@ -24,14 +24,13 @@ constexpr std::uint64_t jobs = 1'000'000;
 double with_belay(belay::engine& engine, unsigned failures)
 {
     timestamp const begin = now();
-    auto const batch = engine.submit(
-        jobs,
-        [failures](std::uint64_t index, belay::job& job) {
-            if (job.attempt() <= failures)
-                throw std::runtime_error("the first attempt");
-            return index;
-        },
-        {.max_attempts = 2, .backoff = 0ms});
+    auto const batch = engine.submit(jobs,
+                                     [failures](std::uint64_t index, belay::job& job) {
+                                         if (job.attempt() <= failures)
+                                             throw std::runtime_error("the first attempt");
+                                         return index;
+                                     },
+                                     {.max_attempts = 2, .backoff = 0ms});
     auto const status = batch.wait();
     double const result = nanoseconds(begin, now()) / jobs;
 
@@ -94,7 +93,7 @@ void measure(std::size_t runs, report& report)
 
 int main(int argc, char** argv)
 {
-    program program("retry: 10^6 jobs that fail once and then succeed, over such as succeed at once",
-                    11);
+    program program(
+        "retry: 10^6 jobs that fail once and then succeed, over such as succeed at once", 11);
     return program.run(argc, argv, measure);
 }

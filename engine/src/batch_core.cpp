@@ -49,7 +49,8 @@ std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup s
 batch_core::batch_core(std::shared_ptr<host> host, setup setup)
     : host_(std::move(host)), time_(host_->time()), total_(setup.total),
       options_(std::move(setup.options)), states_(std::move(setup.states)),
-      retried_(options_.max_attempts > 1 ? zeroed_array<std::atomic<std::uint8_t>>(total_) : nullptr),
+      retried_(options_.max_attempts > 1 ? zeroed_array<std::atomic<std::uint8_t>>(total_)
+                                         : nullptr),
       record_(std::move(setup.record)), gate_(setup.total), life_(now(), grace()),
       work_(std::move(setup.work))
 {

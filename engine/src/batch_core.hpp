@@ -77,8 +77,8 @@ public:
     void require_job(std::uint64_t index) const;
 
     /// The control thread's part (batch_tick.cpp): the deadline, time-outs, what is overdue, and
-    /// jobs that are due again. Gives the moment at which it wants to be called again while a runner
-    /// is inside, if that is sooner than usual.
+    /// jobs that are due again. Gives the moment at which it wants to be called again while a
+    /// runner is inside, if that is sooner than usual.
     time_point tick();
 
     // Bodies (job.cpp).

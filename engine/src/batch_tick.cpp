@@ -75,7 +75,8 @@ void batch_core::time_out(slot& place, time_point at, afterwards& then)
         states_[index].load(std::memory_order_acquire) != job_byte::running ||
         running_in(index) != &place)
         return;
-    time_point const started(std::chrono::nanoseconds(place.started.load(std::memory_order_acquire)));
+    time_point const started(
+        std::chrono::nanoseconds(place.started.load(std::memory_order_acquire)));
     // If it runs still, that was the start of this attempt.
     if (at < started + *options_.timeout ||
         place.current.load(std::memory_order_acquire) != index ||
@@ -101,13 +102,12 @@ void batch_core::abandon(slot& place, afterwards& then)
         running_in(index) != &place)
         return;
     std::uint64_t undecided = index;
-    if (options_.timeout &&
-        !place.undecided.compare_exchange_strong(undecided, abandoned_index))
+    if (options_.timeout && !place.undecided.compare_exchange_strong(undecided, abandoned_index))
         return;
     bool const timed_out = place.timed_out == index;
     auto expected = job_byte::running;
-    if (!states_[index].compare_exchange_strong(
-            expected, timed_out ? job_byte::ending : job_byte::abandoned))
+    if (!states_[index].compare_exchange_strong(expected,
+                                                timed_out ? job_byte::ending : job_byte::abandoned))
         return;
 
     // From here its runner can change nothing of the batch any more.
@@ -124,8 +124,8 @@ void batch_core::abandon(slot& place, afterwards& then)
     if (timed_out) {
         fail_abandoned(place, index, then);
     } else {
-        abandoned_.emplace(index, abandonment{place.started.load(std::memory_order_relaxed),
-                                              now(), progress_of(place, index)});
+        abandoned_.emplace(index, abandonment{place.started.load(std::memory_order_relaxed), now(),
+                                              progress_of(place, index)});
         host_->counted.jobs_abandoned += 1;
         ledger_add(1);
     }

@@ -203,7 +203,7 @@ job_state batch_core::job_state_of(std::uint64_t index)
 {
     require_job(index);
     auto const byte = states_[index].load(std::memory_order_acquire);
-    if (state_of(byte) != job_state::pending || phase_.load(std::memory_order_acquire) == phase::open)
+    if (state_of(byte) != job_state::pending || current_phase() == phase::open)
         return state_of(byte);
     std::scoped_lock const lock(mutex_);
     return state_of(settled_byte(index));

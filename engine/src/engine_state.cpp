@@ -40,7 +40,8 @@ std::chrono::nanoseconds engine_state::quantum(unsigned weight) const noexcept
     auto const waiting = static_cast<std::int64_t>(queued->load(std::memory_order_relaxed));
     if (waiting == 0)
         return share;
-    return std::max<std::chrono::nanoseconds>(std::min<std::chrono::nanoseconds>(share, round_max / waiting), quantum_min);
+    std::chrono::nanoseconds const most = round_max / waiting;
+    return std::max<std::chrono::nanoseconds>(std::min(share, most), quantum_min);
 }
 
 void engine_state::add(std::shared_ptr<batch_core> const& batch) { add(batch, nullptr); }

@@ -49,8 +49,8 @@ private:
 };
 
 /// How long a job waits for its next attempt after `failed` of them: `backoff` doubled with each,
-/// `backoff_max` at most; of that a half to the whole, picked by `random`, so that jobs which failed
-/// together do not come back together.
+/// `backoff_max` at most; of that a half to the whole, picked by `random`, so that jobs which
+/// failed together do not come back together.
 [[nodiscard]] inline std::chrono::nanoseconds backoff(batch_options const& options, unsigned failed,
                                                       std::uint64_t random) noexcept
 {

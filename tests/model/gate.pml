@@ -29,6 +29,9 @@
 #ifndef K
 #define K 2
 #endif
+#ifndef CANCELS
+#define CANCELS 2
+#endif
 #define S (R + 1)
 
 #define OPEN 0
@@ -40,6 +43,7 @@
 #define ENDED 2
 #define NOTSTARTED 3
 #define ABANDONED 4
+#define ENDING 5
 #define NONE 255
 
 byte next; bool closed, done;            /* the gate word; every use is one atomic step */
@@ -66,7 +70,8 @@ byte owner[N] = NONE; bool twice[N]; byte slips[S]; bool shown[N]; byte least; b
 
 #define LOCK   atomic { !mutex -> mutex = true }
 #define UNLOCK mutex = false
-#define OVER(j) (st[j] != PENDING && st[j] != RUNNING)
+#define IS_RUNNING(j) (st[j] == RUNNING || st[j] == ENDING)
+#define OVER(j) (st[j] != PENDING && !IS_RUNNING(j))
 
 #if N == 3
 #define OTHERS (OVER(1) && OVER(2))
@@ -122,9 +127,10 @@ inline run_range() {
 #ifdef BADEND
            atomic { won = true; assert(!sealed); st[j] = ENDED };
 #else
-           atomic { won = (st[j] == RUNNING); if :: won -> assert(!sealed); st[j] = ENDED :: else fi };
-#endif
+           atomic { won = (st[j] == RUNNING); if :: won -> assert(!sealed); st[j] = ENDING :: else fi };
            if :: !won -> lost = true; break :: else fi;
+           assert(!sealed && st[j] == ENDING); st[j] = ENDED;
+#endif
            atomic { count[s]++; body[s] = false };
            j++
         fi
@@ -204,7 +210,7 @@ abandoned: skip
 proctype canceller() {
   byte t = 0; bool was_done;
   do
-  :: t < 2 -> t++;
+  :: t < CANCELS -> t++;
      LOCK;
      if
      :: life_closed -> if :: !sealed -> phase = STOPPING :: else fi
@@ -242,7 +248,7 @@ proctype single() {
 #ifndef BADSINGLE
         seal_if_quiet()
 #endif
-     :: else -> if :: st[j] == RUNNING -> alone[j] = true :: else fi
+     :: else -> if :: IS_RUNNING(j) -> alone[j] = true :: else fi
      fi
   :: else -> if :: st[j] == RUNNING -> alone[j] = true :: else fi
   fi;
@@ -349,7 +355,7 @@ proctype reader() {
 #ifndef BADCOUNT
         s = 0;
         do :: s < S -> j = cur[s];
-              if :: j != NONE -> atomic { if :: st[j] == RUNNING && !entering[j] -> entering[j] = true; n-- :: else fi }
+              if :: j != NONE -> atomic { if :: IS_RUNNING(j) && !entering[j] -> entering[j] = true; n-- :: else fi }
                  :: else fi; s++
            :: else -> break od;
 #endif
@@ -377,7 +383,7 @@ init {
   (_nr_pr == 1);
   /* at the end: everything accounted for, nothing lost */
   byte x = 0;
-  do :: x < N -> assert(st[x] != RUNNING);
+  do :: x < N -> assert(!IS_RUNNING(x));
                  if :: completed -> assert(st[x] != PENDING) :: else fi; x++ :: else -> break od;
   assert(seals == 1 && completed != changed)
 }

@@ -57,8 +57,9 @@ struct batch_options {
     /// How often a job is tried, 1 … `attempts_max`, or what its type allows.
     unsigned max_attempts = 1;
 
-    /// How long a job that failed waits for its second attempt, 0 or more; twice as long before each
-    /// further one, `backoff_max` at most. What it really waits is a random half to whole of that.
+    /// How long a job that failed waits for its second attempt, 0 or more; twice as long before
+    /// each further one, `backoff_max` at most. What it really waits is a random half to whole of
+    /// that.
     std::chrono::milliseconds backoff{1000};
     std::chrono::milliseconds backoff_max{60'000};
 
@@ -190,6 +191,15 @@ protected:
     explicit any_batch(std::shared_ptr<detail::batch_core> core) noexcept : core_(std::move(core))
     {
     }
+    /// The indices of the jobs that have succeeded so far.
+    [[nodiscard]] auto succeeded() const
+    {
+        return std::views::iota(std::uint64_t{0}, size()) |
+               std::views::filter([batch = *this](std::uint64_t index) {
+                   return batch.job_state_of(index) == job_state::succeeded;
+               });
+    }
+
     std::shared_ptr<detail::batch_core> core_;
 };
 
@@ -219,14 +229,11 @@ public:
             return static_cast<R const&>(outcomes_->values[index]);
     }
 
-    /// What has succeeded so far, by index: a range of `job_result<R>`. While the batch runs each pass
-    /// may find more. The range keeps the batch's values alive.
+    /// What has succeeded so far, by index: a range of `job_result<R>`. While the batch runs each
+    /// pass may find more. The range keeps the batch's values alive.
     [[nodiscard]] auto results() const
     {
-        return std::views::iota(std::uint64_t{0}, size()) |
-               std::views::filter([batch = *this](std::uint64_t index) {
-                   return batch.job_state_of(index) == job_state::succeeded;
-               }) |
+        return succeeded() |
                std::views::transform([batch = *this](std::uint64_t index) {
                    if constexpr (std::is_void_v<R>)
                        return job_result<void>{index};

@@ -10,7 +10,6 @@
 #include <deque>
 #include <functional>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -120,10 +119,7 @@ public:
     /// live as long as any handle.
     [[nodiscard]] auto results() const
     {
-        return std::views::iota(std::uint64_t{0}, size()) |
-               std::views::filter([batch = *this](std::uint64_t index) {
-                   return batch.job_state_of(index) == job_state::succeeded;
-               }) |
+        return succeeded() |
                std::views::transform([batch = *this](std::uint64_t index) {
                    return recorded_result{index, *batch.output(index)};
                });
