@@ -46,6 +46,17 @@ template <class Work>
 void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) noexcept
 {
     slot& place = turn.place;
+    bool const timed = turn.timed;
+    /// Notes how far it came, once for all.
+    struct progress {
+        slot& place;
+        std::uint64_t entered = 0; ///< index + 1
+        ~progress()
+        {
+            if (entered > place.highest_entered.load(std::memory_order_relaxed))
+                place.highest_entered.store(entered, std::memory_order_relaxed);
+        }
+    } progress{place};
     for (std::uint64_t index = begin; index != end; ++index) {
         std::atomic<job_byte>& state = turn.states[index];
         if (state.load(std::memory_order_relaxed) != job_byte::pending)
@@ -53,13 +64,13 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
 
         // The time comes before the last look at the gate: no start is later than a cancel.
         std::int64_t started = 0;
-        if (Work::keeps_times || turn.timed) {
+        if (Work::keeps_times || timed) {
             started = now(turn);
             place.started.store(started, std::memory_order_relaxed);
         }
         if (turn.batch_phase.load(std::memory_order_acquire) != phase::open)
             return;
-        if (turn.timed)
+        if (timed)
             place.undecided.store(index, std::memory_order_relaxed);
         place.current.store(index, std::memory_order_relaxed);
         auto expected = job_byte::pending;
@@ -72,8 +83,7 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
             first_entry(turn);
         place.entered.store(place.entered.load(std::memory_order_relaxed) + 1,
                             std::memory_order_release);
-        if (index >= place.highest_entered.load(std::memory_order_relaxed))
-            place.highest_entered.store(index + 1, std::memory_order_relaxed);
+        progress.entered = index + 1;
 
         job job = job_access::make(turn, index);
         job_byte how = job_byte::succeeded;
@@ -95,7 +105,7 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
             ended = now(turn);
         expected = job_byte::running;
         std::uint64_t undecided = index;
-        if ((turn.timed && !place.undecided.compare_exchange_strong(undecided, no_index)) ||
+        if ((timed && !place.undecided.compare_exchange_strong(undecided, no_index)) ||
             !state.compare_exchange_strong(expected, job_byte::ending)) [[unlikely]] {
             late_write_refused(turn);
             turn.abandoned = true;
