@@ -7,8 +7,19 @@
  *   spin -a gate.pml && gcc -O2 -DSAFETY -DCOLLAPSE -o pan pan.c && ./pan -m1000000 -w28
  *
  * All its states are visited, 31 million, and none breaks an assertion or hangs.  With -DSINGLE or -DREADER there are more than
- * fit in a visit: 66 million were visited with both.  -DCANCELS=1 is enough for these deliberately wrong variants, which fail:
-@FAIL@ */
+ * fit in a visit: 66 million were visited with both.  These deliberately wrong variants fail, each with -DCANCELS=1:
+ *   -DBADPHASE     entry without a look at the phase: a runner enters more than one job after the closing (G1);
+ *   -DBADEND       a body's end written without a compare-exchange: an abandoned job changes after the seal (G4);
+ *   -DBADSEAL      a seal that does not wait until nobody is inside: a job changes afterwards (G4);
+ *   -DBADINSIDE    an abandonment that leaves its runner counted as inside: the seal never comes (G5);
+ *   -DBADRUNNING   an abandonment that reads who runs a job before it reads that it runs: it takes the wrong runner;
+ *   -DBADCLOSE     a cancel that does not look whether the gate was done: cancelled although every job had ended first;
+ *   -DBADHELP      a helper that takes a claim it can't see yet for none: the tail behind a long body is never run;
+ *   -DBADSETTLE    (-DREADER) a reader that does not settle shows jobs as never started that are entered later (G3);
+ *   -DBADCOUNT     (-DREADER) a reader that forgets who has won a job and not yet counted it: never-started jobs become fewer.
+ * Not seen to fail: -DBADSINGLE (-DSINGLE), a cancel of one job without the mutex, undecided after 150 seconds; and -DBADLEDGER,
+ * an abandonment that does not add what its runner had not yet told the ledger, since job 0 is the first of its chunk.
+ */
 #ifndef N
 #define N 3
 #endif
