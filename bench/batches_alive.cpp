@@ -15,8 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <sstream>
-#include <string>
 #include <vector>
 
 namespace {
@@ -116,11 +114,7 @@ void measure(std::size_t runs, report& report)
     std::array<double, 3> medians{};
     std::ranges::transform(sizes, medians.begin(),
                            [](measured const& size) { return size.quiet_us.median(); });
-    auto const [least, most] = std::ranges::minmax(medians);
-    std::ostringstream text;
-    text.precision(3);
-    text << "batches_alive_cancel_us: flat within a factor of " << most / least << " (aim: 2)";
-    report.note(text.str());
+    report.note_flatness("batches_alive_cancel_us", medians);
 }
 
 } // namespace

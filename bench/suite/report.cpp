@@ -1,10 +1,12 @@
 #include "suite/report.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
 #include <iomanip>
 #include <ostream>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -60,6 +62,15 @@ void report::add(figure figure)
 void report::note(std::string text)
 {
     notes_.push_back(std::move(text));
+}
+
+void report::note_flatness(std::string const& name, std::span<double const> medians)
+{
+    auto const [least, most] = std::ranges::minmax(medians);
+    std::ostringstream text;
+    text << std::setprecision(3) << name << ": flat within a factor of " << most / least
+         << " (aim: 2)";
+    note(text.str());
 }
 
 void report::print(std::ostream& out) const

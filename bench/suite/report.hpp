@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,9 @@ public:
 
     /// Something to know about the figures: a line of its own.
     void note(std::string text);
+
+    /// Notes how much a figure differs from size to size, by its medians.
+    void note_flatness(std::string const& name, std::span<double const> medians);
 
     /// The table, then the figures and the notes.
     void print(std::ostream& out) const;

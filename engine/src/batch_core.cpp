@@ -75,8 +75,7 @@ void batch_core::open()
         if (phase_.load() == phase::open) {
             for (auto const& place : slots_)
                 post(*place);
-            if (options_.deadline)
-                arm(life_.created() + *options_.deadline);
+            arm(expiry());
         }
         seal_if_quiet(then);
         if (!sealed_)

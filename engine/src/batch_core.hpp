@@ -146,6 +146,8 @@ private:
     void end_lone_stop(lone_stop& stop, afterwards& then);
     void sweep_lone_stops(afterwards& then);
     void schedule(std::uint64_t index, time_point now, afterwards& then);
+    /// When its deadline passes; `time_point::max()` if it has none.
+    [[nodiscard]] time_point expiry() const noexcept;
     void arm(time_point at);
     void post_idle(std::size_t most);
     [[nodiscard]] bool let_in(slot& place, std::uint64_t index) noexcept;
@@ -155,6 +157,8 @@ private:
     void stop_running(std::uint64_t index, afterwards& then);
     [[nodiscard]] lone_stop* find_lone_stop(std::uint64_t index) noexcept;
     [[nodiscard]] slot* running_in(std::uint64_t index) noexcept;
+    /// The job whose body runs in `place` and has not been abandoned; none where that can't be told.
+    [[nodiscard]] std::optional<std::uint64_t> body_in(slot const& place) noexcept;
     void settle_claimed() noexcept;
     [[nodiscard]] job_byte settled_byte(std::uint64_t index) noexcept;
     [[nodiscard]] job_counts counts();

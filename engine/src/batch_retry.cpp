@@ -1,8 +1,6 @@
 // What follows the failure of an attempt: the next one, or the end of the batch.
 #include "batch_core.hpp"
 
-#include <algorithm>
-
 namespace belay::detail {
 
 unsigned batch_core::attempt(std::uint64_t index) const noexcept

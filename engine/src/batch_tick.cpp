@@ -31,14 +31,13 @@ time_point batch_core::tick()
             return time_point::max();
         if (armed_ <= at)
             armed_ = time_point::max();
-        expired = options_.deadline && at >= life_.created() + *options_.deadline &&
-                  !std::exchange(deadline_passed_, true);
+        expired = at >= expiry() && !std::exchange(deadline_passed_, true);
         if (waiting_.next() <= at)
             post_idle(waiting_.size());
         else
             arm(waiting_.next());
-        if (options_.deadline && !deadline_passed_)
-            arm(life_.created() + *options_.deadline);
+        if (!deadline_passed_)
+            arm(expiry());
         sweep_lone_stops(then);
         bool const all = life_.overdue(at);
         for (std::size_t i = 0; i != slots_.size(); ++i) {
@@ -57,6 +56,11 @@ time_point batch_core::tick()
     return options_.timeout ? at + interval_for(*options_.timeout) : time_point::max();
 }
 
+time_point batch_core::expiry() const noexcept
+{
+    return options_.deadline ? life_.created() + *options_.deadline : time_point::max();
+}
+
 void batch_core::arm(time_point at)
 {
     if (at >= armed_)
@@ -68,13 +72,23 @@ void batch_core::arm(time_point at)
     });
 }
 
-void batch_core::time_out(slot& place, time_point at, afterwards& then)
+std::optional<std::uint64_t> batch_core::body_in(slot const& place) noexcept
 {
     std::uint64_t const index = place.current.load(std::memory_order_acquire);
-    if (index == no_index || place.abandoned || place.timed_out == index ||
+    // The state first: who made it `running` had `current` written before.
+    if (index == no_index || place.abandoned ||
         states_[index].load(std::memory_order_acquire) != job_byte::running ||
         running_in(index) != &place)
+        return std::nullopt;
+    return index;
+}
+
+void batch_core::time_out(slot& place, time_point at, afterwards& then)
+{
+    auto const body = body_in(place);
+    if (!body || place.timed_out == *body)
         return;
+    std::uint64_t const index = *body;
     time_point const started(
         std::chrono::nanoseconds(place.started.load(std::memory_order_acquire)));
     // If it runs still, that was the start of this attempt.
@@ -95,12 +109,10 @@ void batch_core::time_out(slot& place, time_point at, afterwards& then)
 
 void batch_core::abandon(slot& place, afterwards& then)
 {
-    std::uint64_t const index = place.current.load(std::memory_order_acquire);
-    // The state first: who made it `running` had `current` written before.
-    if (index == no_index || place.abandoned ||
-        states_[index].load(std::memory_order_acquire) != job_byte::running ||
-        running_in(index) != &place)
+    auto const body = body_in(place);
+    if (!body)
         return;
+    std::uint64_t const index = *body;
     std::uint64_t undecided = index;
     if (options_.timeout && !place.undecided.compare_exchange_strong(undecided, abandoned_index))
         return;

@@ -17,14 +17,6 @@ void require(bool holds, std::string const& message)
         throw error(errc::invalid_argument, message);
 }
 
-void check_grace(std::optional<std::chrono::milliseconds> grace, std::chrono::milliseconds longest,
-                 std::string const& whose)
-{
-    require(!grace || (grace->count() >= 0 && *grace <= longest),
-            whose + " is " + std::to_string(grace ? grace->count() : 0) + " ms; it must be 0 to " +
-                std::to_string(longest.count()) + " ms");
-}
-
 /// `value` of `what` must be `least` to `most`.
 void check_range(std::string const& what, std::int64_t value, std::int64_t least, std::int64_t most,
                  std::string const& unit = "")
@@ -45,7 +37,7 @@ void check_time(std::string const& what, std::optional<std::chrono::milliseconds
 engine_options checked(engine_options options)
 {
     check_time("keep", options.keep, std::chrono::milliseconds(0));
-    check_grace(options.grace, grace_max, "the engine's grace");
+    check_time("the engine's grace", options.grace, std::chrono::milliseconds(0), grace_max);
     require(options.quantum.count() >= 50 && options.quantum <= std::chrono::seconds(1),
             "quantum is " + std::to_string(options.quantum.count()) +
                 " us; it must be 50 us to 1 s");
@@ -72,7 +64,7 @@ batch_options effective(batch_options options, limits const& limits)
     using std::chrono::milliseconds;
     require(!options.concurrency || *options.concurrency != 0,
             "concurrency is 0; it must be at least 1");
-    check_grace(options.grace, limits.grace, "the batch's grace");
+    check_time("the batch's grace", options.grace, milliseconds(0), limits.grace);
     check_range("weight", options.weight, 1, weight_max);
     check_time("deadline", options.deadline, milliseconds(1));
     check_range("max_attempts", options.max_attempts, 1, limits.max_attempts);
@@ -114,7 +106,7 @@ void engine::define(job_type type)
     check_name(type.name);
     require(static_cast<bool>(type.body), "job type '" + type.name + "' has no body");
     std::string const whose = " of job type '" + type.name + "'";
-    check_grace(type.grace, grace_max, "the grace" + whose);
+    check_time("the grace" + whose, type.grace, std::chrono::milliseconds(0), grace_max);
     check_time("the timeout" + whose, type.timeout, std::chrono::milliseconds(1));
     check_range("max_attempts" + whose, type.max_attempts, 1, attempts_max);
     require(!type.concurrency || *type.concurrency != 0,
