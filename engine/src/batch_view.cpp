@@ -49,6 +49,7 @@ disposition disposition_of(job_byte byte) noexcept
     case job_byte::not_started: return disposition::not_started;
     case job_byte::stopped: return disposition::stopped;
     case job_byte::abandoned: return disposition::abandoned;
+    case job_byte::lost: return disposition::lost;
     default: return disposition::none;
     }
 }
@@ -59,6 +60,7 @@ job_state state_of(job_byte byte) noexcept
 {
     switch (byte) {
     case job_byte::pending:
+    case job_byte::withheld:
     case job_byte::backing_off: return job_state::pending;
     case job_byte::running:
     case job_byte::ending: return job_state::running;

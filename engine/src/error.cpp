@@ -19,6 +19,11 @@ public:
         case errc::no_value: return "the job has no value";
         case errc::too_many_jobs: return "too many jobs";
         case errc::shutting_down: return "shutting down";
+        case errc::not_cancelled: return "not cancelled";
+        case errc::outcome_unknown: return "outcome unknown";
+        case errc::store_unusable: return "the store can't be used";
+        case errc::store_failed: return "the store failed";
+        case errc::cancel_first: return "the batch has not ended";
         }
         return "unknown error";
     }

@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, 7> disposition_words{
 constexpr std::array<std::string_view, 7> cause_words{"none",      "user",    "token",   "deadline",
                                                       "fail_fast", "backend", "shutdown"};
 constexpr std::array<std::string_view, 3> mode_words{"drain", "graceful", "immediate"};
-constexpr std::array<std::string_view, 3> failure_words{"failed", "input", "timeout"};
+constexpr std::array<std::string_view, 4> failure_words{"failed", "input", "timeout", "crash_loop"};
 constexpr std::array<std::string_view, 2> policy_words{"continue", "fail_fast"};
 
 template <class Enum, std::size_t Size>

@@ -22,6 +22,11 @@ enum class errc {
     no_value,             ///< the job has no value: it has not succeeded
     too_many_jobs,        ///< the engine holds as many open jobs as its options allow
     shutting_down,        ///< the engine is being destroyed and takes no new work
+    not_cancelled,        ///< the cancel could not be recorded; what it was to stop goes on
+    outcome_unknown,      ///< the cancel may or may not be recorded; it is tried again until it is
+    store_unusable,       ///< the store can't be opened; the message names the file
+    store_failed,         ///< the store could not read or write something
+    cancel_first,         ///< the batch has not ended
 };
 
 [[nodiscard]] boost::system::error_category const& error_category() noexcept;
@@ -44,9 +49,10 @@ struct stopped {};
 
 /// Why a job failed.
 enum class failure : std::uint8_t {
-    failed,  ///< the body threw
-    input,   ///< the job's input can't be used
-    timeout, ///< the job ran longer than its time-out
+    failed,     ///< the body threw
+    input,      ///< the job's input can't be used
+    timeout,    ///< the job ran longer than its time-out
+    crash_loop, ///< the engine crashed three times while the job ran
 };
 
 [[nodiscard]] std::string_view to_string(failure value) noexcept;

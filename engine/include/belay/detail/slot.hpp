@@ -41,9 +41,11 @@ enum class job_byte : std::uint8_t {
     stopped,
     abandoned,
     backing_off, ///< failed, and waits for its next attempt; shown as pending
+    lost,        ///< ran when the engine crashed, and its batch was cancelled
+    withheld,    ///< pending, and its cancel is being recorded; shown as pending
 };
 
-inline constexpr std::size_t job_bytes = 10;
+inline constexpr std::size_t job_bytes = 12;
 
 /// Whether a body of the job is being run, as far as anybody is told.
 [[nodiscard]] constexpr bool is_running(job_byte byte) noexcept

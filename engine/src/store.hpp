@@ -1,0 +1,260 @@
+// The narrow interface between the engine and whatever keeps its recorded batches.
+#ifndef BELAY_SRC_STORE_HPP
+#define BELAY_SRC_STORE_HPP
+
+#include <belay/batch.hpp>
+#include <belay/cancel.hpp>
+#include <belay/clock.hpp>
+#include <belay/detail/slot.hpp>
+#include <belay/detail/work.hpp>
+#include <belay/error.hpp>
+#include <belay/job_type.hpp>
+#include <belay/store.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace belay {
+
+/// Who asked for a batch in a way that may be repeated, and with what body.
+struct idempotency {
+    std::string key;
+    std::string digest; ///< of all that the request said
+};
+
+/// How a batch ended.
+struct batch_end {
+    batch_state state{};
+    time_point at;
+    job_counts jobs;
+    std::uint64_t retried = 0;
+    std::vector<error_count> errors;   ///< why its jobs failed
+    std::optional<time_point> expires; ///< when it is to be forgotten
+    bool operator==(batch_end const&) const = default;
+};
+
+/// A batch as a store keeps it, without its inputs and jobs.
+struct stored_batch {
+    std::uint64_t sequence = 0;
+    std::string id;
+    std::string type;
+    std::string name;
+    std::string owner;
+    std::string collection;
+    batch_options options; ///< filled in; without a stop token
+    std::uint64_t total = 0;
+    time_point created_at;
+    std::optional<time_point> started_at;
+    std::optional<cancel_record> cancel; ///< `finished_at` is that of `end`
+    std::optional<batch_end> end;        ///< none while it is open
+};
+
+/// What is kept of the last attempt at one job, or of its end without one.
+struct job_record {
+    std::uint64_t index = 0;
+    /// `succeeded`, `succeeded_late`, `failed`, `not_started`, `stopped`, `abandoned` or `lost`; or
+    /// `backing_off` for a job that is to be tried again, which bears the number of that attempt.
+    detail::job_byte how{};
+    std::uint32_t attempt = 1;
+    std::uint32_t failures = 0;  ///< attempts that failed; what crashed or was shut down is none
+    std::uint32_t crashes = 0;   ///< of the engine, while an attempt ran
+    std::int64_t started = 0;    ///< nanoseconds since the epoch; 0 if it was never begun
+    std::int64_t ended = 0;      ///< likewise
+    float progress = -1;         ///< below 0: never reported
+    belay::failure failure{};    ///< of a job that failed
+    std::string text;            ///< its output, or the message of its failure
+};
+
+/// What can be asked of a store to write. Each is about one batch, and each is whole: it is on disk,
+/// or nothing of it is.
+namespace change {
+
+/// Inputs of a batch that nobody sees yet; in order, without a gap.
+struct inputs {
+    std::uint64_t first;
+    byte_strings page;
+};
+
+/// From here on the batch is there, with all inputs that were given.
+struct created {
+    stored_batch batch;
+    std::optional<belay::idempotency> idempotency;
+};
+
+/// Its first job has been begun.
+struct started {
+    time_point at;
+};
+
+/// The gate is closed; with `end` where that ended the batch. A second one replaces the first: so
+/// escalations are noted.
+struct cancelled {
+    cancel_record cancel;
+    std::optional<batch_end> end;
+};
+
+/// A cancel (and the end with it) that may or may not have been written does not count.
+struct withdrawn {};
+
+/// One job is asked to stop; with `record` where that ended it.
+struct job_cancelled {
+    std::uint64_t index;
+    time_point at;
+    std::optional<job_record> record;
+};
+struct job_withdrawn {
+    std::uint64_t index;
+};
+
+/// Jobs that an earlier process, or a shutdown, left behind: what they are now.
+struct jobs {
+    std::vector<job_record> records;
+};
+
+struct ended {
+    batch_end end;
+};
+
+/// From here on the batch is not there any more.
+struct forgotten {};
+
+} // namespace change
+
+using any_change = std::variant<change::inputs, change::created, change::started,
+                                change::cancelled, change::withdrawn, change::job_cancelled,
+                                change::job_withdrawn, change::jobs, change::ended,
+                                change::forgotten>;
+
+/// What is to happen if a change can't be written.
+enum class persistence : std::uint8_t {
+    once,       ///< the caller is told so
+    until_done, ///< it is tried again until it is written
+};
+
+/// Told which jobs are on disk. Called on the store's thread, not under any lock of the store's.
+class job_listener {
+public:
+    virtual void committed(std::span<job_record const> records) noexcept = 0;
+
+protected:
+    ~job_listener() = default;
+};
+
+/// What a request with an idempotency key made.
+struct idempotent_batch {
+    std::string digest;
+    std::string batch_id;
+    time_point created_at;
+};
+
+/// A page of inputs.
+struct input_page {
+    std::uint64_t first = 0;
+    byte_strings inputs;
+};
+
+/// Keeps recorded batches.
+///
+/// Order: changes of one batch become durable in the order in which they were handed over, also
+/// beside jobs handed over by `record`, save that `cancelled` without an end, `withdrawn`,
+/// `job_cancelled` and `job_withdrawn` overtake what is not about the gate.
+/// Thread safety: full.
+class store {
+public:
+    /// Null: it is durable. Else why not; then it may or may not be found after a crash.
+    using completion = std::function<void(std::exception_ptr)>;
+
+    virtual ~store() = default;
+
+    /// Whether what it acknowledges outlives the process.
+    [[nodiscard]] virtual bool is_durable() const noexcept = 0;
+
+    // Writing.
+
+    /// A new sequence, larger than all before.
+    [[nodiscard]] virtual std::uint64_t next_sequence() = 0;
+
+    /// Writes `what` and calls `done`, if it is set, once: on the store's thread or inside this
+    /// call, under no lock of the store's. Does not throw: what goes wrong is told to `done`.
+    virtual void commit(std::uint64_t sequence, any_change what, persistence how,
+                        completion done) = 0;
+
+    /// Takes over what became of a job; false if `listener` will be told once it is on disk. True
+    /// says that there is nothing to wait for, and `listener` is told nothing. Tried again until it
+    /// is written; jobs of one batch need not end in order. `listener` lives until then.
+    [[nodiscard]] virtual bool record(std::uint64_t sequence, job_record&& record,
+                                      job_listener& listener) = 0;
+
+    /// Whether so much waits to be written that no more should come. Cheap, without a lock.
+    [[nodiscard]] virtual bool is_congested() const noexcept = 0;
+
+    /// Calls `callback` once it is not congested any more; inside this call if it is not.
+    virtual void when_uncongested(std::function<void()> callback) = 0;
+
+    // Reading: only what is durable is seen, and of batches only those that are there. Throws
+    // `error` (`store_failed`).
+
+    [[nodiscard]] virtual std::optional<stored_batch> find(std::string_view id) = 0;
+
+    /// At most `limit` of those whose sequence is below `before`, highest first.
+    [[nodiscard]] virtual std::vector<stored_batch> list(std::uint64_t before,
+                                                         std::size_t limit) = 0;
+
+    /// Those without an end, lowest sequence first.
+    [[nodiscard]] virtual std::vector<stored_batch> open_batches() = 0;
+
+    /// What is kept of jobs whose index is from `first` to below `end`, by index. Jobs that never
+    /// were begun have nothing, unless they were cancelled alone.
+    [[nodiscard]] virtual std::vector<job_record> jobs(std::uint64_t sequence, std::uint64_t first,
+                                                       std::uint64_t end) = 0;
+
+    /// A page of inputs in which that of job `index` is, which exists.
+    [[nodiscard]] virtual input_page inputs(std::uint64_t sequence, std::uint64_t index) = 0;
+
+    /// Jobs of an open batch that were asked to stop alone and have no end.
+    [[nodiscard]] virtual std::vector<std::uint64_t> cancelled_jobs(std::uint64_t sequence) = 0;
+
+    /// What `owner` made under `key` in the last 24 hours before `now`.
+    [[nodiscard]] virtual std::optional<idempotent_batch>
+    find_idempotent(std::string_view owner, std::string_view key, time_point now) = 0;
+
+    /// At most `limit` sequences of ended batches whose `expires` is at or before `now`.
+    [[nodiscard]] virtual std::vector<std::uint64_t> expired(time_point now,
+                                                             std::size_t limit) = 0;
+
+    /// The earliest `expires` of all.
+    [[nodiscard]] virtual std::optional<time_point> next_expiry() = 0;
+
+    // What survives a crash without having been committed.
+
+    /// The states of the jobs of an open batch, all `pending`. Where the store is durable they lie
+    /// in a file, so that a process that ended shows which jobs it had begun. They are given back
+    /// with the last owner. Throws `error` (`store_failed`), std::bad_alloc.
+    [[nodiscard]] virtual detail::state_array states(std::uint64_t sequence,
+                                                     std::uint64_t total) = 0;
+
+    /// Jobs of an open batch that an earlier process had begun, by index: those whose byte was
+    /// neither `pending` nor `withheld`. Some of them may have a record.
+    [[nodiscard]] virtual std::vector<std::uint64_t> begun(std::uint64_t sequence) = 0;
+
+    /// What an earlier process had begun has been dealt with: it is not told again.
+    virtual void recovered() = 0;
+
+    /// Why nothing can be written at the moment; nothing if it can.
+    [[nodiscard]] virtual std::optional<std::string> problem() const = 0;
+};
+
+/// Keeps everything in memory: nothing is durable, nothing has to be waited for.
+[[nodiscard]] std::shared_ptr<store> memory_store();
+
+} // namespace belay
+
+#endif
