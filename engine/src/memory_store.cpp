@@ -1,0 +1,431 @@
+#include "store.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+
+namespace belay {
+
+namespace {
+
+constexpr std::uint64_t page_inputs_max = 1024;
+constexpr std::chrono::hours idempotency_age_max{24};
+
+/// The records of a batch's jobs. A job that nobody began costs an untouched pointer.
+/// Thread safety: full.
+class record_table {
+public:
+    explicit record_table(std::uint64_t total)
+        : total_(total), records_(detail::zeroed_array<std::atomic<job_record*>>(total)),
+          touched_(detail::zeroed_array<std::atomic<bool>>(total / chunk + 1))
+    {
+    }
+    record_table(record_table const&) = delete;
+    record_table& operator=(record_table const&) = delete;
+    ~record_table()
+    {
+        for_touched(0, total_, [](std::atomic<job_record*>& place) { delete place.load(); });
+    }
+
+    /// An end is final: what comes after it is dropped.
+    void put(job_record&& record)
+    {
+        std::uint64_t const index = record.index;
+        if (index >= total_)
+            return;
+        auto fresh = std::make_unique<job_record>(std::move(record));
+        touch(index);
+        job_record* none = nullptr;
+        if (records_[index].compare_exchange_strong(none, fresh.get())) {
+            (void)fresh.release();
+            return;
+        }
+        std::scoped_lock const lock(mutex_of(index));
+        job_record* const old = records_[index].load();
+        if (old != nullptr && old->how != detail::job_byte::backing_off)
+            return;
+        records_[index].store(fresh.release());
+        delete old;
+    }
+
+    void erase_not_started(std::uint64_t index)
+    {
+        if (index >= total_)
+            return;
+        std::scoped_lock const lock(mutex_of(index));
+        job_record* const old = records_[index].load();
+        if (old == nullptr || old->how != detail::job_byte::not_started)
+            return;
+        records_[index].store(nullptr);
+        delete old;
+    }
+
+    [[nodiscard]] bool has_end(std::uint64_t index) const
+    {
+        std::scoped_lock const lock(mutex_of(index));
+        job_record const* const record = records_[index].load();
+        return record != nullptr && record->how != detail::job_byte::backing_off;
+    }
+
+    [[nodiscard]] std::vector<job_record> get(std::uint64_t first, std::uint64_t end) const
+    {
+        std::vector<job_record> result;
+        for_touched(first, std::min(end, total_), [&](std::atomic<job_record*>& place) {
+            std::scoped_lock const lock(mutex_of(static_cast<std::uint64_t>(&place - &records_[0])));
+            if (job_record const* const record = place.load())
+                result.push_back(*record);
+        });
+        return result;
+    }
+
+private:
+    static constexpr std::uint64_t chunk = 4096;
+
+    void touch(std::uint64_t index)
+    {
+        auto& touched = touched_[index / chunk];
+        if (!touched.load(std::memory_order_relaxed))
+            touched.store(true);
+    }
+
+    template <class Action>
+    void for_touched(std::uint64_t first, std::uint64_t end, Action action) const
+    {
+        while (first < end) {
+            std::uint64_t const chunk_end = std::min(end, (first / chunk + 1) * chunk);
+            if (touched_[first / chunk].load())
+                for (std::uint64_t index = first; index != chunk_end; ++index)
+                    action(records_[index]);
+            first = chunk_end;
+        }
+    }
+
+    /// Held to read a record or to replace one; not to put a job's first.
+    std::mutex& mutex_of(std::uint64_t index) const { return mutexes_[index % mutexes_.size()]; }
+
+    std::uint64_t total_;
+    std::unique_ptr<std::atomic<job_record*>[], detail::free_memory> records_;
+    std::unique_ptr<std::atomic<bool>[], detail::free_memory> touched_;
+    mutable std::array<std::mutex, 16> mutexes_;
+};
+
+/// A batch that is there, or the inputs of one that nobody sees yet.
+struct kept_batch {
+    std::map<std::uint64_t, byte_strings> pages; ///< by index of the first input
+    std::uint64_t inputs = 0;
+    std::optional<stored_batch> about; ///< from its creation on
+    std::unique_ptr<record_table> records;
+    std::set<std::uint64_t> cancelled_jobs;
+};
+
+class memory_store final : public store {
+public:
+    [[nodiscard]] bool is_durable() const noexcept override { return false; }
+
+    [[nodiscard]] std::uint64_t next_sequence() override { return ++last_sequence_; }
+
+    void commit(std::uint64_t sequence, any_change what, persistence,
+                completion done) override
+    {
+        std::exception_ptr problem;
+        std::shared_ptr<kept_batch> gone; // destroyed after the lock
+        try {
+            std::scoped_lock const lock(mutex_);
+            std::visit([&](auto& change) { apply(sequence, change, gone); }, what);
+        } catch (...) {
+            problem = std::current_exception();
+        }
+        if (done)
+            done(problem);
+    }
+
+    [[nodiscard]] bool record(std::uint64_t sequence, job_record&& record, job_listener&) override
+    {
+        if (auto const batch = created(sequence))
+            batch->records->put(std::move(record));
+        return true;
+    }
+
+    [[nodiscard]] bool is_congested() const noexcept override { return false; }
+    void when_uncongested(std::function<void()> callback) override { callback(); }
+
+    [[nodiscard]] std::optional<stored_batch> find(std::string_view id) override
+    {
+        std::shared_lock const lock(mutex_);
+        auto const found = ids_.find(std::string(id));
+        if (found == ids_.end())
+            return std::nullopt;
+        return batches_.at(found->second)->about;
+    }
+
+    [[nodiscard]] std::vector<stored_batch> list(std::uint64_t before, std::size_t limit) override
+    {
+        std::shared_lock const lock(mutex_);
+        std::vector<stored_batch> result;
+        for (auto next = batches_.lower_bound(before);
+             next != batches_.begin() && result.size() < limit;)
+            if (auto const& about = (--next)->second->about)
+                result.push_back(*about);
+        return result;
+    }
+
+    [[nodiscard]] std::vector<stored_batch> open_batches() override
+    {
+        std::shared_lock const lock(mutex_);
+        std::vector<stored_batch> result;
+        for (auto const& [sequence, batch] : batches_)
+            if (batch->about && !batch->about->end)
+                result.push_back(*batch->about);
+        return result;
+    }
+
+    [[nodiscard]] std::vector<job_record> jobs(std::uint64_t sequence, std::uint64_t first,
+                                               std::uint64_t end) override
+    {
+        auto const batch = created(sequence);
+        return batch ? batch->records->get(first, end) : std::vector<job_record>();
+    }
+
+    [[nodiscard]] input_page inputs(std::uint64_t sequence, std::uint64_t index) override
+    {
+        auto const batch = created(sequence); // whose pages don't change any more
+        if (!batch || index >= batch->inputs)
+            throw error(errc::store_failed, "batch " + std::to_string(sequence) +
+                                                " has no input " + std::to_string(index));
+        auto const& [first, page] = *std::prev(batch->pages.upper_bound(index));
+        std::uint64_t const begin = (index - first) / page_inputs_max * page_inputs_max;
+        input_page result{.first = first + begin, .inputs = {}};
+        for (std::uint64_t i = begin; i != std::min(page.size(), begin + page_inputs_max); ++i)
+            result.inputs.push_back(page[i]);
+        return result;
+    }
+
+    [[nodiscard]] std::vector<std::uint64_t> cancelled_jobs(std::uint64_t sequence) override
+    {
+        std::shared_lock const lock(mutex_);
+        std::vector<std::uint64_t> result;
+        if (auto const found = batches_.find(sequence);
+            found != batches_.end() && found->second->about)
+            std::ranges::copy_if(
+                found->second->cancelled_jobs, std::back_inserter(result),
+                [&](std::uint64_t index) { return !found->second->records->has_end(index); });
+        return result;
+    }
+
+    [[nodiscard]] std::optional<idempotent_batch>
+    find_idempotent(std::string_view owner, std::string_view key, time_point now) override
+    {
+        std::shared_lock const lock(mutex_);
+        auto const found = idempotent_.find(request(owner, key));
+        if (found == idempotent_.end() || found->second.created_at <= now - idempotency_age_max)
+            return std::nullopt;
+        return found->second;
+    }
+
+    [[nodiscard]] std::vector<std::uint64_t> expired(time_point now, std::size_t limit) override
+    {
+        std::shared_lock const lock(mutex_);
+        std::vector<std::uint64_t> result;
+        for (auto const& [at, sequence] : expiries_) {
+            if (at > now || result.size() == limit)
+                break;
+            result.push_back(sequence);
+        }
+        return result;
+    }
+
+    [[nodiscard]] std::optional<time_point> next_expiry() override
+    {
+        std::shared_lock const lock(mutex_);
+        return expiries_.empty() ? std::nullopt : std::optional(expiries_.begin()->first);
+    }
+
+    [[nodiscard]] detail::state_array states(std::uint64_t, std::uint64_t total) override
+    {
+        return detail::zeroed_array<std::atomic<detail::job_byte>>(total);
+    }
+    [[nodiscard]] std::vector<std::uint64_t> begun(std::uint64_t) override { return {}; }
+    void recovered() override {}
+    [[nodiscard]] std::optional<std::string> problem() const override { return std::nullopt; }
+
+private:
+    using request = std::pair<std::string, std::string>;
+    using batch_pointer = std::shared_ptr<kept_batch>;
+
+    /// Null if it isn't there.
+    [[nodiscard]] batch_pointer created(std::uint64_t sequence) const
+    {
+        std::shared_lock const lock(mutex_);
+        auto const found = batches_.find(sequence);
+        return found != batches_.end() && found->second->about ? found->second : nullptr;
+    }
+
+    // All that follow are called with the lock held.
+
+    kept_batch& existing(std::uint64_t sequence)
+    {
+        auto const found = batches_.find(sequence);
+        if (found == batches_.end() || !found->second->about)
+            throw error(errc::store_failed,
+                        "there is no batch with sequence " + std::to_string(sequence));
+        return *found->second;
+    }
+
+    kept_batch& draft(std::uint64_t sequence)
+    {
+        auto& batch = batches_[sequence];
+        if (!batch)
+            batch = std::make_shared<kept_batch>();
+        if (batch->about)
+            throw error(errc::store_failed,
+                        "batch " + std::to_string(sequence) + " has been created already");
+        return *batch;
+    }
+
+    void apply(std::uint64_t sequence, change::inputs& change, batch_pointer&)
+    {
+        kept_batch& batch = draft(sequence);
+        if (change.first != batch.inputs)
+            throw error(errc::store_failed,
+                        "inputs from " + std::to_string(change.first) + " were given, not from " +
+                            std::to_string(batch.inputs));
+        if (change.page.empty())
+            return;
+        batch.inputs += change.page.size();
+        batch.pages.emplace(change.first, std::move(change.page));
+    }
+
+    void apply(std::uint64_t sequence, change::created& change, batch_pointer&)
+    {
+        kept_batch& batch = draft(sequence);
+        if (batch.inputs != change.batch.total || ids_.contains(change.batch.id))
+            throw error(errc::store_failed, "batch " + change.batch.id + " has " +
+                                                std::to_string(batch.inputs) + " inputs for " +
+                                                std::to_string(change.batch.total) +
+                                                " jobs, or is there already");
+        batch.records = std::make_unique<record_table>(change.batch.total);
+        ids_.emplace(change.batch.id, sequence);
+        if (change.idempotency)
+            remember(change.batch, std::move(*change.idempotency));
+        change.batch.sequence = sequence;
+        change.batch.options.stop_token = {};
+        batch.about = std::move(change.batch);
+        end(batch, std::exchange(batch.about->end, std::nullopt));
+    }
+
+    void remember(stored_batch const& batch, idempotency&& what)
+    {
+        while (!requests_.empty() &&
+               requests_.front().first <= batch.created_at - idempotency_age_max) {
+            auto const found = idempotent_.find(requests_.front().second);
+            if (found != idempotent_.end() && found->second.created_at == requests_.front().first)
+                idempotent_.erase(found);
+            requests_.pop_front();
+        }
+        request key(batch.owner, std::move(what.key));
+        requests_.emplace_back(batch.created_at, key);
+        idempotent_[std::move(key)] = {std::move(what.digest), batch.id, batch.created_at};
+    }
+
+    void apply(std::uint64_t sequence, change::started& change, batch_pointer&)
+    {
+        existing(sequence).about->started_at = change.at;
+    }
+
+    void apply(std::uint64_t sequence, change::cancelled& change, batch_pointer&)
+    {
+        kept_batch& batch = existing(sequence);
+        batch.about->cancel = std::move(change.cancel);
+        end(batch, std::move(change.end));
+    }
+
+    void apply(std::uint64_t sequence, change::withdrawn&, batch_pointer&)
+    {
+        kept_batch& batch = existing(sequence);
+        batch.about->cancel.reset();
+        if (batch.about->end && batch.about->end->expires)
+            expiries_.erase({*batch.about->end->expires, sequence});
+        batch.about->end.reset();
+    }
+
+    void apply(std::uint64_t sequence, change::job_cancelled& change, batch_pointer&)
+    {
+        kept_batch& batch = existing(sequence);
+        batch.cancelled_jobs.insert(change.index);
+        if (change.record)
+            batch.records->put(std::move(*change.record));
+    }
+
+    void apply(std::uint64_t sequence, change::job_withdrawn& change, batch_pointer&)
+    {
+        kept_batch& batch = existing(sequence);
+        batch.cancelled_jobs.erase(change.index);
+        batch.records->erase_not_started(change.index);
+    }
+
+    void apply(std::uint64_t sequence, change::jobs& change, batch_pointer&)
+    {
+        kept_batch& batch = existing(sequence);
+        for (auto& record : change.records)
+            batch.records->put(std::move(record));
+    }
+
+    void apply(std::uint64_t sequence, change::ended& change, batch_pointer&)
+    {
+        end(existing(sequence), std::move(change.end));
+    }
+
+    void apply(std::uint64_t sequence, change::forgotten&, batch_pointer& gone)
+    {
+        auto const found = batches_.find(sequence);
+        if (found == batches_.end())
+            return;
+        gone = std::move(found->second);
+        batches_.erase(found);
+        if (!gone->about)
+            return;
+        ids_.erase(gone->about->id);
+        if (gone->about->end && gone->about->end->expires)
+            expiries_.erase({*gone->about->end->expires, sequence});
+    }
+
+    void end(kept_batch& batch, std::optional<batch_end>&& end)
+    {
+        if (!end)
+            return;
+        batch.about->end = std::move(end);
+        batch.cancelled_jobs.clear();
+        if (batch.about->cancel)
+            batch.about->cancel->finished_at = batch.about->end->at;
+        if (batch.about->end->expires)
+            expiries_.emplace(*batch.about->end->expires, batch.about->sequence);
+    }
+
+    std::atomic<std::uint64_t> last_sequence_{0};
+
+    mutable std::shared_mutex mutex_; ///< guards what follows, but for the record tables
+    std::map<std::uint64_t, batch_pointer> batches_; ///< by sequence, drafts among them
+    std::unordered_map<std::string, std::uint64_t> ids_;
+    std::set<std::pair<time_point, std::uint64_t>> expiries_;
+    std::map<request, idempotent_batch> idempotent_;
+    std::deque<std::pair<time_point, request>> requests_; ///< in the order of creation
+};
+
+} // namespace
+
+std::shared_ptr<store> memory_store()
+{
+    return std::make_shared<class memory_store>();
+}
+
+} // namespace belay
