@@ -1,0 +1,83 @@
+// A file by its descriptor, and the errors that go with it.
+#ifndef BELAY_SRC_FILE_HPP
+#define BELAY_SRC_FILE_HPP
+
+#include <belay/error.hpp>
+
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace belay {
+
+/// Closes it.
+class file {
+public:
+    file() = default;
+    /// Mode 0600 if it makes one. On failure it is not open, and errno says why.
+    file(std::filesystem::path const& path, int flags)
+        : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0600))
+    {
+    }
+    file(file&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+    file& operator=(file&& other) noexcept
+    {
+        std::swap(descriptor_, other.descriptor_);
+        return *this;
+    }
+    ~file()
+    {
+        if (descriptor_ >= 0)
+            ::close(descriptor_);
+    }
+
+    [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
+    [[nodiscard]] int get() const noexcept { return descriptor_; }
+
+    /// 0 if that can't be found out.
+    [[nodiscard]] std::uint64_t size() const noexcept
+    {
+        struct stat about {};
+        return ::fstat(descriptor_, &about) == 0 ? static_cast<std::uint64_t>(about.st_size) : 0;
+    }
+
+    /// Whether all of the bytes could be read.
+    [[nodiscard]] bool read(std::uint64_t offset, void* to, std::size_t bytes) const noexcept
+    {
+        auto* place = static_cast<char*>(to);
+        while (bytes != 0) {
+            ssize_t const got = ::pread(descriptor_, place, bytes, static_cast<off_t>(offset));
+            if (got < 0 && errno == EINTR)
+                continue;
+            if (got <= 0)
+                return false;
+            place += got;
+            offset += static_cast<std::uint64_t>(got);
+            bytes -= static_cast<std::size_t>(got);
+        }
+        return true;
+    }
+
+private:
+    int descriptor_ = -1;
+};
+
+/// `error` with "PATH WHAT: the reason that `number` stands for".
+[[nodiscard]] inline error file_error(errc code, std::filesystem::path const& path,
+                                      std::string_view what, int number)
+{
+    return error(code, path.string() + " " + std::string(what) + ": " +
+                           std::system_category().message(number));
+}
+
+} // namespace belay
+
+#endif

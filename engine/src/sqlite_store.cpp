@@ -1,0 +1,194 @@
+#include "sqlite_store.hpp"
+
+#include "directory_lock.hpp"
+#include "disk_reserve.hpp"
+#include "sqlite_reader.hpp"
+#include "sqlite_schema.hpp"
+#include "sqlite_writer.hpp"
+#include "state_map.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <system_error>
+#include <utility>
+
+namespace belay {
+
+namespace {
+
+/// Makes it if it is not there.
+std::filesystem::path prepared(std::filesystem::path const& directory)
+{
+    std::error_code problem;
+    auto const path = std::filesystem::absolute(directory, problem);
+    if (std::filesystem::is_directory(path, problem))
+        return path;
+    if (std::filesystem::exists(path, problem))
+        throw error(errc::store_unusable, path.string() + " is a file, not a directory");
+    if (path.has_parent_path())
+        std::filesystem::create_directories(path.parent_path(), problem);
+    if (problem || (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST))
+        throw file_error(errc::store_unusable, path, "can't be made",
+                         problem ? problem.value() : errno);
+    return path;
+}
+
+/// A place where a database is that can be used.
+sqlite_schema::place prepared(sqlite_schema::place place)
+{
+    std::error_code problem;
+    if (std::filesystem::exists(place.path, problem)) {
+        sqlite_schema::check(place);
+        return place;
+    }
+    if (std::filesystem::exists(place.path.string() + "-wal", problem))
+        throw error(errc::store_unusable, place.path.string() + " is missing, but its log " +
+                                              place.path.string() + "-wal is there");
+    sqlite_schema::create(place);
+    return place;
+}
+
+/// Undoes the lock's file if the directory can't be used.
+sqlite_schema::place prepared(sqlite_schema::place place, directory_lock& lock)
+{
+    try {
+        return prepared(std::move(place));
+    } catch (...) {
+        lock.undo();
+        throw;
+    }
+}
+
+class sqlite_store final : public store {
+public:
+    sqlite_store(std::filesystem::path const& directory, store_options const& options,
+                 std::string const& vfs_name)
+        : directory_(prepared(directory)),
+          lock_(directory_ / "belay.states"),
+          place_(prepared({directory_ / "belay.db", vfs_name}, lock_)),
+          earlier_(directory_),
+          states_(directory_, earlier_.next_generation()),
+          writer_(place_, options.waiting_bytes_max,
+                  disk_reserve(directory_ / "belay.reserve", options.reserve_bytes)),
+          readers_(place_),
+          last_sequence_(std::max(writer_.last_sequence(), earlier_.highest_sequence()))
+    {
+    }
+
+    [[nodiscard]] bool is_durable() const noexcept override { return true; }
+
+    [[nodiscard]] std::uint64_t next_sequence() override { return ++last_sequence_; }
+
+    void commit(std::uint64_t sequence, any_change what, persistence how, completion done) override
+    {
+        // A copy of `done` outlives a push that fails.
+        try {
+            writer_.queue().push({sequence, std::move(what), how, done});
+        } catch (...) {
+            if (done)
+                done(std::current_exception());
+        }
+    }
+
+    [[nodiscard]] bool record(std::uint64_t sequence, job_record&& record,
+                              job_listener& listener) override
+    {
+        writer_.queue().push(sequence, std::move(record), listener);
+        return false;
+    }
+
+    [[nodiscard]] bool is_congested() const noexcept override
+    {
+        return writer_.queue().is_congested();
+    }
+    void when_uncongested(std::function<void()> callback) override
+    {
+        writer_.queue().when_uncongested(std::move(callback));
+    }
+
+    [[nodiscard]] std::optional<stored_batch> find(std::string_view id) override
+    {
+        return readers_.with([&](sqlite_reader& reader) { return reader.find(id); });
+    }
+    [[nodiscard]] std::vector<stored_batch> list(std::uint64_t before, std::size_t limit) override
+    {
+        return readers_.with([&](sqlite_reader& reader) { return reader.list(before, limit); });
+    }
+    [[nodiscard]] std::vector<stored_batch> open_batches() override
+    {
+        return readers_.with([](sqlite_reader& reader) { return reader.open_batches(); });
+    }
+    [[nodiscard]] std::vector<job_record> jobs(std::uint64_t sequence, std::uint64_t first,
+                                               std::uint64_t end) override
+    {
+        return readers_.with(
+            [&](sqlite_reader& reader) { return reader.jobs(sequence, first, end); });
+    }
+    [[nodiscard]] input_page inputs(std::uint64_t sequence, std::uint64_t index) override
+    {
+        return readers_.with([&](sqlite_reader& reader) { return reader.inputs(sequence, index); });
+    }
+    [[nodiscard]] std::vector<std::uint64_t> cancelled_jobs(std::uint64_t sequence) override
+    {
+        return readers_.with(
+            [&](sqlite_reader& reader) { return reader.cancelled_jobs(sequence); });
+    }
+    [[nodiscard]] std::optional<idempotent_batch>
+    find_idempotent(std::string_view owner, std::string_view key, time_point now) override
+    {
+        return readers_.with(
+            [&](sqlite_reader& reader) { return reader.find_idempotent(owner, key, now); });
+    }
+    [[nodiscard]] std::vector<std::uint64_t> expired(time_point now, std::size_t limit) override
+    {
+        return readers_.with([&](sqlite_reader& reader) { return reader.expired(now, limit); });
+    }
+    [[nodiscard]] std::optional<time_point> next_expiry() override
+    {
+        return readers_.with([](sqlite_reader& reader) { return reader.next_expiry(); });
+    }
+
+    [[nodiscard]] detail::state_array states(std::uint64_t sequence, std::uint64_t total) override
+    {
+        return states_.make(sequence, total);
+    }
+    [[nodiscard]] std::vector<begun_job> begun(std::uint64_t sequence) override
+    {
+        std::scoped_lock const lock(earlier_mutex_);
+        return earlier_.begun(sequence);
+    }
+    void recovered() override
+    {
+        std::scoped_lock const lock(earlier_mutex_);
+        earlier_.clear();
+    }
+
+    [[nodiscard]] std::optional<std::string> problem() const override { return writer_.problem(); }
+
+private:
+    std::filesystem::path const directory_;
+    directory_lock lock_;
+    sqlite_schema::place const place_;
+    std::mutex earlier_mutex_;
+    earlier_states earlier_; ///< guarded by `earlier_mutex_`
+    state_map states_;
+    // The writer's connection is the last to close, and so the one that tidies up the log.
+    sqlite_writer writer_;
+    sqlite_readers readers_;
+    std::atomic<std::uint64_t> last_sequence_;
+};
+
+} // namespace
+
+std::shared_ptr<store> open_sqlite_store(std::filesystem::path const& directory,
+                                         store_options const& options, std::string const& vfs_name)
+{
+    return std::make_shared<sqlite_store>(directory, options, vfs_name);
+}
+
+std::shared_ptr<store> open_store(std::filesystem::path const& directory, store_options options)
+{
+    return open_sqlite_store(directory, options, {});
+}
+
+} // namespace belay

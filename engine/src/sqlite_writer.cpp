@@ -1,0 +1,439 @@
+#include "sqlite_writer.hpp"
+
+#include "sqlite_statement.hpp"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <span>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+namespace belay {
+
+namespace {
+
+constexpr std::size_t group_records_max = 4096;
+constexpr std::uint64_t group_bytes_max = 1024 * 1024;
+constexpr std::chrono::milliseconds retry_interval{100};
+
+template <class... Kinds>
+bool is_any_of(queued_change const& change) noexcept
+{
+    return (std::holds_alternative<Kinds>(change.what) || ...);
+}
+
+/// About how many bytes it writes.
+std::uint64_t bytes_of(queued_change const& change)
+{
+    std::uint64_t bytes = 500;
+    if (auto const* const inputs = std::get_if<change::inputs>(&change.what))
+        for (std::uint64_t index = 0; index != inputs->page.size(); ++index)
+            bytes += inputs->page[index].size();
+    if (auto const* const jobs = std::get_if<change::jobs>(&change.what))
+        for (auto const& record : jobs->records)
+            bytes += waiting_bytes(record);
+    return bytes;
+}
+
+/// Whether the change would fail on any disk.
+bool is_its_own_fault(std::exception_ptr const& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (SQLite::Exception const& problem) {
+        int const code = problem.getErrorCode();
+        return code == SQLITE_CONSTRAINT || code == SQLITE_TOOBIG || code == SQLITE_MISMATCH ||
+               code == SQLITE_RANGE;
+    } catch (error const&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
+/// Changes that write a row or two.
+bool is_light(queued_change const& change) noexcept
+{
+    return is_any_of<change::started, change::cancelled, change::ended>(change);
+}
+
+} // namespace
+
+sqlite_writer::sqlite_writer(sqlite_schema::place const& place, std::uint64_t waiting_bytes_max,
+                             disk_reserve reserve)
+try : path_(place.path.string()), database_(path_, SQLite::OPEN_READWRITE, 1000, place.vfs),
+    reserve_(std::move(reserve)), queue_(waiting_bytes_max) {
+    prepare();
+    thread_ = std::thread([this] { run(); });
+} catch (SQLite::Exception const& problem) {
+    throw error(errc::store_unusable, place.path.string() + " can't be written: " + problem.what());
+}
+
+void sqlite_writer::prepare()
+{
+    database_.exec("PRAGMA synchronous = FULL");
+    database_.exec("PRAGMA cache_size = -8192");
+    database_.exec("PRAGMA secure_delete = FAST");
+    database_.exec("PRAGMA journal_size_limit = 67108864");
+    sqlite_schema::migrate(database_);
+    SQLite::Transaction transaction(database_);
+    database_.exec("INSERT OR IGNORE INTO garbage SELECT batch FROM draft; DELETE FROM draft");
+    transaction.commit();
+    last_sequence_ = static_cast<std::uint64_t>(
+        database_.execAndGet("SELECT last_sequence FROM store").getInt64());
+    changes_.emplace(database_);
+}
+
+sqlite_writer::~sqlite_writer()
+{
+    queue_.stop();
+    thread_.join();
+}
+
+std::optional<std::string> sqlite_writer::problem() const
+{
+    std::scoped_lock const lock(mutex_);
+    return problem_;
+}
+
+void sqlite_writer::run() noexcept
+{
+    for (;;) {
+        if (failing_)
+            queue_.wait_after_failure(retry_interval);
+        else if (!has_work() && !has_garbage_)
+            queue_.wait();
+        bool const stopped = queue_.is_stopped();
+        take();
+        if (has_work() || failing_)
+            write_some();
+        else if (stopped)
+            return;
+        else
+            look_after_garbage();
+        if (stopped && failing_) {
+            refuse_all();
+            return;
+        }
+    }
+}
+
+void sqlite_writer::take()
+{
+    queue_.take_urgent(urgent_);
+    if (backlog_.empty()) {
+        queue_.take(backlog_);
+    } else if (failing_) { // who has to be told may be among what came since
+        backlog more;
+        queue_.take(more);
+        backlog_.append(more);
+    }
+}
+
+void sqlite_writer::write_some()
+{
+    // On a full disk, what was given up is for what is essential.
+    if (!(failing_ && reserve_.is_short()) && write_group())
+        return;
+    write_essentials();
+    refuse_once();
+}
+
+bool sqlite_writer::write_group()
+{
+    for (;;) {
+        group const end = choose_group();
+        bool const written = attempt([&] {
+            if (failing_ && urgent_.empty())
+                changes_->probe();
+            apply_urgent();
+            apply_group(end);
+        });
+        if (written) {
+            note_success();
+            tell_urgent();
+            tell_group(end);
+            return true;
+        }
+        if (culprit_ == nullptr)
+            return false;
+        refuse(*culprit_);
+    }
+}
+
+void sqlite_writer::write_essentials()
+{
+    auto const failure = failure_;
+    bool written = false;
+    while (!urgent_.empty() && !(written = attempt([&] { apply_urgent(); })) && culprit_ != nullptr)
+        refuse(*culprit_);
+    if (written)
+        tell_urgent();
+    auto const light = light_changes();
+    if (!light.empty() && attempt([&] {
+            for (auto* const change : light)
+                apply(*change);
+        }))
+        for (auto* const change : light)
+            finish(*change, nullptr);
+    else if (culprit_ != nullptr)
+        refuse(*culprit_);
+    failure_ = failure;
+}
+
+/// Those before which nothing of the same batch waits.
+std::vector<queued_change*> sqlite_writer::light_changes()
+{
+    std::vector<queued_change*> light;
+    std::unordered_set<std::uint64_t> waiting;
+    walk(
+        {backlog_.changes.size(), backlog_.records.size()},
+        [&](queued_change& change) {
+            if (is_light(change) && !waiting.contains(change.sequence))
+                light.push_back(&change);
+            else
+                waiting.insert(change.sequence);
+        },
+        [&](std::size_t begin, std::size_t end) {
+            for (; begin != end; ++begin)
+                waiting.insert(backlog_.targets[begin].sequence);
+        });
+    return light;
+}
+
+sqlite_writer::group sqlite_writer::choose_group() const
+{
+    group end{next_change_, next_record_};
+    std::uint64_t bytes = 0;
+    while (bytes < group_bytes_max && end.record - next_record_ < group_records_max) {
+        if (end.change != backlog_.changes.size() &&
+            backlog_.changes[end.change].place <= end.record)
+            bytes += bytes_of(backlog_.changes[end.change++]);
+        else if (end.record != backlog_.records.size())
+            bytes += waiting_bytes(backlog_.records[end.record++]);
+        else
+            break;
+    }
+    return end;
+}
+
+/// Visits what is unfinished up to `end`, in order: changes one by one, records by ranges.
+template <class OnChange, class OnRecords>
+void sqlite_writer::walk(group end, OnChange on_change, OnRecords on_records)
+{
+    std::size_t change = next_change_;
+    std::size_t record = next_record_;
+    while (change != end.change || record != end.record) {
+        if (change != end.change && backlog_.changes[change].place <= record) {
+            if (!backlog_.changes[change].is_finished)
+                on_change(backlog_.changes[change]);
+            ++change;
+            continue;
+        }
+        std::size_t const stop = change == end.change
+                                     ? end.record
+                                     : std::min(end.record, backlog_.changes[change].place);
+        on_records(record, stop);
+        record = stop;
+    }
+}
+
+void sqlite_writer::apply_urgent()
+{
+    for (auto& change : urgent_)
+        if (!change.is_finished)
+            apply(change);
+}
+
+void sqlite_writer::apply(queued_change& change)
+{
+    culprit_ = &change;
+    if (is_any_of<change::inputs, change::created>(change) &&
+        refused_drafts_.contains(change.sequence))
+        throw error(errc::store_failed, "some of the inputs could not be written");
+    changes_->apply(change.sequence, change.what);
+    culprit_ = nullptr;
+}
+
+void sqlite_writer::apply_group(group end)
+{
+    walk(
+        end, [&](queued_change& change) { apply(change); },
+        [&](std::size_t begin, std::size_t stop) {
+            for (; begin != stop; ++begin)
+                changes_->apply(backlog_.targets[begin].sequence, backlog_.records[begin]);
+        });
+}
+
+bool sqlite_writer::attempt(std::function<void()> const& apply)
+{
+    culprit_ = nullptr;
+    try {
+        database_.exec("BEGIN IMMEDIATE");
+        apply();
+        database_.exec("COMMIT");
+        return true;
+    } catch (...) {
+        failure_ = std::current_exception();
+        if (!is_its_own_fault(failure_))
+            culprit_ = nullptr;
+        if (culprit_ == nullptr)
+            note_failure();
+        roll_back();
+        return false;
+    }
+}
+
+void sqlite_writer::roll_back() noexcept
+{
+    if (::sqlite3_get_autocommit(database_.getHandle()) == 0)
+        (void)database_.tryExec("ROLLBACK");
+}
+
+/// Turns `failure_` into what callers are told.
+void sqlite_writer::note_failure() noexcept
+{
+    int const number = ::sqlite3_system_errno(database_.getHandle());
+    std::string message = path_ + " can't be written: ";
+    bool is_full = false;
+    try {
+        std::rethrow_exception(failure_);
+    } catch (SQLite::Exception const& problem) {
+        int const code = problem.getErrorCode();
+        is_full =
+            code == SQLITE_FULL || (code == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT));
+        message += problem.what();
+    } catch (std::exception const& problem) {
+        message += problem.what();
+    }
+    if (is_full) {
+        message = "the disk is full: " + path_;
+        reserve_.give_up();
+    }
+    failing_ = true;
+    failure_ = std::make_exception_ptr(error(errc::store_failed, message));
+    std::scoped_lock const lock(mutex_);
+    problem_ = std::move(message);
+}
+
+void sqlite_writer::note_success()
+{
+    reserve_.restore();
+    if (!std::exchange(failing_, false))
+        return;
+    std::scoped_lock const lock(mutex_);
+    problem_.reset();
+}
+
+void sqlite_writer::tell_urgent()
+{
+    for (auto& change : std::exchange(urgent_, {}))
+        finish(change, nullptr);
+}
+
+void sqlite_writer::tell_group(group end)
+{
+    std::uint64_t bytes = 0;
+    walk(
+        end, [&](queued_change& change) { finish(change, nullptr); },
+        [&](std::size_t begin, std::size_t stop) {
+            tell_listeners(begin, stop);
+            for (; begin != stop; ++begin) {
+                bytes += waiting_bytes(backlog_.records[begin]);
+                std::string().swap(backlog_.records[begin].text);
+            }
+        });
+    next_change_ = end.change;
+    next_record_ = end.record;
+    if (next_change_ == backlog_.changes.size() && next_record_ == backlog_.records.size()) {
+        backlog_.clear();
+        next_change_ = 0;
+        next_record_ = 0;
+    }
+    if (bytes != 0)
+        queue_.written(bytes);
+}
+
+void sqlite_writer::tell_listeners(std::size_t begin, std::size_t end)
+{
+    while (begin != end) {
+        auto* const listener = backlog_.targets[begin].listener;
+        std::size_t stop = begin + 1;
+        while (stop != end && backlog_.targets[stop].listener == listener)
+            ++stop;
+        listener->committed(std::span(&backlog_.records[begin], stop - begin));
+        begin = stop;
+    }
+}
+
+void sqlite_writer::finish(queued_change& change, std::exception_ptr problem) noexcept
+{
+    if (std::exchange(change.is_finished, true))
+        return;
+    queue_.finished(change);
+    bool const is_draft = is_any_of<change::inputs, change::created>(change);
+    bool const is_over = is_any_of<change::created, change::forgotten>(change);
+    if (problem && is_draft) {
+        refused_drafts_.insert(change.sequence);
+        abandoned_drafts_.push_back(change.sequence);
+        has_garbage_ = true;
+    }
+    if (is_over)
+        refused_drafts_.erase(change.sequence);
+    if (is_any_of<change::forgotten>(change))
+        has_garbage_ = true;
+    change.what = change::withdrawn{}; // what it held is not needed any more
+    if (auto const done = std::exchange(change.done, nullptr))
+        done(std::move(problem));
+}
+
+/// Tells one that failed, and would again.
+void sqlite_writer::refuse(queued_change& change)
+{
+    finish(change, failure_);
+    std::erase_if(urgent_, &queued_change::is_finished);
+}
+
+void sqlite_writer::refuse_once()
+{
+    auto const is_once = [](queued_change const& change) {
+        return change.how == persistence::once && !change.is_finished;
+    };
+    for (auto& change : urgent_)
+        if (is_once(change))
+            finish(change, failure_);
+    std::erase_if(urgent_, &queued_change::is_finished);
+    for (std::size_t place = next_change_; place != backlog_.changes.size(); ++place)
+        if (is_once(backlog_.changes[place]))
+            finish(backlog_.changes[place], failure_);
+}
+
+/// When the store is closed and what waits can't be written.
+void sqlite_writer::refuse_all()
+{
+    for (auto& change : urgent_)
+        finish(change, failure_);
+    for (auto& change : backlog_.changes)
+        finish(change, failure_);
+}
+
+void sqlite_writer::look_after_garbage()
+{
+    bool more = false;
+    bool const written = attempt([&] {
+        for (auto const sequence : abandoned_drafts_)
+            changes_->abandon_draft(sequence);
+        more = changes_->collect_garbage();
+    });
+    if (!written)
+        return;
+    abandoned_drafts_.clear();
+    has_garbage_ = more;
+}
+
+} // namespace belay

@@ -1,0 +1,111 @@
+// The one thread that writes belay.db.
+#ifndef BELAY_SRC_SQLITE_WRITER_HPP
+#define BELAY_SRC_SQLITE_WRITER_HPP
+
+#include "disk_reserve.hpp"
+#include "sqlite_changes.hpp"
+#include "sqlite_schema.hpp"
+#include "write_queue.hpp"
+
+#include <SQLiteCpp/Database.h>
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+namespace belay {
+
+/// Writes what comes in groups, a transaction each: while one is being synced the next gathers.
+///
+/// If a group fails, what is urgent is tried alone, and then the small changes before which nothing
+/// of their batch waits. Who wanted to be told is told; the rest is tried again.
+/// Thread safety: full, but for what is marked as the thread's.
+class sqlite_writer {
+public:
+    /// Opens a database that was checked, and brings it to the newest version. Throws `error`
+    /// (`store_unusable`).
+    sqlite_writer(sqlite_schema::place const& place, std::uint64_t waiting_bytes_max,
+                  disk_reserve reserve);
+    /// Writes what still waits. If that fails those who wait for changes are told so.
+    ~sqlite_writer();
+    sqlite_writer(sqlite_writer const&) = delete;
+    sqlite_writer& operator=(sqlite_writer const&) = delete;
+
+    /// The highest that was used when it was opened.
+    [[nodiscard]] std::uint64_t last_sequence() const noexcept { return last_sequence_; }
+
+    [[nodiscard]] write_queue& queue() noexcept { return queue_; }
+    [[nodiscard]] write_queue const& queue() const noexcept { return queue_; }
+    [[nodiscard]] std::optional<std::string> problem() const;
+
+private:
+    /// Where a group ends in the backlog.
+    struct group {
+        std::size_t change;
+        std::size_t record;
+    };
+
+    void prepare();
+
+    // The thread's.
+    void run() noexcept;
+    void take();
+    [[nodiscard]] bool has_work() const noexcept { return !urgent_.empty() || !backlog_.empty(); }
+    void write_some();
+    [[nodiscard]] bool write_group();
+    void write_essentials();
+    [[nodiscard]] group choose_group() const;
+    void apply_urgent();
+    void apply(queued_change& change);
+    void apply_group(group end);
+    template <class OnChange, class OnRecords>
+    void walk(group end, OnChange on_change, OnRecords on_records);
+    [[nodiscard]] std::vector<queued_change*> light_changes();
+    [[nodiscard]] bool attempt(std::function<void()> const& apply);
+    void roll_back() noexcept;
+    void note_failure() noexcept;
+    void note_success();
+
+    void tell_urgent();
+    void tell_group(group end);
+    void tell_listeners(std::size_t begin, std::size_t end);
+    void finish(queued_change& change, std::exception_ptr problem) noexcept;
+    void refuse(queued_change& change);
+    void refuse_once();
+    void refuse_all();
+    void look_after_garbage();
+
+    std::string path_;
+    SQLite::Database database_;
+    std::optional<sqlite_changes> changes_;
+    disk_reserve reserve_;
+    write_queue queue_;
+    std::uint64_t last_sequence_ = 0;
+
+    mutable std::mutex mutex_;
+    std::optional<std::string> problem_; ///< guarded by `mutex_`
+
+    // The thread's.
+    std::vector<queued_change> urgent_;
+    backlog backlog_;
+    std::size_t next_change_ = 0; ///< what was written of the backlog ends here
+    std::size_t next_record_ = 0;
+    bool failing_ = false;
+    bool has_garbage_ = true;
+    queued_change* culprit_ = nullptr; ///< whose writing failed, if it would on any disk
+    std::exception_ptr failure_;       ///< of the last attempt that failed
+    std::unordered_set<std::uint64_t> refused_drafts_; ///< nothing more is taken for them
+    std::vector<std::uint64_t> abandoned_drafts_;      ///< to be made garbage
+
+    std::thread thread_;
+};
+
+} // namespace belay
+
+#endif

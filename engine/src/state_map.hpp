@@ -1,0 +1,115 @@
+// The states of the jobs of open batches, in a file that outlives the process: docs/format.md.
+#ifndef BELAY_SRC_STATE_MAP_HPP
+#define BELAY_SRC_STATE_MAP_HPP
+
+#include "file.hpp"
+
+#include "store.hpp"
+
+#include <belay/detail/slot.hpp>
+#include <belay/detail/work.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace belay {
+
+/// How belay.states-N is laid out.
+namespace state_file {
+
+inline constexpr char magic[16] = "belaystates-v1";
+inline constexpr std::uint64_t file_header_bytes = 4096;
+inline constexpr std::uint64_t segment_header_bytes = 64;
+inline constexpr std::uint64_t region_header_bytes = 32;
+inline constexpr std::uint64_t region_unit = 64;
+inline constexpr std::uint64_t segment_unit = 4096;
+
+struct file_header {
+    char magic[16];
+    std::uint64_t salt;
+};
+struct segment_header {
+    std::uint64_t check;
+    std::uint64_t bytes;
+};
+struct region_header {
+    std::uint64_t check;
+    std::uint64_t bytes;
+    std::uint64_t sequence; ///< 0: free
+    std::uint64_t total;
+};
+
+[[nodiscard]] std::uint64_t segment_check(std::uint64_t salt, std::uint64_t offset) noexcept;
+[[nodiscard]] std::uint64_t region_check(std::uint64_t salt, std::uint64_t offset,
+                                         std::uint64_t bytes) noexcept;
+
+/// Where it lies; `generation` is the N.
+[[nodiscard]] std::filesystem::path path(std::filesystem::path const& directory,
+                                         std::uint64_t generation);
+/// Every N there is, lowest first.
+[[nodiscard]] std::vector<std::uint64_t> generations(std::filesystem::path const& directory);
+
+} // namespace state_file
+
+/// The file that this process writes.
+///
+/// Thread safety: full. Lifetime: arrays may outlive it.
+class state_map {
+public:
+    /// Makes the file when the first array is asked for.
+    state_map(std::filesystem::path directory, std::uint64_t generation,
+              std::uint64_t segment_bytes = 16 * 1024 * 1024);
+    /// Removes the file unless an array is still owned.
+    ~state_map();
+    state_map(state_map const&) = delete;
+    state_map& operator=(state_map const&) = delete;
+
+    /// `total` states, all `pending`. Throws `error` (`store_failed`), std::bad_alloc.
+    [[nodiscard]] detail::state_array make(std::uint64_t sequence, std::uint64_t total);
+
+private:
+    class contents;
+    std::shared_ptr<contents> contents_;
+};
+
+/// What earlier processes left in their files. Thread safety: none, but `begun` may be called from
+/// several threads.
+class earlier_states {
+public:
+    /// Reads the headers in all files of `directory`.
+    explicit earlier_states(std::filesystem::path directory);
+
+    /// The N for a new file.
+    [[nodiscard]] std::uint64_t next_generation() const noexcept { return next_generation_; }
+    [[nodiscard]] std::uint64_t highest_sequence() const noexcept { return highest_sequence_; }
+
+    /// The jobs whose byte was neither `pending` nor `withheld`, by index.
+    [[nodiscard]] std::vector<begun_job> begun(std::uint64_t sequence) const;
+
+    /// Removes the files.
+    void clear() noexcept;
+
+private:
+    struct region {
+        std::size_t file;
+        std::uint64_t offset; ///< of the first job's byte
+        std::uint64_t total;
+    };
+    void read_file(std::size_t number);
+    [[nodiscard]] bool read_region(std::size_t number, std::uint64_t salt, std::uint64_t& offset,
+                                   std::uint64_t end);
+
+    std::filesystem::path directory_;
+    std::vector<std::uint64_t> generations_;
+    std::vector<file> files_;
+    std::unordered_multimap<std::uint64_t, region> regions_; ///< by sequence
+    std::uint64_t next_generation_ = 1;
+    std::uint64_t highest_sequence_ = 0;
+};
+
+} // namespace belay
+
+#endif

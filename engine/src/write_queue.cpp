@@ -1,0 +1,158 @@
+#include "write_queue.hpp"
+
+#include <iterator>
+#include <utility>
+#include <variant>
+
+namespace belay {
+
+void backlog::clear() noexcept
+{
+    changes.clear();
+    records.clear();
+    targets.clear();
+}
+
+void backlog::append(backlog& other)
+{
+    std::size_t const before = records.size();
+    for (auto& change : other.changes)
+        change.place += before;
+    std::ranges::move(other.changes, std::back_inserter(changes));
+    std::ranges::move(other.records, std::back_inserter(records));
+    targets.insert(targets.end(), other.targets.begin(), other.targets.end());
+    other.clear();
+}
+
+/// What is about the gate overtakes the rest, but not the creation of its own batch.
+bool write_queue::is_urgent(queued_change const& change) const noexcept
+{
+    bool const is_about_gate = std::holds_alternative<change::withdrawn>(change.what) ||
+                               std::holds_alternative<change::job_cancelled>(change.what) ||
+                               std::holds_alternative<change::job_withdrawn>(change.what) ||
+                               (std::holds_alternative<change::cancelled>(change.what) &&
+                                !std::get<change::cancelled>(change.what).end);
+    return is_about_gate && !unborn_.contains(change.sequence);
+}
+
+void write_queue::push(queued_change&& change)
+{
+    std::unique_lock lock(mutex_);
+    if (is_urgent(change)) {
+        urgent_.push_back(std::move(change));
+    } else {
+        if (std::holds_alternative<change::created>(change.what))
+            unborn_.insert(change.sequence);
+        change.place = backlog_.records.size();
+        backlog_.changes.push_back(std::move(change));
+    }
+    wake(lock);
+}
+
+void write_queue::push(std::uint64_t sequence, job_record&& record, job_listener& listener)
+{
+    waiting_bytes_.fetch_add(waiting_bytes(record), std::memory_order_relaxed);
+    std::unique_lock lock(mutex_);
+    backlog_.targets.push_back({sequence, &listener});
+    backlog_.records.push_back(std::move(record));
+    wake(lock);
+}
+
+void write_queue::wake(std::unique_lock<std::mutex>& lock)
+{
+    if (!std::exchange(sleeps_, false))
+        return;
+    lock.unlock();
+    come_.notify_one();
+}
+
+void write_queue::when_uncongested(std::function<void()> callback)
+{
+    {
+        std::scoped_lock const lock(mutex_);
+        if (is_congested()) {
+            for_room_.push_back(std::move(callback));
+            return;
+        }
+    }
+    callback();
+}
+
+void write_queue::stop()
+{
+    std::unique_lock lock(mutex_);
+    stopped_ = true;
+    wake(lock);
+}
+
+void write_queue::wait()
+{
+    std::unique_lock lock(mutex_);
+    while (!stopped_ && urgent_.empty() && backlog_.empty()) {
+        sleeps_ = true;
+        come_.wait(lock);
+    }
+    sleeps_ = false;
+}
+
+void write_queue::wait_after_failure(std::chrono::milliseconds at_most)
+{
+    std::unique_lock lock(mutex_);
+    auto const has_come = [&] { return stopped_ || !urgent_.empty() || !backlog_.changes.empty(); };
+    auto const until = std::chrono::steady_clock::now() + at_most;
+    while (!has_come()) {
+        sleeps_ = true;
+        if (come_.wait_until(lock, until) == std::cv_status::timeout)
+            break;
+    }
+    sleeps_ = false;
+}
+
+bool write_queue::is_stopped() const
+{
+    std::scoped_lock const lock(mutex_);
+    return stopped_;
+}
+
+bool write_queue::is_empty() const
+{
+    std::scoped_lock const lock(mutex_);
+    return urgent_.empty() && backlog_.empty();
+}
+
+void write_queue::take_urgent(std::vector<queued_change>& urgent)
+{
+    std::scoped_lock const lock(mutex_);
+    std::ranges::move(urgent_, std::back_inserter(urgent));
+    urgent_.clear();
+}
+
+void write_queue::take(backlog& empty)
+{
+    std::scoped_lock const lock(mutex_);
+    std::swap(backlog_, empty);
+}
+
+void write_queue::finished(queued_change const& change)
+{
+    if (!std::holds_alternative<change::created>(change.what))
+        return;
+    std::scoped_lock const lock(mutex_);
+    unborn_.erase(change.sequence);
+}
+
+void write_queue::written(std::uint64_t bytes)
+{
+    auto const waiting = waiting_bytes_.fetch_sub(bytes, std::memory_order_relaxed) - bytes;
+    if (waiting > waiting_bytes_max_ / 2)
+        return;
+    std::vector<std::function<void()>> called;
+    {
+        std::scoped_lock const lock(mutex_);
+        called.swap(for_room_);
+    }
+    for (auto const& callback : called)
+        callback();
+}
+
+} // namespace belay
