@@ -302,10 +302,10 @@ BOOST_AUTO_TEST_CASE(a_cancel_out_of_range_is_refused_and_changes_nothing)
 
     BOOST_CHECK_EXCEPTION(cancel(core, {.grace = -1ms}), error, refused);
     BOOST_CHECK_EXCEPTION(cancel(core, {.mode = cancel_mode::drain, .grace = 1ms}), error, refused);
-    BOOST_CHECK_EXCEPTION(core.cancel_job(0, drain, {}), error, refused);
-    BOOST_CHECK_EXCEPTION(core.cancel_job(0, {.grace = -1ms}, {}), error, refused);
+    BOOST_CHECK_EXCEPTION(core.cancel_job(0, drain), error, refused);
+    BOOST_CHECK_EXCEPTION(core.cancel_job(0, {.grace = -1ms}), error, refused);
     for (std::uint64_t const index : {std::uint64_t{2}, detail::no_index})
-        BOOST_CHECK_EXCEPTION(core.cancel_job(index, {}, {}), error, [](error const& thrown) {
+        BOOST_CHECK_EXCEPTION(core.cancel_job(index, {}), error, [](error const& thrown) {
             return thrown.code() == errc::no_such_job;
         });
 
@@ -322,16 +322,18 @@ BOOST_AUTO_TEST_CASE(a_pending_job_cancelled_alone_is_never_entered)
     clock.advance(1s);
     auto const when = clock.now();
 
-    auto const result = core.cancel_job(2, {}, [] { BOOST_ERROR("it does not run"); });
+    auto const result = core.cancel_job(2, {});
     clock.advance(1s);
-    auto const again = core.cancel_job(2, {}, [] { BOOST_ERROR("it does not run"); });
+    auto const again = core.cancel_job(2, {});
     BOOST_TEST(account(core).not_started == 1U);
     executor.run_all();
 
     BOOST_TEST(result.changed);
     BOOST_TEST((result.previous_state == job_state::pending));
     BOOST_TEST((result.current_state == job_state::cancelled));
-    BOOST_TEST(result.subscription == 0U);
+    bool told = false;
+    BOOST_TEST(core.on_job_end(2, [&] { told = true; }) == 0U);
+    BOOST_TEST(told);
     BOOST_TEST(!again.changed);
     BOOST_TEST((again.previous_state == job_state::cancelled));
     BOOST_TEST(entered == (std::vector<std::uint64_t>{0, 1, 3, 4}),
@@ -350,15 +352,14 @@ BOOST_AUTO_TEST_CASE(a_running_job_cancelled_alone_is_stopped_and_the_others_go_
             return;
         }
         auto& batch = *shared();
-        auto const result = batch.cancel_job(2, {}, [&] { ++ended; });
+        auto const result = batch.cancel_job(2, {});
+        BOOST_TEST(batch.on_job_end(2, [&] { ++ended; }) != 0U);
         BOOST_TEST(result.changed);
         BOOST_TEST((result.previous_state == job_state::running));
         BOOST_TEST((result.current_state == job_state::running));
-        BOOST_TEST(result.subscription != 0U);
-        auto const again = batch.cancel_job(2, {}, [&] { ++ended; });
-        BOOST_TEST(!again.changed);
-        auto const forgotten = batch.cancel_job(2, {}, [&] { BOOST_ERROR("forgotten"); });
-        batch.unsubscribe(forgotten.subscription);
+        BOOST_TEST(!batch.cancel_job(2, {}).changed);
+        BOOST_TEST(batch.on_job_end(2, [&] { ++ended; }) != 0U);
+        batch.unsubscribe(batch.on_job_end(2, [&] { BOOST_ERROR("forgotten"); }));
         BOOST_TEST(batch.job(2).stop_requested);
         account(batch);
         BOOST_TEST(ended == 0);
@@ -385,8 +386,8 @@ BOOST_AUTO_TEST_CASE(an_ended_job_is_not_cancelled)
     core.open();
     executor.run_all();
 
-    auto const first = core.cancel_job(0, {}, [] { BOOST_ERROR("it does not run"); });
-    auto const second = core.cancel_job(1, {}, {});
+    auto const first = core.cancel_job(0, {});
+    auto const second = core.cancel_job(1, {});
 
     BOOST_TEST((!first.changed && !second.changed));
     BOOST_TEST((first.previous_state == job_state::succeeded));
@@ -399,9 +400,9 @@ BOOST_AUTO_TEST_CASE(the_last_open_job_cancelled_alone_completes_the_batch)
 {
     auto& all = make(2, nothing);
     all.open();
-    all.cancel_job(1, {}, {});
+    all.cancel_job(1, {});
     BOOST_TEST((all.state() == batch_state::created));
-    all.cancel_job(0, {}, {});
+    all.cancel_job(0, {});
     BOOST_TEST((all.state() == batch_state::completed));
     BOOST_TEST(!all.status().started_at);
     executor.run_all();
@@ -411,7 +412,7 @@ BOOST_AUTO_TEST_CASE(the_last_open_job_cancelled_alone_completes_the_batch)
     auto& last = make(2, [this](std::uint64_t, job&) { clock.advance(1ms); });
     last.open();
     executor.run_one();
-    auto const result = last.cancel_job(1, {}, {});
+    auto const result = last.cancel_job(1, {});
 
     BOOST_TEST(result.changed);
     BOOST_TEST((last.state() == batch_state::completed));
@@ -427,12 +428,12 @@ BOOST_AUTO_TEST_CASE(after_the_closing_pending_jobs_are_no_longer_to_be_cancelle
         cancel(*shared(), drain);
         // Claimed and not entered, and never claimed.
         for (std::uint64_t const other : {21, 99}) {
-            auto const result = shared()->cancel_job(other, {}, {});
+            auto const result = shared()->cancel_job(other, {});
             BOOST_TEST(!result.changed);
             BOOST_TEST((result.previous_state == job_state::cancelled));
         }
         // What still runs under drain can be stopped alone.
-        BOOST_TEST(shared()->cancel_job(20, {}, {}).changed);
+        BOOST_TEST(shared()->cancel_job(20, {}).changed);
     });
 
     core.open();
@@ -448,9 +449,8 @@ BOOST_AUTO_TEST_CASE(a_job_of_a_batch_that_is_told_to_stop_is_stopping_already)
     bool ended = false;
     auto& core = make(1, [&](std::uint64_t, job&) {
         cancel(*shared());
-        auto const result = shared()->cancel_job(0, {}, [&] { ended = true; });
-        BOOST_TEST(!result.changed);
-        BOOST_TEST(result.subscription != 0U);
+        BOOST_TEST(!shared()->cancel_job(0, {}).changed);
+        BOOST_TEST(shared()->on_job_end(0, [&] { ended = true; }) != 0U);
     });
 
     core.open();

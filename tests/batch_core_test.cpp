@@ -336,7 +336,7 @@ BOOST_AUTO_TEST_CASE(an_abandoned_body_finds_its_stop_whatever_it_asks)
 {
     auto& core = make(2, [this](std::uint64_t, job& job) {
         auto const before = job.stop_token();
-        shared()->cancel_job(0, immediate, {});
+        shared()->cancel_job(0, immediate);
         reach_deadline(*shared());
 
         BOOST_TEST(before.stop_requested());
@@ -365,7 +365,8 @@ BOOST_AUTO_TEST_CASE(a_job_abandoned_alone_is_replaced_by_a_runner_that_takes_th
         if (index != in_chunk)
             return;
         auto& batch = *shared();
-        batch.cancel_job(index, immediate, [&] { ++told; });
+        batch.cancel_job(index, immediate);
+        batch.on_job_end(index, [&] { ++told; });
         BOOST_TEST(executor.queued() == 0U);
         reach_deadline(batch);
 
@@ -389,7 +390,7 @@ BOOST_AUTO_TEST_CASE(a_job_abandoned_alone_is_replaced_by_a_runner_that_takes_th
 BOOST_AUTO_TEST_CASE(the_last_open_job_abandoned_alone_completes_the_batch)
 {
     auto& core = make(1, [this](std::uint64_t, job&) {
-        shared()->cancel_job(0, immediate, {});
+        shared()->cancel_job(0, immediate);
         reach_deadline(*shared());
         BOOST_TEST((shared()->state() == batch_state::completed));
     });
@@ -405,7 +406,7 @@ BOOST_AUTO_TEST_CASE(one_replacement_may_be_abandoned_after_another)
     auto& core = make(100, [this](std::uint64_t index, job&) {
         if (index != in_chunk && index != in_chunk + 1 && index != in_chunk + 3)
             return;
-        shared()->cancel_job(index, immediate, {});
+        shared()->cancel_job(index, immediate);
         reach_deadline(*shared());
         executor.run_one();
     });
@@ -427,7 +428,7 @@ BOOST_AUTO_TEST_CASE(a_helper_that_is_abandoned_leaves_the_rest_to_others)
                 executor.run_one(); // the helper
             if (index != in_chunk + 1)
                 return;
-            shared()->cancel_job(index, immediate, {});
+            shared()->cancel_job(index, immediate);
             reach_deadline(*shared());
         },
         {.concurrency = 2});
@@ -471,7 +472,7 @@ BOOST_AUTO_TEST_CASE(a_stop_of_one_job_that_was_heeded_abandons_nobody)
 {
     auto& core = make(3, [this](std::uint64_t index, job& job) {
         if (index == 0) {
-            shared()->cancel_job(0, immediate, {});
+            shared()->cancel_job(0, immediate);
             job.throw_if_stopped();
         }
         clock.advance(2s);

@@ -41,7 +41,7 @@ struct fixture {
     auto close(cancel_request request, bool busy)
     {
         now += 1s;
-        return life.closed(std::move(request), stop_cause::user, busy, now);
+        return life.closed(std::move(request), stop_cause::user, busy, now, now);
     }
     auto repeat(cancel_request const& request)
     {
@@ -369,7 +369,7 @@ BOOST_AUTO_TEST_CASE(G5_it_is_overdue_a_margin_before_the_deadline)
 BOOST_AUTO_TEST_CASE(the_cause_is_that_of_the_first_cancel)
 {
     batch_life life(t0, own_grace);
-    (void)life.closed(drain, stop_cause::user, true, t0 + 1s);
+    (void)life.closed(drain, stop_cause::user, true, t0 + 1s, t0 + 1s);
 
     (void)life.repeated(graceful(), t0 + 2s); // the engine's shutdown
 

@@ -30,7 +30,7 @@ batch_options const fail_fast{.failure_policy = failure_policy::fail_fast};
 /// Jobs that fail at their first attempt. `on_finish` is called while the end of that is written.
 class failing_work final : public detail::work {
 public:
-    static constexpr bool keeps_times = false;
+    static constexpr bool is_recorded = false;
     struct value {};
 
     explicit failing_work(std::function<void(std::uint64_t)> on_finish)
@@ -46,17 +46,14 @@ public:
         if (job.attempt() == 1)
             give_up();
     }
-    detail::job_byte finish(std::uint64_t index, detail::job_byte how, value&, std::exception_ptr&,
-                            std::int64_t, std::int64_t, detail::slot&) noexcept
+    detail::job_byte finish(std::uint64_t index, detail::job_byte how, value&,
+                            std::exception_ptr&) noexcept
     {
         if (how == detail::job_byte::backing_off)
             on_finish_(index);
         return how;
     }
-    void fail(std::uint64_t, detail::job_byte, std::exception_ptr, std::int64_t, std::int64_t,
-              detail::slot&) noexcept override
-    {
-    }
+    void fail(std::uint64_t, std::exception_ptr) noexcept override {}
 
 private:
     std::function<void(std::uint64_t)> on_finish_;
@@ -258,7 +255,7 @@ BOOST_AUTO_TEST_CASE(a_job_in_back_off_is_cancelled_alone)
     core.open();
     executor.run_all();
 
-    auto const result = core.cancel_job(0, {}, {});
+    auto const result = core.cancel_job(0, {});
 
     BOOST_TEST(result.changed);
     BOOST_TEST((result.previous_state == job_state::pending));
@@ -287,7 +284,7 @@ BOOST_AUTO_TEST_CASE(a_job_cancelled_in_back_off_is_skipped_when_it_would_be_due
         {.max_attempts = 2, .backoff = 1s});
     core.open();
     executor.run_one();
-    BOOST_TEST(core.cancel_job(0, {}, {}).changed);
+    BOOST_TEST(core.cancel_job(0, {}).changed);
 
     executor.run_all();
 
@@ -320,7 +317,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_throws_after_its_stop_is_not_tried_again)
         2,
         [this](std::uint64_t index, job&) {
             if (index == 0)
-                shared()->cancel_job(0, immediate, {});
+                shared()->cancel_job(0, immediate);
             else
                 shared()->cancel(immediate, stop_cause::user);
             give_up();
@@ -451,12 +448,12 @@ BOOST_AUTO_TEST_CASE(a_job_cancelled_alone_does_not_trip_fail_fast)
         [this](std::uint64_t index, job&) {
             if (index != 1)
                 return;
-            shared()->cancel_job(1, immediate, {});
+            shared()->cancel_job(1, immediate);
             give_up();
         },
         fail_fast);
     core.open();
-    core.cancel_job(2, {}, {});
+    core.cancel_job(2, {});
 
     executor.run_all();
 
@@ -499,8 +496,10 @@ BOOST_AUTO_TEST_CASE(a_cancel_of_a_job_whose_end_is_being_written_does_not_chang
         value(value&& other) noexcept : moves(other.moves + 1)
         {
             // The first move is inside the body, the second into the results.
-            if (moves == 2 && told == 0)
-                result = self->shared()->cancel_job(0, {}, [] { ++told; });
+            if (moves == 2 && told == 0) {
+                result = self->shared()->cancel_job(0, {});
+                self->shared()->on_job_end(0, [] { ++told; });
+            }
         }
         int moves = 0;
     };
@@ -533,9 +532,11 @@ BOOST_DATA_TEST_CASE_F(core_fixture, a_stop_that_comes_while_a_failure_is_writte
           .work = std::make_shared<failing_work>([&](std::uint64_t index) {
               if (index != stopped)
                   return;
-              auto const result = shared()->cancel_job(index, {}, [&] { ++told; });
+              auto const result = shared()->cancel_job(index, {});
+              shared()->on_job_end(index, [&] { ++told; });
               BOOST_TEST((result.current_state == job_state::running));
           }),
+          .created = clock.now(),
           .options = belay::test::effective({.max_attempts = 2, .backoff = backoff})});
     shared()->open();
     executor.run_all();

@@ -281,7 +281,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_timed_out_and_is_cancelled_alone_is_not_tried_ag
         [this](job&) {
             clock.advance(100ms);
             shared()->tick();
-            shared()->cancel_job(0, {}, {});
+            shared()->cancel_job(0, {});
         },
         {.max_attempts = 2, .backoff = 0ms, .timeout = 100ms});
     core.open();

@@ -28,10 +28,7 @@ public:
     {
         script_(turn, begin, end);
     }
-    void fail(std::uint64_t, job_byte, std::exception_ptr, std::int64_t, std::int64_t,
-              detail::slot&) noexcept override
-    {
-    }
+    void fail(std::uint64_t, std::exception_ptr) noexcept override {}
 
 private:
     script script_;
@@ -43,6 +40,7 @@ struct fixture : core_fixture {
         return keep({.total = total,
                      .states = belay::test::make_states(total),
                      .work = std::make_shared<scripted_work>(std::move(script)),
+                     .created = clock.now(),
                      .options = belay::test::effective({})});
     }
 };
@@ -105,13 +103,13 @@ BOOST_AUTO_TEST_CASE(G6_the_account_adds_up_with_every_kind_of_end)
         if (index == 1)
             throw std::runtime_error("no");
         if (index == 2) {
-            batch.cancel_job(2, {}, {});
+            batch.cancel_job(2, {});
             job.throw_if_stopped();
         }
         if (index == 3)
-            batch.cancel_job(50, {}, {});
+            batch.cancel_job(50, {});
         if (index == 4)
-            batch.cancel_job(4, {}, {});
+            batch.cancel_job(4, {});
         if (index == 5) {
             batch.cancel_job(5, {.mode = cancel_mode::immediate}, {});
             clock.advance(900ms);
@@ -218,7 +216,7 @@ BOOST_AUTO_TEST_CASE(G6_a_runner_that_lost_a_job_to_another_is_not_counted_as_ru
         for (std::uint64_t index = begin; index != end; ++index) {
             place.current = index;
             if (index == 0)
-                shared()->cancel_job(0, {}, {});
+                shared()->cancel_job(0, {});
             auto expected = job_byte::pending;
             if (!turn.states[index].compare_exchange_strong(expected, job_byte::running)) {
                 BOOST_TEST(shared()->status().jobs.running == 0U);

@@ -359,7 +359,8 @@ BOOST_AUTO_TEST_CASE(callbacks_may_call_back_into_the_batch)
             ++told;
     };
     batch.on_end(check_and_tell);
-    auto const alone = batch.cancel_job(0, {}, [&, batch] {
+    auto const alone = batch.cancel_job(0);
+    batch.on_job_end(0, [&, batch] {
         if (batch.job_state_of(0) == job_state::cancelled && !batch.cancel_job(0).changed)
             ++told;
         batch.cancel();
@@ -516,7 +517,8 @@ BOOST_AUTO_TEST_CASE(a_job_abandoned_alone_lets_the_others_go_on)
     auto const batch = engine.submit(1'000, deaf);
     deaf.await_entry();
     std::atomic<bool> told{false};
-    batch.cancel_job(0, {}, [&] { told = true; });
+    batch.cancel_job(0);
+    batch.on_job_end(0, [&] { told = true; });
     ended(batch);
 
     BOOST_TEST((batch.state() == batch_state::completed));

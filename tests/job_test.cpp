@@ -243,7 +243,7 @@ BOOST_AUTO_TEST_CASE(a_jobs_token_does_not_fire_for_the_next_job)
     auto& core = make(3, [&](std::uint64_t index, job& job) {
         tokens[index] = job.stop_token();
         if (index == 1)
-            shared()->cancel_job(1, {}, {});
+            shared()->cancel_job(1, {});
     });
 
     core.open();
@@ -274,7 +274,7 @@ BOOST_AUTO_TEST_CASE(the_cause_of_a_job_cancelled_alone_is_the_user)
 {
     std::vector<stop_cause> seen;
     (void)run([&](job& job, auto& batch) {
-        batch.cancel_job(0, {}, {});
+        batch.cancel_job(0, {});
         seen.push_back(job.cause());
         batch.cancel({}, stop_cause::shutdown);
         seen.push_back(job.cause());
@@ -368,7 +368,7 @@ BOOST_AUTO_TEST_CASE(a_sleep_ends_with_the_stop_of_its_job_alone)
     std::thread first([&] { executor.run_one(); });
     std::thread second([&] { executor.run_one(); });
     BOOST_TEST(eventually([&] { return clock.waiting() == 2; }));
-    core.cancel_job(1, {}, {});
+    core.cancel_job(1, {});
     BOOST_TEST(eventually([&] { return is_ended(core.job_state_of(1)); }));
     BOOST_TEST(eventually([&] { return clock.waiting() == 1; }));
     BOOST_TEST((core.job_state_of(0) == job_state::running));
@@ -438,7 +438,7 @@ BOOST_AUTO_TEST_CASE(a_sleep_may_be_for_ever)
             return is_ended(core.job_state_of(index)) ||
                    (core.job_state_of(index) == job_state::running && clock.waiting() == 1);
         }));
-        core.cancel_job(index, {}, {});
+        core.cancel_job(index, {});
     }
     runner.join();
 

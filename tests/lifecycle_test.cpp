@@ -155,8 +155,8 @@ std::vector<batch_event> const batch_events{
     },
     [](batch_world& world) { world.pass_deadline(); },
     [](batch_world& world) {
-        world.shared()->cancel_job(0, {}, {});
-        world.shared()->cancel_job(1, {}, {});
+        world.shared()->cancel_job(0, {});
+        world.shared()->cancel_job(1, {});
         world.observe("the last open job is cancelled alone");
     },
     [](batch_world& world) {
@@ -270,7 +270,7 @@ std::vector<job_event> const job_events{
     [](job_world&) {},
     [](job_world& world) { world.come_due(); },
     [](job_world& world) {
-        world.shared()->cancel_job(0, {}, {});
+        world.shared()->cancel_job(0, {});
         world.observe();
     },
     [](job_world& world) {

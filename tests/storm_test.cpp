@@ -333,9 +333,10 @@ private:
         request.mode = below(random, 2) == 0 ? cancel_mode::graceful : cancel_mode::immediate;
         auto const told = std::make_shared<std::atomic<int>>(0);
 
-        auto const result = entry.any().cancel_job(index, request, [told] { ++*told; });
-        if (result.subscription != 0 && below(random, 2) == 0)
-            entry.any().unsubscribe(result.subscription);
+        auto const result = entry.any().cancel_job(index, request);
+        auto const subscription = entry.any().on_job_end(index, [told] { ++*told; });
+        if (subscription != 0 && below(random, 2) == 0)
+            entry.any().unsubscribe(subscription);
         auto const after = entry.any().job(index);
 
         problems_.check(result.previous_state <= result.current_state, "a job goes forward only",

@@ -21,10 +21,27 @@ cancel_result any_batch::cancel(cancel_request const& request) const
     return core_->cancel(request, stop_cause::user);
 }
 
-job_cancel_result any_batch::cancel_job(std::uint64_t index, cancel_request const& request,
-                                        std::function<void()> on_end) const
+void any_batch::cancel(cancel_request const& request,
+                       std::function<void(cancel_result const&)> done) const
 {
-    return core_->cancel_job(index, request, std::move(on_end));
+    core_->cancel(request, stop_cause::user, std::move(done));
+}
+
+job_cancel_result any_batch::cancel_job(std::uint64_t index, cancel_request const& request) const
+{
+    return core_->cancel_job(index, request);
+}
+
+void any_batch::cancel_job(std::uint64_t index, cancel_request const& request,
+                           std::function<void(job_cancel_result const&)> done) const
+{
+    core_->cancel_job(index, request, std::move(done));
+}
+
+any_batch::subscription any_batch::on_job_end(std::uint64_t index,
+                                              std::function<void()> callback) const
+{
+    return core_->on_job_end(index, std::move(callback));
 }
 
 batch_status any_batch::wait() const
@@ -57,32 +74,31 @@ void any_batch::unsubscribe(subscription subscription) const noexcept
     core_->unsubscribe(subscription);
 }
 
-std::string const& recorded_batch::id() const noexcept { return recorded_->id; }
-std::uint64_t recorded_batch::sequence() const noexcept { return recorded_->sequence; }
-std::string const& recorded_batch::type() const noexcept { return recorded_->spec.type; }
-std::string const& recorded_batch::name() const noexcept { return recorded_->spec.name; }
-std::string const& recorded_batch::owner() const noexcept { return recorded_->spec.owner; }
+std::string const& recorded_batch::id() const noexcept { return recorded_->batch.id; }
+std::uint64_t recorded_batch::sequence() const noexcept { return recorded_->batch.sequence; }
+std::string const& recorded_batch::type() const noexcept { return recorded_->batch.type; }
+std::string const& recorded_batch::name() const noexcept { return recorded_->batch.name; }
+std::string const& recorded_batch::owner() const noexcept { return recorded_->batch.owner; }
 
 std::string const& recorded_batch::collection() const noexcept
 {
-    return recorded_->spec.collection;
+    return recorded_->batch.collection;
 }
 
-std::string_view recorded_batch::input(std::uint64_t index) const
+std::string recorded_batch::input(std::uint64_t index) const
 {
     core_->require_job(index);
-    return recorded_->spec.inputs[index];
+    return recorded_->input(index);
 }
 
 std::vector<error_count> recorded_batch::errors(std::size_t most) const
 {
-    return recorded_->errors(most);
+    return core_->errors(most);
 }
 
-std::optional<std::string_view> recorded_batch::output(std::uint64_t index) const
+std::optional<std::string> recorded_batch::output(std::uint64_t index) const
 {
-    core_->require_job(index);
-    return recorded_->output(index);
+    return core_->output(index);
 }
 
 } // namespace belay

@@ -4,90 +4,220 @@
 #include <belay/error.hpp>
 
 #include <algorithm>
+#include <future>
 #include <string>
 #include <utility>
 
 namespace belay::detail {
 
+namespace {
+
+/// Waits for what a cancel is told, and throws if it could not be recorded.
+template <class Result, class Start>
+Result wait_for(Start const& start)
+{
+    std::promise<Result> told;
+    start([&told](Result const& result) { told.set_value(result); });
+    Result result = told.get_future().get();
+    if (result.outcome == cancel_outcome::not_cancelled)
+        throw error(errc::not_cancelled, "the cancel could not be recorded, and nothing was "
+                                         "stopped: " + result.problem);
+    if (result.outcome == cancel_outcome::unknown)
+        throw error(errc::outcome_unknown, "it is not known whether the cancel is recorded; it is "
+                                           "tried again: " + result.problem);
+    return result;
+}
+
+} // namespace
+
 cancel_result batch_core::cancel(cancel_request const& request, stop_cause cause)
 {
     check(request);
+    if (store_)
+        return wait_for<cancel_result>(
+            [&](cancel_done done) { cancel(request, cause, std::move(done)); });
     cancel_result result;
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
-        result.previous_state = life_.state(started());
-        if (life_.is_closed() && cause == stop_cause::fail_fast) {
-            // Nothing starts any more, and what runs has been told what to do.
-        } else if (life_.is_closed()) {
-            auto const actions = life_.repeated(request, now());
-            if (actions.interrupt)
-                phase_ = phase::stopping;
-            apply(actions, then);
-        } else if (auto const closing = gate_.close(); !closing.done) {
-            claimed_at_close_ = closing.claimed;
-            phase_ = request.mode == cancel_mode::drain ? phase::draining : phase::stopping;
-            // After the phase: whoever starts later than this has seen it.
-            apply(life_.closed(request, cause, inside_ != 0, now()), then);
-            result.changed = true;
-        }
-        result.current_state = life_.state(started());
+        cancel_done none;
+        result = *begin_cancel(request, cause, none, then);
     }
     perform(then);
     return result;
 }
 
-job_cancel_result batch_core::cancel_job(std::uint64_t index, cancel_request const& request,
-                                         std::function<void()> on_end)
+void batch_core::cancel(cancel_request const& request, stop_cause cause, cancel_done done)
+{
+    check(request);
+    std::optional<cancel_result> result;
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        result = begin_cancel(request, cause, done, then);
+    }
+    perform(then);
+    if (result && done)
+        done(*result);
+}
+
+std::optional<cancel_result> batch_core::begin_cancel(cancel_request const& request,
+                                                      stop_cause cause, cancel_done& done,
+                                                      afterwards& then)
+{
+    cancel_result result;
+    result.previous_state = life_.state(started());
+    if (window_) {
+        window_->cancels.push_back({request, cause, result, std::exchange(done, {})});
+        return std::nullopt;
+    }
+    if (life_.is_closed() && cause == stop_cause::fail_fast) {
+        // Nothing starts any more, and what runs has been told what to do.
+    } else if (life_.is_closed()) {
+        repeat_cancel(request, then);
+    } else if (suspended_) {
+        // It goes on with the next engine, which may be asked again.
+    } else if (auto const closing = gate_.close(); !closing.done) {
+        claimed_at_close_ = closing.claimed;
+        if (store_) {
+            open_window(request, cause, closing, result, std::exchange(done, {}), then);
+            return std::nullopt;
+        }
+        phase_ = request.mode == cancel_mode::drain ? phase::draining : phase::stopping;
+        // After the phase: whoever starts later than this has seen it.
+        time_point const at = now();
+        apply(life_.closed(request, cause, inside_ != 0, at, at), then);
+        result.changed = true;
+    }
+    result.current_state = life_.state(started());
+    return result;
+}
+
+void batch_core::repeat_cancel(cancel_request const& request, afterwards& then)
+{
+    if (end_requested_)
+        return;
+    auto const before = life_.cancel()->escalated;
+    auto const actions = life_.repeated(request, now());
+    if (actions.interrupt)
+        phase_ = phase::stopping;
+    apply(actions, then);
+    auto record = *life_.cancel();
+    if (store_ && !life_.is_sealed() && record.escalated != before)
+        then.writes.push_back({change::cancelled{std::move(record), std::nullopt},
+                               persistence::until_done,
+                               {}});
+}
+
+job_cancel_result batch_core::cancel_job(std::uint64_t index, cancel_request const& request)
+{
+    return wait_for<job_cancel_result>(
+        [&](job_cancel_done done) { cancel_job(index, request, std::move(done)); });
+}
+
+void batch_core::cancel_job(std::uint64_t index, cancel_request const& request,
+                            job_cancel_done done)
 {
     check(request);
     if (request.mode == cancel_mode::drain)
         throw error(errc::invalid_argument, "mode drain is not for single jobs; graceful and "
                                             "immediate are");
     require_job(index);
-    job_cancel_result result;
+    std::optional<job_cancel_result> result;
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
-        auto byte = settled_byte(index);
-        result.previous_state = state_of(byte);
-        if (state_of(byte) == job_state::pending) {
-            if (not_started_alone(index, byte)) {
-                seal_if_quiet(then);
-                result.changed = true;
-            }
-            byte = states_[index].load(std::memory_order_acquire);
-        }
-        if (is_running(byte)) {
-            lone_stop* stop = find_lone_stop(index);
-            time_point const deadline =
-                *plan_stop(request, life_.grace(), now()).deadline;
-            if (stop == nullptr || !stop->asked_for)
-                result.changed = phase_.load() != phase::stopping && byte == job_byte::running;
-            if (stop == nullptr) {
-                stop = &lone_stops_.emplace_back(lone_stop{index, deadline, true});
-                stop_running(index, then);
-            }
-            stop->asked_for = true;
-            stop->deadline = std::min(stop->deadline, deadline);
-            // Its attempt may have failed meanwhile: there is to be no other.
-            while (state_of(byte = states_[index].load()) == job_state::pending)
-                result.changed |= not_started_alone(index, byte);
-            seal_if_quiet(then);
-            if (!is_running(byte)) {
-                // It ended meanwhile, and its runner may not have seen the request.
-                result.changed = result.changed &&
-                                 (byte == job_byte::stopped || byte == job_byte::not_started);
-                end_lone_stop(*stop, then);
-            } else if (on_end) {
-                result.subscription = next_subscription_++;
-                stop->callbacks.emplace_back(result.subscription, std::move(on_end));
-            }
-        }
-        result.current_state = state_of(byte);
+        result = begin_job_cancel(index, request, done, then);
     }
     perform(then);
+    if (result && done)
+        done(*result);
+}
+
+std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t index,
+                                                              cancel_request const& request,
+                                                              job_cancel_done& done,
+                                                              afterwards& then)
+{
+    if (window_) {
+        window_->job_cancels.push_back(
+            [self = self_.lock(), index, request, done = std::exchange(done, {})] {
+                self->cancel_job(index, request, done);
+            });
+        return std::nullopt;
+    }
+    if (job_cancel* const other = find_job_cancel(index)) {
+        other->done.push_back(std::exchange(done, {}));
+        return std::nullopt;
+    }
+    auto byte = settled_byte(index);
+    job_cancel_result result;
+    result.previous_state = state_of(byte);
+    bool const asked = find_lone_stop(index) != nullptr && find_lone_stop(index)->asked_for;
+    if (store_ && !suspended_ && !life_.is_closed()) {
+        bool const waits = state_of(byte) == job_state::pending;
+        if (waits && states_[index].compare_exchange_strong(byte, job_byte::withheld)) {
+            record_job_cancel(index, request, true, result, std::exchange(done, {}), then);
+            return std::nullopt;
+        }
+        if (byte == job_byte::running && !asked) {
+            record_job_cancel(index, request, false, result, std::exchange(done, {}), then);
+            return std::nullopt;
+        }
+    }
+    if (!store_ && state_of(byte) == job_state::pending) {
+        if (not_started_alone(index, byte)) {
+            seal_if_quiet(then);
+            result.changed = true;
+        }
+        byte = states_[index].load(std::memory_order_acquire);
+    }
+    if (is_running(byte))
+        stop_one(index, request, byte, result, then);
+    result.current_state = state_of(byte);
     return result;
+}
+
+void batch_core::stop_one(std::uint64_t index, cancel_request const& request, job_byte& byte,
+                          job_cancel_result& result, afterwards& then)
+{
+    lone_stop* stop = find_lone_stop(index);
+    time_point const deadline = *plan_stop(request, life_.grace(), now()).deadline;
+    if (stop == nullptr || !stop->asked_for)
+        result.changed = phase_.load() != phase::stopping && byte == job_byte::running;
+    if (stop == nullptr) {
+        stop = &lone_stops_.emplace_back(lone_stop{index, deadline, true});
+        stop_running(index, then);
+    }
+    stop->asked_for = true;
+    stop->deadline = std::min(stop->deadline, deadline);
+    // Its attempt may have failed meanwhile: there is to be no other.
+    while (state_of(byte = states_[index].load()) == job_state::pending)
+        result.changed |= not_started_alone(index, byte);
+    seal_if_quiet(then);
+    if (is_running(byte))
+        return;
+    // It ended meanwhile, and its runner may not have seen the request.
+    result.changed =
+        result.changed && (byte == job_byte::stopped || byte == job_byte::not_started);
+    end_lone_stop(*stop, then);
+}
+
+std::uint64_t batch_core::on_job_end(std::uint64_t index, std::function<void()> callback)
+{
+    require_job(index);
+    {
+        std::scoped_lock const lock(mutex_);
+        auto const byte = settled_byte(index);
+        if (!sealed_ && !let_go_ && !is_final(byte)) {
+            auto& callbacks = find_lone_stop(index) ? find_lone_stop(index)->callbacks
+                                                    : end_callbacks_;
+            callbacks.emplace_back(next_subscription_, std::move(callback));
+            return next_subscription_++;
+        }
+    }
+    callback();
+    return 0;
 }
 
 void batch_core::stop_running(std::uint64_t index, afterwards& then)
@@ -115,6 +245,9 @@ void batch_core::lone_stop_ended(std::uint64_t index) noexcept
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
+        // Where a store has to take it first, its ends are swept up then.
+        if (states_[index].load(std::memory_order_acquire) == job_byte::ending)
+            return;
         if (lone_stop* const stop = find_lone_stop(index))
             end_lone_stop(*stop, then);
     }
@@ -123,10 +256,17 @@ void batch_core::lone_stop_ended(std::uint64_t index) noexcept
 
 bool batch_core::not_started_alone(std::uint64_t index, job_byte byte)
 {
-    if (!states_[index].compare_exchange_strong(byte, job_byte::not_started))
+    time_point const at = now();
+    if (!states_[index].compare_exchange_strong(
+            byte, store_ ? job_byte::ending : job_byte::not_started))
         return false;
-    lone_not_started_.emplace(index, now());
-    ledger_add(1);
+    lone_not_started_.emplace(index, at);
+    if (store_)
+        take_over_elsewhere({.index = index,
+                             .how = job_byte::not_started,
+                             .ended = at.time_since_epoch().count()});
+    else
+        end_elsewhere(job_byte::not_started);
     return true;
 }
 
@@ -149,7 +289,7 @@ void batch_core::sweep_lone_stops(afterwards& then)
 bool batch_core::wait(std::optional<time_point> until)
 {
     std::unique_lock lock(mutex_);
-    while (!sealed_) {
+    while (!sealed_ && !let_go_) {
         if (!until)
             sealed_condition_.wait(lock);
         else if (now() >= *until)
@@ -157,14 +297,14 @@ bool batch_core::wait(std::optional<time_point> until)
         else
             time_.wait_until(lock, sealed_condition_, *until);
     }
-    return true;
+    return sealed_;
 }
 
 std::uint64_t batch_core::on_end(std::function<void()> callback)
 {
     {
         std::scoped_lock const lock(mutex_);
-        if (!sealed_) {
+        if (!sealed_ && !let_go_) {
             end_callbacks_.emplace_back(next_subscription_, std::move(callback));
             return next_subscription_++;
         }

@@ -1,4 +1,6 @@
 #include "batch_core.hpp"
+#include "cancel_commit.hpp"
+#include "fail_point.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -35,8 +37,10 @@ std::uint64_t next_chunk(std::uint64_t chunk, std::int64_t elapsed) noexcept
 
 std::uint64_t ended_in(slot const& place) noexcept
 {
-    auto const retried = static_cast<std::size_t>(job_byte::backing_off);
-    return left_in(place) - place.left[retried].load(std::memory_order_relaxed);
+    std::uint64_t ended = left_in(place);
+    for (auto const how : {job_byte::backing_off, job_byte::ending})
+        ended -= place.left[static_cast<std::size_t>(how)].load(std::memory_order_relaxed);
+    return ended;
 }
 
 std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup setup)
@@ -51,7 +55,8 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
       options_(std::move(setup.options)), states_(std::move(setup.states)),
       retried_(options_.max_attempts > 1 ? zeroed_array<std::atomic<std::uint8_t>>(total_)
                                          : nullptr),
-      record_(std::move(setup.record)), gate_(setup.total), life_(now(), grace()),
+      store_(std::move(setup.store)), sequence_(setup.sequence),
+      durable_(store_ && store_->is_durable()), gate_(setup.total), life_(setup.created, grace()),
       work_(std::move(setup.work))
 {
     auto const places = std::min<std::uint64_t>(concurrency(), total_);
@@ -70,12 +75,12 @@ void batch_core::open()
         });
     {
         std::scoped_lock const lock(mutex_);
-        if (total_ == 0)
+        if (ended_ == total_)
             gate_.finish();
         if (phase_.load() == phase::open) {
             for (auto const& place : slots_)
                 post(*place);
-            arm(expiry());
+            arm(std::min(expiry(), waiting_.next()));
         }
         seal_if_quiet(then);
         if (!sealed_)
@@ -130,7 +135,14 @@ void batch_core::run_quantum(turn& turn, bool& again)
     std::uint64_t single = 1;
     // The rest of a chunk whose runner was abandoned.
     gate::range range{place.range_begin, place.range_end};
-    while (!turn.abandoned && phase_.load() == phase::open) {
+    while (!turn.abandoned) {
+        if (phase_.load() != phase::open) {
+            again = true; // if it is opened again before this runner has left
+            return;
+        }
+        turn.congested = store_ && store_->is_congested();
+        if (turn.congested)
+            return;
         if (range.begin < range.end) {
             run(turn, range, chunk, now);
             forget_range(turn);
@@ -226,8 +238,10 @@ void batch_core::leave(turn& turn, bool again)
         std::scoped_lock const lock(mutex_);
         --inside_;
         turn.place.posted = false;
-        if (phase_.load() == phase::open && !gate_.done()) {
-            if (again || (waiting_.size() != 0 && waiting_.next() <= now()))
+        if (phase_.load() == phase::open && !gate_.done() && !turn.congested) {
+            // Of unclaimed jobs there are some if the gate was closed, and opened again.
+            if (again || gate_.unclaimed() != 0 ||
+                (waiting_.size() != 0 && waiting_.next() <= now()))
                 post(turn.place);
             else
                 arm(waiting_.next());
@@ -235,17 +249,35 @@ void batch_core::leave(turn& turn, bool again)
         seal_if_quiet(then);
     }
     perform(then);
+    if (turn.congested)
+        store_->when_uncongested([self = self_] {
+            if (auto const core = self.lock())
+                core->go_on();
+        });
+}
+
+void batch_core::go_on()
+{
+    std::scoped_lock const lock(mutex_);
+    post_idle(slots_.size());
 }
 
 void batch_core::seal_if_quiet(afterwards& then)
 {
-    if (inside_ == 0 && !sealed_ && (life_.is_closed() || gate_.done()))
+    if (suspended_)
+        return let_go_if_quiet(then);
+    if (inside_ != 0 || sealed_ || window_ || !(life_.is_closed() || gate_.done()))
+        return;
+    if (!store_)
         apply(life_.quiet(now()), then);
+    else if (!end_requested_ && job_cancels_.empty())
+        request_end(then);
 }
 
 void batch_core::apply(batch_life::actions actions, afterwards& then)
 {
     if (actions.interrupt) {
+        then.interrupted = true;
         then.wake_sleepers = sleepers_ != 0;
         if (tokens_ != 0)
             for (auto const& place : slots_)
@@ -256,33 +288,48 @@ void batch_core::apply(batch_life::actions actions, afterwards& then)
         note_late_starts();
         sealed_ = true;
         then.sealed = true;
-        then.work = std::move(work_);
-        then.token = std::move(token_callback_);
-        then.waiting = std::exchange(waiting_, {});
-        next_due_ = no_time;
-        for (auto& [subscription, callback] : std::exchange(end_callbacks_, {}))
-            then.callbacks.push_back(std::move(callback));
-        for (auto& stop : std::exchange(lone_stops_, {}))
-            for (auto& [subscription, callback] : stop.callbacks)
-                then.callbacks.push_back(std::move(callback));
+        release(then);
     }
+}
+
+void batch_core::release(afterwards& then)
+{
+    then.work = std::move(work_);
+    then.token = std::move(token_callback_);
+    then.waiting = std::exchange(waiting_, {});
+    next_due_ = no_time;
+    for (auto& [subscription, callback] : std::exchange(end_callbacks_, {}))
+        then.callbacks.push_back(std::move(callback));
+    for (auto& stop : std::exchange(lone_stops_, {}))
+        for (auto& [subscription, callback] : stop.callbacks)
+            then.callbacks.push_back(std::move(callback));
 }
 
 void batch_core::perform(afterwards& then) noexcept
 {
-    if (then.sealed)
+    if (then.sealed || then.let_go)
         sealed_condition_.notify_all();
     if (then.wake_sleepers)
         sleep_condition_.notify_all();
     for (auto& source : then.sources)
         source.request_stop();
+    if (then.interrupted)
+        fail_point("interrupted");
+    for (auto& write : then.writes)
+        store_->commit(sequence_, std::move(write.what), write.how, std::move(write.done));
+    if (then.cancel) {
+        fail_point("gate_closed");
+        commit(then.cancel);
+    }
     for (auto const thread : then.threads_lost)
         host_->runners().thread_lost(thread);
     if (then.fail_fast)
         cancel({}, stop_cause::fail_fast);
+    if (then.sealed)
+        fail_point("sealed");
     for (auto const& callback : then.callbacks)
         callback();
-    if (then.sealed)
+    if (then.sealed || then.let_go)
         host_->sealed(*this);
 }
 

@@ -2,15 +2,18 @@
 #define BELAY_BATCH_CORE_HPP
 
 #include "batch_life.hpp"
+#include "error_tally.hpp"
 #include "gate.hpp"
 #include "host.hpp"
 #include "retries.hpp"
+#include "store.hpp"
 
 #include <belay/batch.hpp>
 #include <belay/cancel.hpp>
 #include <belay/detail/slot.hpp>
 #include <belay/detail/work.hpp>
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -18,35 +21,35 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
 namespace belay::detail {
 
-/// Knows more of the jobs that ended than their states: the times, the failure.
-class recorder {
-public:
-    virtual ~recorder() = default;
-    virtual void describe(std::uint64_t index, job_status& status) const = 0;
-    /// Only the last failure, of a job that did not begin the attempt after it.
-    virtual void describe_failure(std::uint64_t index, job_status& status) const = 0;
-};
+struct cancel_commit;
 
 /// A batch: gate, slots, ledger and life in one place. It knows indices and outcomes, neither
 /// inputs nor values.
 ///
+/// A recorded batch has a store: the ends of its jobs, its cancel and its own end are shown once the
+/// store has them (G2, G3).
+///
 /// Locking: `mutex_` guards whatever is not atomic. Runners take it when their turn begins and
-/// ends, never between jobs. No code of a caller's runs while it is held.
-class batch_core {
+/// ends, never between jobs. Neither a caller's code runs while it is held nor is the store called.
+class batch_core : public job_listener {
 public:
     struct setup {
         std::uint64_t total = 0;
         state_array states;
         std::shared_ptr<detail::work> work;
-        std::shared_ptr<recorder const> record = {}; ///< of recorded batches
-        batch_options options;                       ///< `concurrency` and `grace` are set
+        std::shared_ptr<belay::store> store = {}; ///< of recorded batches
+        std::uint64_t sequence = 0;               ///< likewise, under which the store has it
+        time_point created;
+        batch_options options; ///< `concurrency` and `grace` are set
     };
 
     [[nodiscard]] static std::shared_ptr<batch_core> make(std::shared_ptr<host> host, setup setup);
@@ -55,13 +58,32 @@ public:
     /// Lets the runners in; once, after the host knows the batch.
     void open();
 
+    // What an earlier process left (batch_restore.cpp); before open().
+    void restore(std::span<job_record const> records);
+    void restore(stored_batch const& batch);
+
+    /// The engine is being destroyed: the batch is cancelled (cause `shutdown`), or, if it is durable,
+    /// let go of without ending: what runs is told to stop, and is pending again.
+    void shut_down();
+
+    using cancel_done = std::function<void(cancel_result const&)>;
+    using job_cancel_done = std::function<void(job_cancel_result const&)>;
+
     // Callers (batch_cancel.cpp).
     cancel_result cancel(cancel_request const& request, stop_cause cause);
-    job_cancel_result cancel_job(std::uint64_t index, cancel_request const& request,
-                                 std::function<void()> on_end);
+    void cancel(cancel_request const& request, stop_cause cause, cancel_done done);
+    job_cancel_result cancel_job(std::uint64_t index, cancel_request const& request);
+    void cancel_job(std::uint64_t index, cancel_request const& request, job_cancel_done done);
+    std::uint64_t on_job_end(std::uint64_t index, std::function<void()> callback);
     bool wait(std::optional<time_point> until);
     std::uint64_t on_end(std::function<void()> callback);
     void unsubscribe(std::uint64_t subscription) noexcept;
+
+    // The store (batch_record.cpp).
+    void committed(std::span<job_record const> records) noexcept override;
+    /// Takes over how the runner of `place` left a job; what its byte is now, or `ending` if that is
+    /// to be decided once it is known whether the cancel stands.
+    job_byte take_over(slot& place, job_record&& record) noexcept;
 
     // Readers (batch_view.cpp).
     [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
@@ -71,9 +93,19 @@ public:
     [[nodiscard]] batch_state state();
     /// Whether it is terminal, without a lock.
     [[nodiscard]] bool is_sealed() const noexcept { return sealed_.load(); }
+    /// Whether it outlives the process.
+    [[nodiscard]] bool is_durable() const noexcept { return durable_; }
+    /// Whether it is found by an id.
+    [[nodiscard]] bool is_recorded() const noexcept { return store_ != nullptr; }
     [[nodiscard]] batch_status status();
     [[nodiscard]] job_status job(std::uint64_t index);
     [[nodiscard]] job_state job_state_of(std::uint64_t index);
+    /// What the body of a job of a recorded batch returned.
+    [[nodiscard]] std::optional<std::string> output(std::uint64_t index);
+    [[nodiscard]] std::vector<error_count> errors(std::size_t most) const
+    {
+        return errors_.most_frequent(most);
+    }
     void require_job(std::uint64_t index) const;
 
     /// The control thread's part (batch_tick.cpp): the deadline, time-outs, what is overdue, and
@@ -110,8 +142,54 @@ private:
 
     using token_callback = std::stop_callback<std::function<void()>>;
 
+    /// A cancel that came while it was not known whether another can be recorded.
+    struct kept_cancel {
+        cancel_request request;
+        stop_cause cause;
+        cancel_result result; ///< so far
+        cancel_done done;
+    };
+
+    /// Between the closing of the gate and its record: the batch looks as before (G2).
+    struct window {
+        cancel_request request;
+        stop_cause cause;
+        cancel_result result; ///< so far
+        cancel_done done;
+        time_point requested;
+        std::uint64_t word; ///< of the gate
+        bool busy;          ///< something runs, or has not been recorded
+        bool unknown = false;
+        std::vector<kept_cancel> cancels = {};
+        std::vector<std::function<void()>> job_cancels = {};
+        struct end {
+            slot* place;
+            job_record record;
+        };
+        std::vector<end> ends = {}; ///< of jobs that ended meanwhile
+    };
+
+    /// The cancel of a single job while it is being recorded.
+    struct job_cancel {
+        std::uint64_t index;
+        cancel_request request;
+        bool waits;  ///< the job has not been begun, and is `withheld`
+        time_point at;
+        job_cancel_result result;
+        std::vector<job_cancel_done> done;
+    };
+
+    /// What the store is to be asked for.
+    struct write {
+        any_change what;
+        persistence how;
+        store::completion done;
+    };
+
     /// What has to be done once the lock is gone.
     struct afterwards {
+        std::vector<write> writes;
+        std::shared_ptr<cancel_commit const> cancel;
         std::vector<std::stop_source> sources;
         std::vector<std::function<void()>> callbacks;
         std::shared_ptr<detail::work> work;
@@ -121,6 +199,8 @@ private:
         bool fail_fast = false;
         bool wake_sleepers = false;
         bool sealed = false;
+        bool let_go = false;
+        bool interrupted = false;
     };
 
     // Runners (batch_core.cpp).
@@ -134,12 +214,59 @@ private:
     [[nodiscard]] std::optional<gate::range> help(slot const& self, bool& look_again);
     void ledger_add(std::uint64_t ended) noexcept;
     void leave(turn& turn, bool again);
+    void go_on();
 
     // All of these want the lock.
     void seal_if_quiet(afterwards& then);
     void apply(batch_life::actions actions, afterwards& then);
+    void release(afterwards& then);
+    void request_end(afterwards& then);
+    void suspend(afterwards& then);
+    void let_go_if_quiet(afterwards& then);
+    void let_go(afterwards& then);
     void abandon(slot& place, afterwards& then);
     void fail_abandoned(slot& place, std::uint64_t index, afterwards& then);
+
+    // Cancels that begin; nothing where the store has to be waited for, then `done` was taken.
+    [[nodiscard]] std::optional<cancel_result> begin_cancel(cancel_request const& request,
+                                                            stop_cause cause, cancel_done& done,
+                                                            afterwards& then);
+    [[nodiscard]] std::optional<job_cancel_result>
+    begin_job_cancel(std::uint64_t index, cancel_request const& request, job_cancel_done& done,
+                     afterwards& then);
+    void repeat_cancel(cancel_request const& request, afterwards& then);
+    void stop_one(std::uint64_t index, cancel_request const& request, job_byte& byte,
+                  job_cancel_result& result, afterwards& then);
+    [[nodiscard]] job_cancel* find_job_cancel(std::uint64_t index) noexcept;
+
+    // How cancels are recorded (batch_record.cpp); the two that are told something want no lock.
+    void open_window(cancel_request const& request, stop_cause cause, gate::closing const& closing,
+                     cancel_result const& result, cancel_done done, afterwards& then);
+    void cancel_told(cancel_outcome outcome, std::string const& problem);
+    void cancel_recorded(afterwards& then);
+    void cancel_withdrawn(std::string const& problem, afterwards& then);
+    void cancel_unknown(std::string const& problem, afterwards& then);
+    void take_up(kept_cancel kept, afterwards& then);
+    void decide(window::end end, afterwards& then);
+    void record_job_cancel(std::uint64_t index, cancel_request const& request, bool waits,
+                           job_cancel_result const& result, job_cancel_done done,
+                           afterwards& then);
+    void job_cancel_told(std::uint64_t index, cancel_outcome outcome, std::string const& problem);
+    void job_cancel_recorded(job_cancel& cancel, afterwards& then);
+    void job_cancel_withdrawn(job_cancel& cancel, afterwards& then);
+    /// The same as `take_over`, for whoever is no runner.
+    void take_over_elsewhere(job_record&& record) noexcept;
+    void end_elsewhere(job_byte how) noexcept;
+    void settle(std::uint64_t index, job_byte how) noexcept;
+    /// Makes of a record what it is if the gate is open, or the batch let go of.
+    void correct(slot const& place, job_record& record) noexcept;
+    void hand_over(job_record&& record) noexcept;
+    void fill_in(job_record& record) const noexcept;
+    void end_recorded(time_point at);
+    [[nodiscard]] batch_end end_record(batch_life const& life) noexcept;
+    [[nodiscard]] std::uint64_t retried() const noexcept;
+    [[nodiscard]] job_counts handed_counts() noexcept;
+    [[nodiscard]] bool is_all_settled() noexcept;
     void time_out(slot& place, time_point now, afterwards& then);
     /// Ends a job alone that waits, as `byte` says; false if it no longer does.
     bool not_started_alone(std::uint64_t index, job_byte byte);
@@ -163,7 +290,14 @@ private:
     [[nodiscard]] job_byte settled_byte(std::uint64_t index) noexcept;
     [[nodiscard]] job_counts counts();
     /// Jobs that run and are neither in `entered` nor counted yet; for a closed gate.
-    [[nodiscard]] std::uint64_t entering(std::vector<std::uint64_t> entered);
+    struct tallied {
+        std::uint64_t entered; ///< bodies, by then
+        std::uint64_t running; ///< the job of the body that ran, or no_index
+    };
+    [[nodiscard]] std::uint64_t entering(std::span<tallied const> slots);
+    void load_around(std::uint64_t index);
+    /// Adds what the store knows of a job; `waited` if it has no attempt that ended it.
+    void describe(job_status& status, bool waited) const;
     [[nodiscard]] std::optional<time_point> started() const noexcept;
     [[nodiscard]] std::optional<time_point> estimate(job_counts const& jobs) const noexcept;
     void note_late_starts() noexcept;
@@ -182,7 +316,10 @@ private:
     /// How many attempts of each job have failed and were followed by another; none if a job has
     /// only one.
     std::unique_ptr<std::atomic<std::uint8_t>[], free_memory> const retried_;
-    std::shared_ptr<recorder const> const record_;
+    std::shared_ptr<belay::store> const store_;
+    std::uint64_t const sequence_;
+    bool const durable_; ///< the ends of jobs are shown only once the store has told of them
+    error_tally errors_;
 
     // Runners write `ended_` after each chunk; it is kept away from what a cancel touches, which
     // lies together, since a caller that has slept finds every cache line of it far away.
@@ -208,6 +345,24 @@ private:
     time_point armed_ = time_point::max();        ///< when call_at() will have tick() called
     std::unique_ptr<token_callback> token_callback_;
     std::unordered_map<std::uint64_t, time_point> lone_not_started_;
+    std::array<std::uint64_t, job_bytes> ended_elsewhere_{}; ///< ends that no runner wrote
+    std::array<std::uint64_t, job_bytes> settled_{};         ///< ends that are durable, so shown
+    std::optional<window> window_;
+    std::vector<job_cancel> job_cancels_;
+    bool end_requested_ = false;
+    bool suspended_ = false;
+    bool let_go_ = false;          ///< suspended, and nothing runs any more
+    bool shutting_down_ = false;
+    time_point suspend_deadline_ = time_point::max();
+    /// Attempts that neither failed nor ended, and crashes: of jobs that an earlier process began.
+    struct earlier {
+        std::uint32_t attempts = 0;
+        std::uint32_t crashes = 0;
+    };
+    std::unordered_map<std::uint64_t, earlier> earlier_; // changed before open() only
+    std::optional<stored_batch> restored_;               ///< of a batch that had ended: likewise
+    std::mutex load_mutex_;
+    std::vector<bool> loaded_;                           // guarded by load_mutex_
     struct abandonment {
         std::int64_t started;
         time_point ended;
@@ -221,6 +376,16 @@ private:
 };
 
 [[nodiscard]] job_state state_of(job_byte byte) noexcept;
+
+/// Whether a job with this byte is over for good.
+[[nodiscard]] constexpr bool is_final(job_byte byte) noexcept
+{
+    return byte != job_byte::pending && !is_running(byte) && byte != job_byte::backing_off &&
+           byte != job_byte::withheld;
+}
+
+/// Writes why a job failed into its record.
+void set_failure(job_record& record, std::exception_ptr const& exception);
 
 /// How many jobs have ended in `place`.
 [[nodiscard]] std::uint64_t ended_in(slot const& place) noexcept;

@@ -46,11 +46,11 @@ stop_plan plan_stop(cancel_request const& request, std::chrono::milliseconds gra
 }
 
 batch_life::actions batch_life::closed(cancel_request const& request, stop_cause cause,
-                                       bool busy, time_point now)
+                                       bool busy, time_point requested, time_point now)
 {
     closed_ = true;
     cause_ = cause;
-    requested_ = now;
+    requested_ = requested;
     plan_ = plan_stop(request, grace_, now);
     deadline_ = plan_.deadline;
     if (!request.requested_by.empty())
@@ -58,11 +58,24 @@ batch_life::actions batch_life::closed(cancel_request const& request, stop_cause
     if (!request.reason.empty())
         reason_ = request.reason;
     if (!busy) {
-        ended_ = now;
+        ended_ = requested;
         return {.sealed = true};
     }
     interrupting_ = plan_.mode != cancel_mode::drain;
     return {.interrupt = interrupting_};
+}
+
+void batch_life::restore_closed(cancel_record const& cancel)
+{
+    closed_ = true;
+    interrupting_ = true;
+    cause_ = cancel.cause;
+    plan_ = {cancel.mode, cancel.grace, cancel.deadline_at};
+    requested_ = cancel.requested_at;
+    deadline_ = cancel.deadline_at;
+    requested_by_ = cancel.requested_by;
+    reason_ = cancel.reason;
+    escalated_ = cancel.escalated;
 }
 
 batch_life::actions batch_life::repeated(cancel_request const& request, time_point now)

@@ -48,8 +48,13 @@ public:
     {
     }
 
-    /// The gate was closed by this request; `busy` says whether anything runs.
-    actions closed(cancel_request const& request, stop_cause cause, bool busy, time_point now);
+    /// The gate was closed by this request at `requested`, and that is recorded; `busy` says whether
+    /// anything runs. The grace counts from `now`.
+    actions closed(cancel_request const& request, stop_cause cause, bool busy, time_point requested,
+                   time_point now);
+
+    /// An earlier process had the gate closed: what was recorded of that.
+    void restore_closed(cancel_record const& cancel);
 
     /// Another request found the gate closed.
     actions repeated(cancel_request const& request, time_point now);

@@ -5,12 +5,17 @@ namespace belay::detail {
 
 unsigned batch_core::attempt(std::uint64_t index) const noexcept
 {
-    return retried_ ? retried_[index].load(std::memory_order_acquire) + 1U : 1U;
+    unsigned const before = retried_ ? retried_[index].load(std::memory_order_acquire) : 0U;
+    if (earlier_.empty()) [[likely]]
+        return before + 1;
+    auto const found = earlier_.find(index);
+    return before + 1 + (found == earlier_.end() ? 0U : found->second.attempts);
 }
 
 job_byte batch_core::next_after_failure(std::uint64_t index) noexcept
 {
-    if (phase_.load() != phase::open || attempt(index) >= options_.max_attempts)
+    bool const open = phase_.load() == phase::open || suspended_;
+    if (!open || !retried_ || retried_[index].load() + 1U >= options_.max_attempts)
         return job_byte::failed;
     retried_[index].fetch_add(1, std::memory_order_acq_rel);
     return job_byte::backing_off;
@@ -77,8 +82,10 @@ bool batch_core::let_in(slot& place, std::uint64_t index) noexcept
     auto expected = job_byte::backing_off;
     if (!states_[index].compare_exchange_strong(expected, job_byte::pending))
         return false; // it was cancelled alone meanwhile
-    place.retried.store(place.retried.load(std::memory_order_relaxed) + 1,
-                        std::memory_order_relaxed);
+    // A job may also come back whose cancel could not be recorded.
+    if (attempt(index) > 1)
+        place.retried.store(place.retried.load(std::memory_order_relaxed) + 1,
+                            std::memory_order_relaxed);
     return true;
 }
 

@@ -27,7 +27,7 @@ time_point batch_core::tick()
     time_point const at = now();
     {
         std::scoped_lock const lock(mutex_);
-        if (sealed_)
+        if (sealed_ || let_go_)
             return time_point::max();
         if (armed_ <= at)
             armed_ = time_point::max();
@@ -39,8 +39,10 @@ time_point batch_core::tick()
         if (!deadline_passed_)
             arm(expiry());
         sweep_lone_stops(then);
-        bool const all = life_.overdue(at);
-        for (std::size_t i = 0; i != slots_.size(); ++i) {
+        bool const all =
+            life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin);
+        // While a cancel is being recorded the batch looks as before, and nothing of it ends.
+        for (std::size_t i = 0; i != slots_.size() && !window_; ++i) {
             slot& place = *slots_[i];
             if (options_.timeout)
                 time_out(place, at, then);
@@ -49,6 +51,10 @@ time_point batch_core::tick()
                 abandon(place, then);
         }
         seal_if_quiet(then);
+        if (shutting_down_ && at < suspend_deadline_)
+            arm(suspend_deadline_);
+        else if (shutting_down_ && inside_ == 0 && !sealed_)
+            let_go(then); // the store does not take what it is to take
     }
     perform(then);
     if (expired)
@@ -118,8 +124,8 @@ void batch_core::abandon(slot& place, afterwards& then)
         return;
     bool const timed_out = place.timed_out == index;
     auto expected = job_byte::running;
-    if (!states_[index].compare_exchange_strong(expected,
-                                                timed_out ? job_byte::ending : job_byte::abandoned))
+    if (!states_[index].compare_exchange_strong(
+            expected, timed_out || store_ ? job_byte::ending : job_byte::abandoned))
         return;
 
     // From here its runner can change nothing of the batch any more.
@@ -136,10 +142,18 @@ void batch_core::abandon(slot& place, afterwards& then)
     if (timed_out) {
         fail_abandoned(place, index, then);
     } else {
-        abandoned_.emplace(index, abandonment{place.started.load(std::memory_order_relaxed), now(),
-                                              progress_of(place, index)});
+        abandonment const how{place.started.load(std::memory_order_relaxed), now(),
+                              progress_of(place, index)};
         host_->counted.jobs_abandoned += 1;
-        ledger_add(1);
+        if (store_)
+            take_over_elsewhere({.index = index,
+                                 .how = job_byte::abandoned,
+                                 .started = how.started,
+                                 .ended = how.ended.time_since_epoch().count(),
+                                 .progress = how.progress.value_or(-1.0F)});
+        else
+            end_elsewhere(job_byte::abandoned);
+        abandoned_.emplace(index, how);
     }
     ledger_add(ended_in(place) - place.flushed);
     if (phase_.load() == phase::open)
@@ -150,10 +164,21 @@ void batch_core::fail_abandoned(slot& place, std::uint64_t index, afterwards& th
 {
     time_point const at = now();
     job_byte const how = next_after_failure(index);
-    work_->fail(index, how, time_out_exception(), place.started.load(std::memory_order_relaxed),
-                at.time_since_epoch().count(), place);
-    states_[index].store(how, std::memory_order_release);
-    place.left[static_cast<std::size_t>(how)] += 1;
+    if (store_) {
+        job_record record{.index = index,
+                          .how = how,
+                          .started = place.started.load(std::memory_order_relaxed),
+                          .ended = at.time_since_epoch().count(),
+                          .progress = progress_of(place, index).value_or(-1.0F)};
+        set_failure(record, time_out_exception());
+        take_over_elsewhere(std::move(record));
+    } else {
+        if (how == job_byte::failed)
+            work_->fail(index, time_out_exception());
+        states_[index].store(how, std::memory_order_release);
+        if (how == job_byte::failed)
+            end_elsewhere(how);
+    }
     if (how == job_byte::backing_off)
         schedule(index, at, then);
     else

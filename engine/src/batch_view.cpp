@@ -4,6 +4,8 @@
 #include <belay/error.hpp>
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +16,7 @@ namespace {
 
 struct slot_tally {
     std::array<std::uint64_t, job_bytes> left{};
+    std::uint64_t entered = 0;
     bool running = false;
 };
 
@@ -32,6 +35,7 @@ slot_tally tally(slot const& place) noexcept
         if (std::exchange(entered, again) == again)
             break;
     }
+    result.entered = entered;
     result.running = entered > sum && !place.abandoned;
     return result;
 }
@@ -98,12 +102,24 @@ batch_status batch_core::status()
     // The counts first: none that shows a job as started goes with a batch that has not.
     auto const jobs = counts();
     auto const first = started();
-    std::uint64_t retried = 0;
+    return {.state = life_.state(first),
+            .entered_at = life_.entered(first),
+            .created_at = life_.created(),
+            .started_at = first,
+            .ended_at = life_.ended(),
+            .cancel = life_.cancel(),
+            .jobs = jobs,
+            .retried = retried(),
+            .estimated_completion = estimate(jobs),
+            .waits_for_store = end_requested_ && !sealed_};
+}
+
+std::uint64_t batch_core::retried() const noexcept
+{
+    std::uint64_t sum = restored_ ? restored_->end->retried : 0;
     for (auto const& place : slots_)
-        retried += place->retried.load(std::memory_order_relaxed);
-    return {life_.state(first), life_.entered(first), life_.created(), first,
-            life_.ended(),      life_.cancel(),       jobs,            retried,
-            estimate(jobs)};
+        sum += place->retried.load(std::memory_order_relaxed);
+    return sum;
 }
 
 std::optional<time_point> batch_core::estimate(job_counts const& jobs) const noexcept
@@ -143,18 +159,26 @@ void batch_core::settle_claimed() noexcept
     }
 }
 
-std::uint64_t batch_core::entering(std::vector<std::uint64_t> entered)
+std::uint64_t batch_core::entering(std::span<tallied const> slots)
 {
     // A runner that slipped in before the closing may have won its job and not have counted it yet;
     // whoever lost it may still bear its index, too.
+    std::vector<std::uint64_t> known;
+    for (auto const& one : slots)
+        if (one.running != no_index)
+            known.push_back(one.running);
     std::uint64_t result = 0;
-    for (auto const& place : slots_) {
-        std::uint64_t const index = place->current.load(std::memory_order_acquire);
-        if (index == no_index ||
-            !is_running(states_[index].load(std::memory_order_acquire)) ||
-            std::ranges::find(entered, index) != entered.end())
+    for (std::size_t i = 0; i != slots.size(); ++i) {
+        slot const& place = *slots_[i];
+        std::uint64_t const index = place.current.load(std::memory_order_acquire);
+        if (index == no_index || std::ranges::find(known, index) != known.end())
             continue;
-        entered.push_back(index);
+        auto const byte = states_[index].load(std::memory_order_acquire);
+        // What is `ending` may have been counted as ended by then, if the store has yet to take it.
+        if (byte != job_byte::running &&
+            (byte != job_byte::ending || place.entered.load() == slots[i].entered))
+            continue;
+        known.push_back(index);
         ++result;
     }
     return result;
@@ -165,7 +189,7 @@ job_byte batch_core::settled_byte(std::uint64_t index) noexcept
     auto byte = states_[index].load(std::memory_order_acquire);
     if (!life_.is_closed())
         return byte;
-    if (byte == job_byte::backing_off)
+    if (byte == job_byte::backing_off || byte == job_byte::withheld)
         return job_byte::not_started; // nobody lets it in any more
     if (byte != job_byte::pending)
         return byte;
@@ -175,35 +199,88 @@ job_byte batch_core::settled_byte(std::uint64_t index) noexcept
     return byte;
 }
 
+namespace {
+
+using by_byte = std::array<std::uint64_t, job_bytes>;
+
+/// Puts numbers of ended jobs into their columns.
+void put_ended(job_counts& to, by_byte const& ended) noexcept
+{
+    auto const of = [&](job_byte byte) { return ended[static_cast<std::size_t>(byte)]; };
+    to.succeeded = of(job_byte::succeeded) + of(job_byte::succeeded_late);
+    to.late = of(job_byte::succeeded_late);
+    to.failed = of(job_byte::failed);
+    to.not_started = of(job_byte::not_started);
+    to.stopped = of(job_byte::stopped);
+    to.abandoned = of(job_byte::abandoned);
+    to.lost = of(job_byte::lost);
+}
+
+std::uint64_t ended_sum(by_byte const& of) noexcept
+{
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i != of.size(); ++i)
+        if (is_final(static_cast<job_byte>(i)))
+            sum += of[i];
+    return sum;
+}
+
+} // namespace
+
 job_counts batch_core::counts()
 {
+    if (restored_)
+        return restored_->end->jobs;
     settle_claimed();
     job_counts result;
     result.total = total_;
-    std::vector<std::uint64_t> entered;
+    by_byte ended = ended_elsewhere_;
+    std::vector<tallied> slots;
     for (auto const& place : slots_) {
         slot_tally const part = tally(*place);
-        if (part.running && life_.is_closed())
-            entered.push_back(place->current.load(std::memory_order_acquire));
-        auto const of = [&](job_byte byte) { return part.left[static_cast<std::size_t>(byte)]; };
         result.running += part.running;
-        result.succeeded += of(job_byte::succeeded) + of(job_byte::succeeded_late);
-        result.late += of(job_byte::succeeded_late);
-        result.failed += of(job_byte::failed);
-        result.stopped += of(job_byte::stopped);
+        for (std::size_t i = 0; i != ended.size(); ++i)
+            ended[i] += part.left[i];
+        if (life_.is_closed())
+            slots.push_back({part.entered, part.running ? place->current.load() : no_index});
     }
-    if (life_.is_closed() && !sealed_)
-        result.running += entering(std::move(entered));
-    result.abandoned = abandoned_.size();
-    result.not_started = lone_not_started_.size();
+    if (!sealed_)
+        result.running += entering(slots);
+    if (window_)
+        result.running += window_->ends.size();
+    if (durable_) {
+        result.running += ended_sum(ended) - ended_sum(settled_);
+        ended = settled_;
+    }
+    put_ended(result, ended);
     std::uint64_t const rest = total_ - result.ended() - result.running;
     (life_.is_closed() ? result.not_started : result.pending) += rest;
     return result;
 }
 
+job_counts batch_core::handed_counts() noexcept
+{
+    job_counts result;
+    result.total = total_;
+    by_byte ended = ended_elsewhere_;
+    for (auto const& place : slots_)
+        for (std::size_t i = 0; i != ended.size(); ++i)
+            ended[i] += place->left[i].load(std::memory_order_acquire);
+    put_ended(result, ended);
+    result.pending = total_ - result.ended();
+    return result;
+}
+
+bool batch_core::is_all_settled() noexcept
+{
+    return !durable_ || handed_counts().ended() == ended_sum(settled_);
+}
+
 job_state batch_core::job_state_of(std::uint64_t index)
 {
     require_job(index);
+    if (restored_)
+        load_around(index);
     auto const byte = states_[index].load(std::memory_order_acquire);
     if (state_of(byte) != job_state::pending || current_phase() == phase::open)
         return state_of(byte);
@@ -214,7 +291,9 @@ job_state batch_core::job_state_of(std::uint64_t index)
 job_status batch_core::job(std::uint64_t index)
 {
     require_job(index);
-    std::scoped_lock const lock(mutex_);
+    if (restored_)
+        load_around(index);
+    std::unique_lock lock(mutex_);
     auto const byte = settled_byte(index);
     job_status result;
     result.index = index;
@@ -230,23 +309,52 @@ job_status batch_core::job(std::uint64_t index)
         }
     } else if (byte == job_byte::not_started) {
         auto const found = lone_not_started_.find(index);
-        result.ended_at = found != lone_not_started_.end()
-                              ? found->second
-                              : life_.requested();
-        if (record_ && result.attempt > 1)
-            record_->describe_failure(index, result);
-    } else if (byte == job_byte::backing_off) {
-        if (record_)
-            record_->describe_failure(index, result);
-    } else if (byte == job_byte::abandoned) {
-        auto const& how = abandoned_.at(index);
-        result.started_at = time_from(how.started);
-        result.ended_at = how.ended;
-        result.progress = how.progress;
-    } else if (record_ && byte != job_byte::pending) {
-        record_->describe(index, result);
+        result.ended_at = found != lone_not_started_.end() ? found->second : life_.requested();
+    } else if (auto const found = abandoned_.find(index); found != abandoned_.end()) {
+        result.started_at = time_from(found->second.started);
+        result.ended_at = found->second.ended;
+        result.progress = found->second.progress;
     }
+    lock.unlock();
+    if (store_ && byte != job_byte::pending && byte != job_byte::withheld && !is_running(byte))
+        describe(result, byte == job_byte::not_started || byte == job_byte::backing_off);
     return result;
+}
+
+std::optional<std::string> batch_core::output(std::uint64_t index)
+{
+    if (job_state_of(index) != job_state::succeeded)
+        return std::nullopt;
+    auto found = store_->jobs(sequence_, index, index + 1);
+    if (found.empty())
+        throw error(errc::no_value, "job " + std::to_string(index) +
+                                        " has no value any more: its batch was forgotten");
+    return std::move(found.front().text);
+}
+
+void batch_core::describe(job_status& status, bool waited) const
+{
+    auto const found = store_->jobs(sequence_, status.index, status.index + 1);
+    if (found.empty())
+        return;
+    job_record const& record = found.front();
+    status.attempt = record.attempt;
+    if (record.how == job_byte::failed || record.how == job_byte::backing_off) {
+        // One that an earlier process had begun waits without having failed.
+        if (record.ended != 0) {
+            status.failure = record.failure;
+            status.message = record.text;
+        }
+    }
+    if (waited) {
+        if (record.how == job_byte::not_started)
+            status.ended_at = time_from(record.ended);
+        return;
+    }
+    status.started_at = time_from(record.started);
+    status.ended_at = time_from(record.ended);
+    if (record.progress >= 0)
+        status.progress = record.progress;
 }
 
 } // namespace belay::detail

@@ -1,5 +1,6 @@
 #include <belay/engine.hpp>
 
+#include "effective_options.hpp"
 #include "engine_state.hpp"
 
 #include <algorithm>
@@ -9,30 +10,11 @@
 
 namespace belay {
 
+using detail::check_range;
+using detail::check_time;
+using detail::require;
+
 namespace {
-
-void require(bool holds, std::string const& message)
-{
-    if (!holds)
-        throw error(errc::invalid_argument, message);
-}
-
-/// `value` of `what` must be `least` to `most`.
-void check_range(std::string const& what, std::int64_t value, std::int64_t least, std::int64_t most,
-                 std::string const& unit = "")
-{
-    require(value >= least && value <= most, what + " is " + std::to_string(value) + unit +
-                                                 "; it must be " + std::to_string(least) + " to " +
-                                                 std::to_string(most) + unit);
-}
-
-void check_time(std::string const& what, std::optional<std::chrono::milliseconds> time,
-                std::chrono::milliseconds least,
-                std::chrono::milliseconds most = option_time_max)
-{
-    if (time)
-        check_range(what, time->count(), least.count(), most.count(), " ms");
-}
 
 engine_options checked(engine_options options)
 {
@@ -47,38 +29,6 @@ engine_options checked(engine_options options)
         options.workers = std::max(1U, std::thread::hardware_concurrency());
     require(options.workers <= 4096,
             "workers is " + std::to_string(options.workers) + "; it must be 0 to 4096");
-    return options;
-}
-
-/// What a batch may have at the most: its type's, or the engine's.
-struct limits {
-    std::size_t concurrency;
-    std::chrono::milliseconds grace;
-    std::optional<std::chrono::milliseconds> timeout = std::nullopt;
-    unsigned max_attempts = attempts_max;
-};
-
-/// What a batch runs with: checked, and filled in.
-batch_options effective(batch_options options, limits const& limits)
-{
-    using std::chrono::milliseconds;
-    require(!options.concurrency || *options.concurrency != 0,
-            "concurrency is 0; it must be at least 1");
-    check_time("the batch's grace", options.grace, milliseconds(0), limits.grace);
-    check_range("weight", options.weight, 1, weight_max);
-    check_time("deadline", options.deadline, milliseconds(1));
-    check_range("max_attempts", options.max_attempts, 1, limits.max_attempts);
-    check_time("backoff", options.backoff, milliseconds(0));
-    check_time("backoff_max", options.backoff_max, milliseconds(0));
-    check_time("timeout", options.timeout, milliseconds(1),
-               limits.timeout.value_or(option_time_max));
-    check_time("keep", options.keep, milliseconds(0));
-
-    options.concurrency =
-        std::min(options.concurrency.value_or(limits.concurrency), limits.concurrency);
-    options.grace = options.grace.value_or(limits.grace);
-    if (!options.timeout)
-        options.timeout = limits.timeout;
     return options;
 }
 
@@ -97,6 +47,7 @@ void check_name(std::string const& name)
 engine::engine(engine_options options)
     : state_(std::make_shared<detail::engine_state>(checked(std::move(options))))
 {
+    state_->recover();
 }
 
 engine::~engine() { state_->shut_down(); }
@@ -131,33 +82,13 @@ std::shared_ptr<detail::batch_core> engine::start(std::uint64_t total, detail::s
         {.total = total,
          .states = std::move(states),
          .work = std::move(work),
-         .options = effective(options, {.concurrency = workers(), .grace = grace()})});
+         .created = state_->time().now(),
+         .options = detail::effective(options, {.concurrency = workers(), .grace = grace()})});
     state_->add(core);
     return core;
 }
 
-recorded_batch engine::submit(batch_spec spec)
-{
-    auto const type = state_->find_type(spec.type);
-    auto options = effective(
-        spec.options, {.concurrency = std::min(type->concurrency.value_or(workers()), workers()),
-                       .grace = type->grace.value_or(grace()),
-                       .timeout = type->timeout,
-                       .max_attempts = type->max_attempts});
-    if (!options.keep)
-        options.keep = state_->options().keep;
-    std::uint64_t const total = spec.inputs.size();
-    auto states = make_states(total);
-    auto record = std::make_shared<recorded>(type, std::move(spec), states);
-    auto core = detail::batch_core::make(
-        state_, {.total = total,
-                 .states = std::move(states),
-                 .work = record,
-                 .record = record,
-                 .options = std::move(options)});
-    state_->add(core, record);
-    return recorded_batch(std::move(core), std::move(record));
-}
+recorded_batch engine::submit(batch_spec spec) { return draft(std::move(spec)).submit(); }
 
 std::optional<recorded_batch> engine::find(std::string_view id) const
 {
@@ -167,6 +98,12 @@ std::optional<recorded_batch> engine::find(std::string_view id) const
     return recorded_batch(std::move(found->batch), std::move(found->record));
 }
 
+std::optional<idempotent_batch> engine::find_idempotent(std::string_view owner,
+                                                        std::string_view key) const
+{
+    return state_->store().find_idempotent(owner, key, state_->time().now());
+}
+
 std::vector<recorded_batch> engine::list(std::uint64_t before, std::size_t limit) const
 {
     std::vector<recorded_batch> result;
@@ -174,6 +111,17 @@ std::vector<recorded_batch> engine::list(std::uint64_t before, std::size_t limit
         result.push_back(recorded_batch(std::move(held.batch), std::move(held.record)));
     return result;
 }
+
+void engine::forget(recorded_batch const& batch, std::function<void(std::exception_ptr)> done)
+{
+    if (!is_terminal(batch.state()))
+        throw error(errc::cancel_first, "batch " + batch.id() + " is " +
+                                            std::string(to_string(batch.state())) +
+                                            "; cancel it first, and wait until it has ended");
+    state_->forget({batch.core_, batch.recorded_}, std::move(done));
+}
+
+std::vector<std::string> engine::problems() const { return state_->problems(); }
 
 std::size_t engine::workers() const noexcept { return state_->runners().concurrency(); }
 

@@ -30,7 +30,7 @@ engine_state::engine_state(engine_options options)
                    ? options_.runners
                    : std::make_shared<worker_pool>(options_.workers, options_.abandoned_max,
                                                    options_.on_worker_start)),
-      control_(*time_)
+      store_(options_.store ? options_.store : memory_store()), control_(*time_)
 {
 }
 
@@ -44,39 +44,70 @@ std::chrono::nanoseconds engine_state::quantum(unsigned weight) const noexcept
     return std::max<std::chrono::nanoseconds>(std::min(share, most), quantum_min);
 }
 
-void engine_state::add(std::shared_ptr<batch_core> const& batch) { add(batch, nullptr); }
-
-void engine_state::add(std::shared_ptr<batch_core> const& batch,
-                       std::shared_ptr<recorded> const& record)
+void engine_state::add(std::shared_ptr<batch_core> const& batch)
 {
-    garbage forgotten;
     {
         std::scoped_lock const lock(mutex_);
         if (shutting_down_)
             throw error(errc::shutting_down, "the engine is being destroyed");
-        if (record) {
-            forgotten = make_room(batch->total());
-            record->sequence = next_sequence_++;
-            record->id = make_batch_id();
-            sequences_.emplace(record->id, record->sequence);
-            records_.emplace(record->sequence, held{batch, record});
-            recorded_jobs_ += batch->total();
-        }
-        open_.emplace(batch.get(), opened{batch, record ? record->sequence : 0});
+        open_.emplace(batch.get(), batch);
         control_.batch_opened();
     }
     batch->open();
-    dispose(std::move(forgotten));
 }
 
-void engine_state::dispose(garbage what)
+void engine_state::reserve(std::uint64_t jobs)
 {
-    // Freeing a million outcomes takes long; the caller may be a server's only thread.
-    if (!what.empty())
-        runners_->post([garbage = std::move(what)] {});
+    std::vector<held> victims;
+    {
+        std::scoped_lock const lock(mutex_);
+        if (shutting_down_)
+            throw error(errc::shutting_down, "the engine is being destroyed");
+        victims = make_room(jobs);
+        recorded_jobs_ += jobs;
+    }
+    if (!store_->is_durable())
+        for (auto const& victim : victims)
+            forget(victim, {});
+    let_go(std::move(victims));
 }
 
-engine_state::garbage engine_state::make_room(std::uint64_t jobs)
+void engine_state::give_up(std::uint64_t jobs) noexcept
+{
+    std::scoped_lock const lock(mutex_);
+    recorded_jobs_ -= jobs;
+}
+
+void engine_state::add(held const& batch)
+{
+    bool opens = true;
+    {
+        std::scoped_lock const lock(mutex_);
+        records_.emplace(batch.record->batch.sequence, batch);
+        sequences_.emplace(batch.record->batch.id, batch.record->batch.sequence);
+        // While the engine is being destroyed it is only kept: the next one takes it up.
+        opens = !shutting_down_;
+        if (opens) {
+            open_.emplace(batch.batch.get(), batch.batch);
+            control_.batch_opened();
+        }
+    }
+    if (opens)
+        batch.batch->open();
+}
+
+void engine_state::let_go(std::vector<held> batches)
+{
+    // Freeing what a large batch has takes long; the caller may be a server's only thread. Not the
+    // batch itself: it knows the engine, and its queue would own itself.
+    std::vector<std::shared_ptr<recorded>> records;
+    for (auto& batch : batches)
+        records.push_back(std::move(batch.record));
+    if (!records.empty())
+        runners_->post([records = std::move(records)] {});
+}
+
+std::vector<engine_state::held> engine_state::make_room(std::uint64_t jobs)
 {
     std::uint64_t const most = options_.recorded_jobs_max;
     std::uint64_t left = recorded_jobs_;
@@ -93,98 +124,166 @@ engine_state::garbage engine_state::make_room(std::uint64_t jobs)
                         std::to_string(left) + " of open batches; at most " +
                         std::to_string(most) + " are held");
 
-    garbage forgotten;
+    std::vector<held> extracted;
     for (auto const sequence : victims)
-        forgotten.push_back(forget(sequence));
-    return forgotten;
+        extracted.push_back(*extract(sequence));
+    return extracted;
 }
 
-std::shared_ptr<recorded> engine_state::forget(std::uint64_t sequence)
+std::optional<engine_state::held> engine_state::extract(std::uint64_t sequence)
 {
     auto node = records_.extract(sequence);
     if (node.empty())
-        return nullptr;
-    sequences_.erase(node.mapped().record->id);
+        return std::nullopt;
+    sequences_.erase(node.mapped().record->batch.id);
     recorded_jobs_ -= node.mapped().batch->total();
-    expiries_.erase({node.mapped().expires, sequence});
-    // Not the batch: it knows the engine, and its queue would own itself.
-    return std::move(node.mapped().record);
+    return std::move(node.mapped());
 }
 
-void engine_state::forget_expired()
+void engine_state::forget(held const& batch, std::function<void(std::exception_ptr)> done)
 {
-    garbage forgotten;
-    std::unique_lock lock(mutex_);
-    expiry_armed_ = time_point::max();
-    time_point const now = time_->now();
-    while (!expiries_.empty() && expiries_.begin()->first <= now) {
-        auto const sequence = expiries_.begin()->second;
-        expiries_.erase(expiries_.begin());
-        forgotten.push_back(forget(sequence));
+    std::uint64_t const sequence = batch.record->batch.sequence;
+    std::vector<held> gone;
+    {
+        std::scoped_lock const lock(mutex_);
+        if (auto held = extract(sequence))
+            gone.push_back(std::move(*held));
     }
-    arm_expiry();
-    lock.unlock();
-    dispose(std::move(forgotten));
+    auto task = [store = store_, sequence, done = std::move(done)] {
+        store->commit(sequence, change::forgotten{}, persistence::until_done, done);
+    };
+    if (store_->is_durable())
+        task();
+    else
+        runners_->post(std::move(task)); // it frees every job
+    let_go(std::move(gone));
 }
 
-void engine_state::arm_expiry()
+void engine_state::look_for_expired()
 {
-    if (expiries_.empty() || expiries_.begin()->first >= expiry_armed_)
+    {
+        std::scoped_lock const lock(mutex_);
+        expiry_armed_ = time_point::max();
+    }
+    constexpr std::size_t at_once = 256;
+    auto const found = store_->expired(time_->now(), at_once);
+    if (found.empty()) {
+        if (auto const next = store_->next_expiry())
+            arm_expiry(*next);
         return;
-    expiry_armed_ = expiries_.begin()->first;
-    control_.call_at(this, expiry_armed_, [self = weak_from_this()] {
+    }
+    for (auto const sequence : found) {
+        std::vector<held> gone;
+        {
+            std::scoped_lock const lock(mutex_);
+            if (auto held = extract(sequence))
+                gone.push_back(std::move(*held));
+        }
+        let_go(std::move(gone));
+        std::function<void(std::exception_ptr)> done;
+        if (sequence == found.back())
+            done = [self = weak_from_this()](std::exception_ptr const&) {
+                if (auto const state = self.lock())
+                    state->arm_expiry(state->time().now());
+            };
+        store_->commit(sequence, change::forgotten{}, persistence::until_done, std::move(done));
+    }
+}
+
+void engine_state::arm_expiry(time_point at)
+{
+    std::scoped_lock const lock(mutex_);
+    if (at >= expiry_armed_ || shutting_down_)
+        return;
+    expiry_armed_ = at;
+    control_.call_at(this, at, [self = weak_from_this()] {
         if (auto const state = self.lock())
-            state->forget_expired();
+            state->look_for_expired();
     });
 }
 
 void engine_state::sealed(batch_core& batch) noexcept
 {
     control_.drop_timer(&batch);
-    opened last;
-    auto expires = time_point::max();
-    if (auto const keep = batch.options().keep)
-        expires = *batch.status().ended_at + *keep;
+    if (batch.is_recorded() && batch.is_sealed() && batch.options().keep)
+        arm_expiry(*batch.status().ended_at + *batch.options().keep);
+    std::shared_ptr<batch_core> last;
     std::scoped_lock const lock(mutex_);
-    if (auto node = open_.extract(&batch))
+    if (auto node = open_.extract(&batch)) {
         last = std::move(node.mapped());
-    // It may have had to make room already.
-    if (auto const found = records_.find(last.sequence);
-        found != records_.end() && expires != time_point::max()) {
-        found->second.expires = expires;
-        expiries_.emplace(expires, last.sequence);
-        arm_expiry();
+        control_.batch_ended();
     }
-    control_.batch_ended();
     if (open_.empty())
         all_ended_.notify_all();
 }
 
-std::optional<engine_state::held> engine_state::find(std::string_view id) const
+std::optional<engine_state::held> engine_state::find(std::string_view id)
 {
-    std::scoped_lock const lock(mutex_);
-    auto const sequence = sequences_.find(std::string(id));
-    if (sequence == sequences_.end())
+    {
+        std::scoped_lock const lock(mutex_);
+        if (auto const sequence = sequences_.find(std::string(id)); sequence != sequences_.end())
+            return records_.at(sequence->second);
+    }
+    auto const stored = store_->find(id);
+    // One that has not ended and is not held is about to be taken in.
+    if (!stored || !stored->end)
         return std::nullopt;
-    return records_.at(sequence->second);
+    auto made = restore(*stored);
+    insert(made);
+    return made;
 }
 
-std::vector<engine_state::held> engine_state::list(std::uint64_t before, std::size_t limit) const
+void engine_state::insert(held const& batch)
+{
+    std::vector<held> victims;
+    std::scoped_lock const lock(mutex_);
+    try {
+        victims = make_room(batch.batch->total());
+    } catch (error const&) {
+        return; // it lives as long as it is looked at
+    }
+    if (!records_.emplace(batch.record->batch.sequence, batch).second)
+        return;
+    sequences_.emplace(batch.record->batch.id, batch.record->batch.sequence);
+    recorded_jobs_ += batch.batch->total();
+}
+
+std::vector<engine_state::held> engine_state::list(std::uint64_t before, std::size_t limit)
 {
     std::vector<held> result;
-    std::scoped_lock const lock(mutex_);
-    auto next = records_.lower_bound(before);
-    while (next != records_.begin() && result.size() != limit)
-        result.push_back((--next)->second);
+    while (result.size() < limit) {
+        auto const stored = store_->list(before, std::min<std::size_t>(limit - result.size(), 256));
+        if (stored.empty())
+            break;
+        before = stored.back().sequence;
+        for (auto const& batch : stored) {
+            std::unique_lock lock(mutex_);
+            auto const found = records_.find(batch.sequence);
+            if (found != records_.end())
+                result.push_back(found->second);
+            lock.unlock();
+            if (found == records_.end() && batch.end)
+                result.push_back(restore(batch));
+        }
+    }
     return result;
 }
 
 void engine_state::define(job_type type)
 {
     auto made = std::make_shared<job_type const>(std::move(type));
-    std::scoped_lock const lock(mutex_);
-    if (!types_.emplace(made->name, made).second)
-        throw error(errc::already_defined, "job type '" + made->name + "' is defined already");
+    std::vector<held> waiting;
+    {
+        std::scoped_lock const lock(mutex_);
+        if (!types_.emplace(made->name, made).second)
+            throw error(errc::already_defined, "job type '" + made->name + "' is defined already");
+        if (auto node = untyped_.extract(made->name))
+            waiting = std::move(node.mapped());
+    }
+    for (auto const& batch : waiting) {
+        batch.record->define(made);
+        batch.batch->open();
+    }
 }
 
 std::shared_ptr<job_type const> engine_state::find_type(std::string_view name) const
@@ -201,7 +300,18 @@ std::size_t engine_state::open_batches() const
     // What has just ended may not have been taken out yet.
     std::scoped_lock const lock(mutex_);
     return static_cast<std::size_t>(std::ranges::count_if(
-        open_, [](auto const& entry) { return !entry.second.batch->is_sealed(); }));
+        open_, [](auto const& entry) { return !entry.second->is_sealed(); }));
+}
+
+std::vector<std::string> engine_state::problems() const
+{
+    std::vector<std::string> result;
+    if (auto problem = store_->problem())
+        result.push_back(std::move(*problem));
+    if (auto const lost = counted.threads_abandoned.load(); lost >= options_.abandoned_max)
+        result.push_back(std::to_string(lost) + " threads run bodies that were abandoned; no more "
+                                                "of them are replaced");
+    return result;
 }
 
 void engine_state::shut_down()
@@ -210,8 +320,8 @@ void engine_state::shut_down()
     shutting_down_ = true;
     auto const open = open_;
     lock.unlock();
-    for (auto const& [key, opened] : open)
-        opened.batch->cancel({}, stop_cause::shutdown);
+    for (auto const& [key, batch] : open)
+        batch->shut_down();
     lock.lock();
     all_ended_.wait(lock, [&] { return open_.empty(); });
     lock.unlock();
@@ -219,6 +329,7 @@ void engine_state::shut_down()
     // The batches own this, and it them.
     lock.lock();
     auto const records = std::exchange(records_, {});
+    auto const untyped = std::exchange(untyped_, {});
     lock.unlock();
     if (auto* const own = dynamic_cast<worker_pool*>(runners_.get()))
         own->stop();

@@ -5,20 +5,21 @@
 #include "control.hpp"
 #include "host.hpp"
 #include "recorded.hpp"
+#include "store.hpp"
 #include "worker_pool.hpp"
 
 #include <belay/engine.hpp>
 
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 namespace belay::detail {
@@ -46,55 +47,64 @@ public:
     /// Takes a batch in and lets it run. Throws `error` (`shutting_down`).
     void add(std::shared_ptr<batch_core> const& batch);
 
-    /// The same for a recorded one, which gets its sequence and is held until it is forgotten.
-    /// Throws `error` (`shutting_down`, `too_many_jobs`).
-    void add(std::shared_ptr<batch_core> const& batch, std::shared_ptr<recorded> const& record);
-
     struct held {
         std::shared_ptr<batch_core> batch;
         std::shared_ptr<recorded> record;
-        time_point expires = time_point::max(); ///< when it is forgotten, once that is known
     };
-    [[nodiscard]] std::optional<held> find(std::string_view id) const;
-    [[nodiscard]] std::vector<held> list(std::uint64_t before, std::size_t limit) const;
+
+    /// Makes room for a recorded batch, which is to be taken in or given up. Throws `error`
+    /// (`shutting_down`, `too_many_jobs`).
+    void reserve(std::uint64_t jobs);
+    void give_up(std::uint64_t jobs) noexcept;
+    /// Takes in a recorded batch that room was made for; lets it run if its type is known.
+    void add(held const& batch);
+
+    [[nodiscard]] std::optional<held> find(std::string_view id);
+    [[nodiscard]] std::vector<held> list(std::uint64_t before, std::size_t limit);
+    void forget(held const& batch, std::function<void(std::exception_ptr)> done);
+
+    [[nodiscard]] belay::store& store() noexcept { return *store_; }
+    [[nodiscard]] std::shared_ptr<belay::store> const& shared_store() noexcept { return store_; }
+
+    /// Takes up what an earlier process left. Throws `error` (`store_failed`).
+    void recover();
+
+    /// A batch of the store's, its jobs not restored yet.
+    [[nodiscard]] held restore(stored_batch const& batch);
 
     void define(job_type type);
     [[nodiscard]] std::shared_ptr<job_type const> find_type(std::string_view name) const;
 
     [[nodiscard]] std::size_t open_batches() const;
+    [[nodiscard]] std::vector<std::string> problems() const;
     [[nodiscard]] engine_options const& options() const noexcept { return options_; }
 
-    /// Stops every open batch, waits until all have ended, and joins the threads.
+    /// Stops every open batch, or lets go of it where the store is durable, waits until that is done,
+    /// and joins the threads.
     void shut_down();
 
 private:
-    /// What is left of batches that were forgotten, to be destroyed without the lock.
-    using garbage = std::vector<std::shared_ptr<recorded>>;
-
-    /// Forgets the batches that ended first until `jobs` more can be held.
-    [[nodiscard]] garbage make_room(std::uint64_t jobs);
-    [[nodiscard]] std::shared_ptr<recorded> forget(std::uint64_t sequence);
-    void forget_expired();
-    void arm_expiry();
-    void dispose(garbage what);
+    [[nodiscard]] std::vector<held> make_room(std::uint64_t jobs);
+    void insert(held const& batch);
+    [[nodiscard]] std::optional<held> extract(std::uint64_t sequence);
+    void let_go(std::vector<held> batches);
+    void recover(stored_batch const& batch);
+    void look_for_expired();
+    void arm_expiry(time_point at);
 
     engine_options const options_;
     std::shared_ptr<clock> const time_;
     std::shared_ptr<executor> const runners_;
+    std::shared_ptr<belay::store> const store_;
 
     mutable std::mutex mutex_; // guards what follows
     std::condition_variable all_ended_;
-    struct opened {
-        std::shared_ptr<batch_core> batch;
-        std::uint64_t sequence = 0; ///< of a recorded one
-    };
-    std::unordered_map<batch_core*, opened> open_;
-    std::map<std::uint64_t, held> records_; // by sequence
-    std::set<std::pair<time_point, std::uint64_t>> expiries_; // when to forget which sequence
+    std::unordered_map<batch_core*, std::shared_ptr<batch_core>> open_;
+    std::map<std::uint64_t, held> records_; // by sequence: the open ones, and some that have ended
     std::unordered_map<std::string, std::uint64_t> sequences_;
     std::map<std::string, std::shared_ptr<job_type const>, std::less<>> types_;
-    std::uint64_t next_sequence_ = 1;
-    std::uint64_t recorded_jobs_ = 0;
+    std::map<std::string, std::vector<held>, std::less<>> untyped_; // what waits for its type
+    std::uint64_t recorded_jobs_ = 0; // in records_, or with room made for them
     time_point expiry_armed_ = time_point::max();
     bool shutting_down_ = false;
 

@@ -25,6 +25,7 @@ public:
         bool first;            ///< it was this call that closed the gate
         bool done;             ///< every job had ended by then
         std::uint64_t claimed; ///< jobs claimed before; no later claim is good (G1)
+        std::uint64_t word;    ///< what `reopen` wants
     };
 
     /// Claims up to `count` jobs; nothing if none are left or the gate is closed.
@@ -57,7 +58,17 @@ public:
         std::uint64_t const found = word_.fetch_or(closed_bit);
         std::uint64_t const next = found & index_mask;
         return {(found & (closed_bit | done_bit)) == 0, (found & done_bit) != 0,
-                next < total_ ? next : total_};
+                next < total_ ? next : total_, found};
+    }
+
+    /// Takes back the closing that was first and found `word`; whether every job has ended
+    /// meanwhile. Claims made since then were refused, so none is lost.
+    [[nodiscard]] bool reopen(std::uint64_t word) noexcept
+    {
+        if ((word_.exchange(word) & done_bit) == 0)
+            return false;
+        word_.fetch_or(done_bit);
+        return true;
     }
 
     /// Says that every job has ended; true if the gate had not been closed before.

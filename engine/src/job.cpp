@@ -147,7 +147,9 @@ std::int64_t now(turn& turn) noexcept
 void batch_core::first_entry(turn& turn) noexcept
 {
     std::int64_t expected = 0;
-    started_.compare_exchange_strong(expected, turn.began);
+    if (started_.compare_exchange_strong(expected, turn.began) && store_)
+        store_->commit(sequence_, change::started{time_point(std::chrono::nanoseconds(turn.began))},
+                       persistence::until_done, {});
 }
 
 bool batch_core::told_to_stop(slot const& place, std::uint64_t index) const noexcept
@@ -159,6 +161,8 @@ bool batch_core::told_to_stop(slot const& place, std::uint64_t index) const noex
 stop_cause batch_core::cause_of(std::uint64_t index) noexcept
 {
     std::scoped_lock const lock(mutex_);
+    if (suspended_ && !find_lone_stop(index))
+        return stop_cause::shutdown;
     if (phase_.load() == phase::stopping && !find_lone_stop(index))
         return life_.cause();
     return stop_cause::user;

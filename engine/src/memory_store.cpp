@@ -250,11 +250,23 @@ public:
         return expiries_.empty() ? std::nullopt : std::optional(expiries_.begin()->first);
     }
 
-    [[nodiscard]] detail::state_array states(std::uint64_t, std::uint64_t total) override
+    /// They keep the batch: whoever has a handle of it when it is forgotten can go on reading.
+    [[nodiscard]] detail::state_array states(std::uint64_t sequence, std::uint64_t total) override
     {
-        return detail::zeroed_array<std::atomic<detail::job_byte>>(total);
+        using bytes = decltype(detail::zeroed_array<std::atomic<detail::job_byte>>(0));
+        struct owner {
+            batch_pointer batch;
+            bytes states;
+        };
+        auto made = std::make_shared<owner>();
+        made->states = detail::zeroed_array<std::atomic<detail::job_byte>>(total);
+        std::shared_lock const lock(mutex_);
+        if (auto const found = batches_.find(sequence); found != batches_.end())
+            made->batch = found->second;
+        auto* const first = made->states.get();
+        return detail::state_array(std::move(made), first);
     }
-    [[nodiscard]] std::vector<std::uint64_t> begun(std::uint64_t) override { return {}; }
+    [[nodiscard]] std::vector<begun_job> begun(std::uint64_t) override { return {}; }
     void recovered() override {}
     [[nodiscard]] std::optional<std::string> problem() const override { return std::nullopt; }
 
@@ -262,12 +274,15 @@ private:
     using request = std::pair<std::string, std::string>;
     using batch_pointer = std::shared_ptr<kept_batch>;
 
-    /// Null if it isn't there.
+    /// Null if it isn't there, and nobody has a handle of it.
     [[nodiscard]] batch_pointer created(std::uint64_t sequence) const
     {
         std::shared_lock const lock(mutex_);
         auto const found = batches_.find(sequence);
-        return found != batches_.end() && found->second->about ? found->second : nullptr;
+        if (found != batches_.end())
+            return found->second->about ? found->second : nullptr;
+        auto const forgotten = forgotten_.find(sequence);
+        return forgotten != forgotten_.end() ? forgotten->second.lock() : nullptr;
     }
 
     // All that follow are called with the lock held.
@@ -394,6 +409,8 @@ private:
         batches_.erase(found);
         if (!gone->about)
             return;
+        std::erase_if(forgotten_, [](auto const& entry) { return entry.second.expired(); });
+        forgotten_.emplace(sequence, gone);
         ids_.erase(gone->about->id);
         if (gone->about->end && gone->about->end->expires)
             expiries_.erase({*gone->about->end->expires, sequence});
@@ -415,6 +432,7 @@ private:
 
     mutable std::shared_mutex mutex_; ///< guards what follows, but for the record tables
     std::map<std::uint64_t, batch_pointer> batches_; ///< by sequence, drafts among them
+    std::map<std::uint64_t, std::weak_ptr<kept_batch>> forgotten_;
     std::unordered_map<std::string, std::uint64_t> ids_;
     std::set<std::pair<time_point, std::uint64_t>> expiries_;
     std::map<request, idempotent_batch> idempotent_;

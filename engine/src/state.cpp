@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 7> disposition_words{
     "none", "not_started", "stopped", "terminated", "killed", "abandoned", "lost"};
 constexpr std::array<std::string_view, 7> cause_words{"none",      "user",    "token",   "deadline",
                                                       "fail_fast", "backend", "shutdown"};
+constexpr std::array<std::string_view, 3> outcome_words{"recorded", "not_cancelled", "unknown"};
 constexpr std::array<std::string_view, 3> mode_words{"drain", "graceful", "immediate"};
 constexpr std::array<std::string_view, 4> failure_words{"failed", "input", "timeout", "crash_loop"};
 constexpr std::array<std::string_view, 2> policy_words{"continue", "fail_fast"};
@@ -56,6 +57,11 @@ std::string_view to_string(stop_cause value) noexcept
 std::string_view to_string(cancel_mode value) noexcept
 {
     return mode_words[static_cast<std::size_t>(value)];
+}
+
+std::string_view to_string(cancel_outcome value) noexcept
+{
+    return outcome_words[static_cast<std::size_t>(value)];
 }
 
 std::string_view to_string(failure value) noexcept

@@ -24,20 +24,14 @@
 
 namespace belay {
 
-/// Who asked for a batch in a way that may be repeated, and with what body.
-struct idempotency {
-    std::string key;
-    std::string digest; ///< of all that the request said
-};
-
 /// How a batch ended.
 struct batch_end {
     batch_state state{};
     time_point at;
     job_counts jobs;
     std::uint64_t retried = 0;
-    std::vector<error_count> errors;   ///< why its jobs failed
-    std::optional<time_point> expires; ///< when it is to be forgotten
+    std::vector<error_count> errors = {};             ///< why its jobs failed
+    std::optional<time_point> expires = std::nullopt; ///< when it is to be forgotten
     bool operator==(batch_end const&) const = default;
 };
 
@@ -52,9 +46,9 @@ struct stored_batch {
     batch_options options; ///< filled in; without a stop token
     std::uint64_t total = 0;
     time_point created_at;
-    std::optional<time_point> started_at;
-    std::optional<cancel_record> cancel; ///< `finished_at` is that of `end`
-    std::optional<batch_end> end;        ///< none while it is open
+    std::optional<time_point> started_at = {};
+    std::optional<cancel_record> cancel = {}; ///< `finished_at` is that of `end`
+    std::optional<batch_end> end = {};        ///< none while it is open
 };
 
 /// What is kept of the last attempt at one job, or of its end without one.
@@ -70,7 +64,7 @@ struct job_record {
     std::int64_t ended = 0;      ///< likewise
     float progress = -1;         ///< below 0: never reported
     belay::failure failure{};    ///< of a job that failed
-    std::string text;            ///< its output, or the message of its failure
+    std::string text = {};       ///< its output, or the message of its failure
 };
 
 /// What can be asked of a store to write. Each is about one batch, and each is whole: it is on disk,
@@ -104,7 +98,8 @@ struct cancelled {
 /// A cancel (and the end with it) that may or may not have been written does not count.
 struct withdrawn {};
 
-/// One job is asked to stop; with `record` where that ended it.
+/// One job is asked to stop; with `record` where that ended it: of an attempt that failed before, the
+/// failure and its message stay.
 struct job_cancelled {
     std::uint64_t index;
     time_point at;
@@ -148,11 +143,10 @@ protected:
     ~job_listener() = default;
 };
 
-/// What a request with an idempotency key made.
-struct idempotent_batch {
-    std::string digest;
-    std::string batch_id;
-    time_point created_at;
+/// A job that an earlier process had begun, and what its byte was at last.
+struct begun_job {
+    std::uint64_t index;
+    detail::job_byte how;
 };
 
 /// A page of inputs.
@@ -243,7 +237,7 @@ public:
 
     /// Jobs of an open batch that an earlier process had begun, by index: those whose byte was
     /// neither `pending` nor `withheld`. Some of them may have a record.
-    [[nodiscard]] virtual std::vector<std::uint64_t> begun(std::uint64_t sequence) = 0;
+    [[nodiscard]] virtual std::vector<begun_job> begun(std::uint64_t sequence) = 0;
 
     /// What an earlier process had begun has been dealt with: it is not told again.
     virtual void recovered() = 0;

@@ -3,6 +3,7 @@
 
 #include "batch_core.hpp"
 #include "recorded.hpp"
+#include "store.hpp"
 #include "test_host.hpp"
 
 #include <belay/engine.hpp>
@@ -68,6 +69,7 @@ public:
         return keep({.total = total,
                      .states = std::move(states),
                      .work = std::move(work),
+                     .created = clock.now(),
                      .options = effective(options)});
     }
 
@@ -81,17 +83,35 @@ public:
             body(job);
             return std::string();
         };
-        batch_spec spec;
-        for (std::uint64_t i = 0; i != total; ++i)
-            spec.inputs.push_back("");
-        spec.options = options;
-        auto states = make_states(total);
-        auto record = std::make_shared<recorded>(std::move(type), std::move(spec), states);
+        stored_batch const stored = create(total, effective(options));
+        auto record = std::make_shared<recorded>(std::move(type), stored, store);
         return keep({.total = total,
-                     .states = std::move(states),
+                     .states = store->states(stored.sequence, total),
                      .work = record,
-                     .record = record,
-                     .options = effective(options)});
+                     .store = store,
+                     .sequence = stored.sequence,
+                     .created = stored.created_at,
+                     .options = stored.options});
+    }
+
+    /// Puts a batch into the store.
+    stored_batch create(std::uint64_t total, batch_options options)
+    {
+        stored_batch batch{.sequence = store->next_sequence(),
+                           .id = make_batch_id(),
+                           .type = "test",
+                           .name = {},
+                           .owner = {},
+                           .collection = {},
+                           .options = std::move(options),
+                           .total = total,
+                           .created_at = clock.now()};
+        byte_strings inputs;
+        for (std::uint64_t i = 0; i != total; ++i)
+            inputs.push_back("");
+        store->commit(batch.sequence, change::inputs{0, std::move(inputs)}, persistence::once, {});
+        store->commit(batch.sequence, change::created{batch, std::nullopt}, persistence::once, {});
+        return batch;
     }
 
     /// A batch of whatever work.
@@ -141,6 +161,7 @@ public:
     }
 
     std::shared_ptr<test_host> const host = std::make_shared<test_host>();
+    std::shared_ptr<belay::store> store = memory_store(); ///< of recorded batches
     manual_clock& clock = host->time();
     manual_executor& executor = host->runners();
 

@@ -114,6 +114,8 @@ struct batch_status {
     /// When the last job will have ended if the rest takes as long a job as those that have;
     /// nothing before the first has, and once the gate is closed or all have ended.
     std::optional<time_point> estimated_completion;
+    /// All its bodies are over, and only the store has to take the record of that.
+    bool waits_for_store = false;
 };
 
 /// One job as it is at one moment. The times, `progress`, `failure` and `message` are known of
@@ -151,19 +153,28 @@ public:
     /// What it runs with; what was not set is filled in.
     [[nodiscard]] batch_options const& options() const noexcept;
 
-    /// Stops the batch: closes the gate, tells what runs to stop, and returns at once (G1, G5, G7,
-    /// G8). On an ended batch nothing changes. Throws `error` (`invalid_argument`) for a grace or a
-    /// reason out of range, or a grace with a mode other than `graceful`.
+    /// Stops the batch: closes the gate, records that where there is a store, tells what runs to
+    /// stop, and returns; it does not wait for what runs (G1, G2, G5, G7, G8). On an ended batch
+    /// nothing changes. Throws `error` (`invalid_argument`) for a grace or a reason out of range, or
+    /// a grace with a mode other than `graceful`; (`not_cancelled`, `outcome_unknown`) if the store
+    /// could not record it. Not from inside a callback of the engine's, where the other form does.
     cancel_result cancel(cancel_request const& request = {}) const;
+
+    /// The same, without waiting for the store: `done` is called once, on any thread, maybe inside
+    /// this call, no lock held. It must be short and not throw.
+    void cancel(cancel_request const& request, std::function<void(cancel_result const&)> done) const;
 
     /// A callback, to forget it by; 0 is none.
     using subscription = std::uint64_t;
 
-    /// Stops one job. If it still runs when this returns, `on_end` is called once it has ended, as
-    /// with `on_end` below. Throws `error` (`no_such_job`, `invalid_argument`; `drain` is not for
-    /// single jobs).
-    job_cancel_result cancel_job(std::uint64_t index, cancel_request const& request = {},
-                                 std::function<void()> on_end = {}) const;
+    /// Stops one job, in the same manner. Throws `error` (`no_such_job`, `invalid_argument`; `drain`
+    /// is not for single jobs; `not_cancelled`, `outcome_unknown`).
+    job_cancel_result cancel_job(std::uint64_t index, cancel_request const& request = {}) const;
+    void cancel_job(std::uint64_t index, cancel_request const& request,
+                    std::function<void(job_cancel_result const&)> done) const;
+
+    /// Calls `callback` once a job has ended that was asked to stop; otherwise as `on_end`.
+    subscription on_job_end(std::uint64_t index, std::function<void()> callback) const;
 
     /// Waits until the batch has ended.
     batch_status wait() const;

@@ -46,6 +46,7 @@ struct cancel_record {
         std::string by;
         cancel_mode mode;
         std::optional<std::chrono::milliseconds> grace; ///< none for `drain`
+        bool operator==(escalation const&) const = default;
     };
 
     time_point requested_at;
@@ -59,11 +60,22 @@ struct cancel_record {
     std::optional<escalation> escalated;
 };
 
+/// What became of the record of a cancel (G2).
+enum class cancel_outcome : std::uint8_t {
+    recorded,      ///< it is durable; in memory always
+    not_cancelled, ///< it could not be recorded, and was withdrawn: what it was to stop goes on
+    unknown,       ///< that neither: it may be found after a crash, and is tried again until it is in
+};
+
+[[nodiscard]] std::string_view to_string(cancel_outcome value) noexcept;
+
 /// What a cancel of a batch did.
 struct cancel_result {
     bool changed = false;         ///< this call closed the gate
     batch_state previous_state{}; ///< as found
-    batch_state current_state{};  ///< when the call returned
+    batch_state current_state{};  ///< when it was recorded
+    cancel_outcome outcome = cancel_outcome::recorded;
+    std::string problem = {};     ///< why it could not be recorded
 };
 
 /// What a cancel of one job did.
@@ -71,7 +83,8 @@ struct job_cancel_result {
     bool changed = false; ///< this call ended the job or told it to stop
     job_state previous_state{};
     job_state current_state{};
-    std::uint64_t subscription = 0; ///< of the callback, if it was kept
+    cancel_outcome outcome = cancel_outcome::recorded;
+    std::string problem = {};
 };
 
 } // namespace belay

@@ -5,15 +5,18 @@
 #include <belay/clock.hpp>
 #include <belay/executor.hpp>
 #include <belay/job_type.hpp>
+#include <belay/store.hpp>
 
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -37,8 +40,13 @@ struct engine_options {
     /// less while many wait.
     std::chrono::microseconds quantum{1000};
 
-    /// Jobs of recorded batches held at a time, open and ended. To make room the batches that ended
-    /// first are forgotten; where that is not enough, `submit` throws `too_many_jobs`.
+    /// Where recorded batches are kept; in memory unless set. Batches that had not ended when an
+    /// earlier engine did are taken up again: those of a type once that is defined.
+    std::shared_ptr<belay::store> store = {};
+
+    /// Jobs of recorded batches held in memory at a time, open and ended. To make room the batches
+    /// that ended first are let go of, and without a store forgotten; where that is not enough,
+    /// `submit` throws `too_many_jobs`.
     std::uint64_t recorded_jobs_max = 20'000'000;
 
     /// How long an ended recorded batch is kept where it does not say itself, 0 or more; for ever
@@ -98,11 +106,53 @@ struct range_input {
 };
 } // namespace detail
 
+/// A recorded batch on its way: its inputs go to the store as they come, and nobody sees it before
+/// `submit`. Dropped without that, nothing is kept of it.
+///
+/// Lifetime: moved, not copied; the engine outlives it. Thread safety: none.
+class batch_draft {
+public:
+    batch_draft(batch_draft&&) noexcept;
+    batch_draft& operator=(batch_draft&&) noexcept;
+    ~batch_draft();
+
+    /// Adds the input of one more job. Throws `error` (`store_failed`) if earlier ones could not be
+    /// written, std::bad_alloc.
+    void add(std::string_view input);
+
+    /// How many there are.
+    [[nodiscard]] std::uint64_t size() const noexcept;
+
+    /// Whether so many of them wait to be written that no more should come.
+    [[nodiscard]] bool is_full() const noexcept;
+
+    /// Calls `callback` once it is not full any more, on any thread, maybe inside this call.
+    void when_not_full(std::function<void()> callback) const;
+
+    /// Says what the batch is to be found by, if `batch_spec::idempotency` could not.
+    void set_idempotency(idempotency value);
+
+    /// Starts the batch once all of it is durable. Throws `error` (`store_failed`, `too_many_jobs`,
+    /// `shutting_down`), and nothing is kept. Once.
+    recorded_batch submit();
+
+    /// The same, without waiting for the store: `done` is called once, on any thread, maybe inside
+    /// this call, with a batch or with why there is none.
+    void submit(std::function<void(std::optional<recorded_batch>, std::exception_ptr)> done);
+
+private:
+    friend class engine;
+    struct state;
+    explicit batch_draft(std::unique_ptr<state> state) noexcept;
+    std::unique_ptr<state> state_;
+};
+
 /// Runs batches of jobs, and stops them.
 ///
 /// Lifetime: neither copied nor moved. The destructor stops what is open (cause `shutdown`) and is
 /// back when every batch has ended, at the latest its grace and a second later; threads of
-/// abandoned bodies go on until those return. No thread is made before the first submit. After
+/// abandoned bodies go on until those return. With a store that is no cancel: what ran is pending
+/// again, and goes on with the next engine that has the store. No thread is made before the first submit. After
 /// fork() an engine is usable in the parent only.
 /// Thread safety: every member may be called from any thread.
 class engine {
@@ -145,8 +195,22 @@ public:
     /// `too_many_jobs`, `shutting_down`), std::bad_alloc.
     recorded_batch submit(batch_spec spec);
 
-    /// The recorded batch of that id, if it is held.
+    /// A batch of a named type whose inputs come one by one; those of `spec` are the first. Throws
+    /// as `submit`.
+    [[nodiscard]] batch_draft draft(batch_spec spec);
+
+    /// The recorded batch of that id, if there is one. Throws `error` (`store_failed`).
     [[nodiscard]] std::optional<recorded_batch> find(std::string_view id) const;
+
+    /// What `owner` made under an idempotency key in the last 24 hours. Throws `error`
+    /// (`store_failed`).
+    [[nodiscard]] std::optional<idempotent_batch> find_idempotent(std::string_view owner,
+                                                                  std::string_view key) const;
+
+    /// Forgets an ended batch, and calls `done` once that is durable, on any thread, maybe inside
+    /// this call; or with `error` (`store_failed`). Throws `error` (`cancel_first`) if it has not
+    /// ended.
+    void forget(recorded_batch const& batch, std::function<void(std::exception_ptr)> done);
 
     /// Recorded batches, newest first: at most `limit` of those created before the one whose
     /// sequence is `before`.
@@ -160,6 +224,9 @@ public:
 
     /// Batches that have not ended.
     [[nodiscard]] std::size_t open_batches() const;
+
+    /// Why it can't do all that it should at the moment, a line each; empty if it can.
+    [[nodiscard]] std::vector<std::string> problems() const;
 
     [[nodiscard]] engine_counters counters() const noexcept;
 

@@ -71,6 +71,19 @@ struct job_type {
     std::optional<std::size_t> concurrency = std::nullopt;
 };
 
+/// Who asked for a batch in a way that may be repeated, and with what.
+struct idempotency {
+    std::string key;
+    std::string digest; ///< of all that was asked for
+};
+
+/// What was made under an idempotency key.
+struct idempotent_batch {
+    std::string digest;
+    std::string batch_id;
+    time_point created_at;
+};
+
 /// What a recorded batch is made of.
 struct batch_spec {
     std::string type;             ///< the name of a defined type
@@ -79,6 +92,7 @@ struct batch_spec {
     std::string name = {};        ///< for people
     std::string owner = {};       ///< whose it is
     std::string collection = {};  ///< a label of the caller's
+    std::optional<belay::idempotency> idempotency = std::nullopt; ///< to find it by, for 24 hours
 };
 
 /// How often jobs of a batch failed in one way.
@@ -86,12 +100,13 @@ struct error_count {
     failure code;
     std::string message;
     std::uint64_t count;
+    bool operator==(error_count const&) const = default;
 };
 
 /// The output of a job that succeeded.
 struct recorded_result {
     std::uint64_t index;
-    std::string_view value;
+    std::string value;
 };
 
 /// A batch of a named type, held by the engine under an id.
@@ -108,15 +123,14 @@ public:
     [[nodiscard]] std::string const& owner() const noexcept;
     [[nodiscard]] std::string const& collection() const noexcept;
 
-    /// The input of a job. Throws `error` (`no_such_job`). Lives as long as any handle.
-    [[nodiscard]] std::string_view input(std::uint64_t index) const;
+    /// The input of a job. Throws `error` (`no_such_job`, `store_failed`).
+    [[nodiscard]] std::string input(std::uint64_t index) const;
 
     /// What the body of a job returned; nothing if it has not succeeded. Throws `error`
-    /// (`no_such_job`). Lives as long as any handle.
-    [[nodiscard]] std::optional<std::string_view> output(std::uint64_t index) const;
+    /// (`no_such_job`; `no_value` if the batch was forgotten; `store_failed`).
+    [[nodiscard]] std::optional<std::string> output(std::uint64_t index) const;
 
-    /// What has succeeded so far, by index, as `batch<R>::results`; the values are views of bytes that
-    /// live as long as any handle.
+    /// What has succeeded so far, by index, as `batch<R>::results`.
     [[nodiscard]] auto results() const
     {
         return succeeded() |
@@ -131,6 +145,7 @@ public:
 
 private:
     friend class engine;
+    friend class batch_draft;
     recorded_batch(std::shared_ptr<detail::batch_core> core,
                    std::shared_ptr<class recorded> recorded) noexcept
         : any_batch(std::move(core)), recorded_(std::move(recorded))

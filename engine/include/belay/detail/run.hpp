@@ -35,13 +35,22 @@ void lone_stop_ended(turn& turn, std::uint64_t index) noexcept;
 void late_write_refused(turn& turn) noexcept;
 [[nodiscard]] std::int64_t now(turn& turn) noexcept;
 
+/// Counts a job that the runner of `place` has left.
+inline void count_left(slot& place, job_byte how) noexcept
+{
+    auto& count = place.left[static_cast<std::size_t>(how)];
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
+
 /// Enters every job in [begin, end) that is still pending, until the batch is no longer open or a
 /// body was abandoned (`turn.abandoned`).
 ///
-/// `Work` has `keeps_times`, `value` (what a body returns until the end of its job stands),
-/// `run(index, job, value)` (calls the body) and `finish(index, how, value, exception, started,
-/// ended, slot)` (writes the job's record; gives the byte, which differs from `how` only if that
-/// can't be done). `finish` does not throw. Nothing of a refused end is ever written.
+/// `Work` has `is_recorded`, `value` (what a body returns until the end of its job stands) and
+/// `run(index, job, value)` (calls the body). Then, not recorded: `finish(index, how, value,
+/// exception)` keeps the value; gives the byte, which differs from `how` only if that can't be done.
+/// Recorded: `finish(turn, index, how, value, exception, started, ended)` also sees to the job's
+/// byte; gives it, or `ending` if that is to be decided later. `finish` does not throw. Nothing of a
+/// refused end is ever written.
 template <class Work>
 void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) noexcept
 {
@@ -64,7 +73,7 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
 
         // The time comes before the last look at the gate: no start is later than a cancel.
         std::int64_t started = 0;
-        if (Work::keeps_times || timed) {
+        if (Work::is_recorded || timed) {
             started = now(turn);
             place.started.store(started, std::memory_order_relaxed);
         }
@@ -101,7 +110,7 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
         }
 
         std::int64_t ended = 0;
-        if constexpr (Work::keeps_times)
+        if constexpr (Work::is_recorded)
             ended = now(turn);
         expected = job_byte::running;
         std::uint64_t undecided = index;
@@ -117,10 +126,15 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
         bool const alone = place.stop_index.load() == index;
         if (how == job_byte::failed) [[unlikely]]
             how = attempt_failed(turn, index, exception);
-        how = work.finish(index, how, value, exception, started, ended, place);
-        state.store(how, std::memory_order_release);
-        auto& count = place.left[static_cast<std::size_t>(how)];
-        count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+        if constexpr (Work::is_recorded) {
+            how = work.finish(turn, index, how, value, exception, started, ended);
+            if (how == job_byte::ending) [[unlikely]]
+                return; // the gate is closed
+        } else {
+            how = work.finish(index, how, value, exception);
+            state.store(how, std::memory_order_release);
+            count_left(place, how);
+        }
         if (how == job_byte::failed || how == job_byte::backing_off) [[unlikely]] {
             // Bodies of which a chunk has several are short: the next attempt holds nobody up.
             if (how == job_byte::backing_off && end - begin > 1 && let_in_at_once(turn, index)) {

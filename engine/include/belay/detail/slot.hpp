@@ -25,6 +25,7 @@ inline constexpr std::uint64_t abandoned_index = no_index - 1;
 /// What a batch lets its runners do. Read before each entry and by every token.
 enum class phase : std::uint8_t {
     open,     ///< pending jobs may be entered
+    held,     ///< none may be entered until it is known whether the cancel could be recorded
     draining, ///< none may be entered; what runs goes on
     stopping, ///< none may be entered; what runs is told to stop
 };
@@ -103,6 +104,7 @@ struct turn {
     bool timed = false;          ///< its jobs have a time-out
     bool entered_any = false;
     bool abandoned = false;      ///< the body it ran was abandoned: the thread is to leave
+    bool congested = false;      ///< it left since too much waits for the store
 };
 
 } // namespace belay::detail

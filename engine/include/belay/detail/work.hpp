@@ -28,9 +28,9 @@ public:
     virtual ~work() = default;
     /// Runs what is pending in [begin, end); see `detail::run_range`.
     virtual void run(turn& turn, std::uint64_t begin, std::uint64_t end) noexcept = 0;
-    /// Writes the record of an attempt whose body was abandoned after its time-out.
-    virtual void fail(std::uint64_t index, job_byte how, std::exception_ptr exception,
-                      std::int64_t started, std::int64_t ended, slot& place) noexcept = 0;
+    /// Keeps why an attempt failed whose body was abandoned after its time-out. Recorded batches
+    /// have the core write that.
+    virtual void fail(std::uint64_t index, std::exception_ptr exception) noexcept = 0;
 };
 
 /// What the jobs of a typed batch came to.
@@ -116,7 +116,7 @@ struct typed_outcomes {
 template <class R, class Inputs, class Body>
 class typed_work final : public work {
 public:
-    static constexpr bool keeps_times = false;
+    static constexpr bool is_recorded = false;
     using value = typename typed_results<R>::value;
 
     typed_work(Inputs inputs, Body body, std::shared_ptr<typed_outcomes<R>> outcomes)
@@ -145,8 +145,7 @@ public:
     }
 
     [[nodiscard]] job_byte finish(std::uint64_t index, job_byte how, value& value,
-                                  std::exception_ptr& exception, std::int64_t, std::int64_t,
-                                  slot&) noexcept
+                                  std::exception_ptr& exception) noexcept
     {
         if (how == job_byte::succeeded || how == job_byte::succeeded_late) [[likely]] {
             try {
@@ -162,11 +161,9 @@ public:
         return how;
     }
 
-    void fail(std::uint64_t index, job_byte how, std::exception_ptr exception, std::int64_t,
-              std::int64_t, slot&) noexcept override
+    void fail(std::uint64_t index, std::exception_ptr exception) noexcept override
     {
-        if (how == job_byte::failed)
-            outcomes_->errors.put(index, std::move(exception));
+        outcomes_->errors.put(index, std::move(exception));
     }
 
 private:

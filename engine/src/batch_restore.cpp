@@ -1,0 +1,117 @@
+// How a batch comes back from the store, and how it is let go of without ending.
+#include "batch_core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace belay::detail {
+
+namespace {
+/// States of a batch that had ended are read by as many jobs at a time.
+constexpr std::uint64_t load_block = 1024;
+} // namespace
+
+void batch_core::restore(std::span<job_record const> records)
+{
+    std::uint64_t ended = 0;
+    for (auto const& record : records) {
+        std::uint64_t const index = record.index;
+        if (retried_)
+            retried_[index] = static_cast<std::uint8_t>(record.failures);
+        std::uint32_t const failures = retried_ ? record.failures : 0;
+        bool const over = is_final(record.how);
+        // Of one that failed for good the last attempt is not among its failures.
+        std::uint32_t const attempts = record.attempt - 1 - std::min(failures, record.attempt - 1);
+        if (attempts != 0 || record.crashes != 0)
+            earlier_[index] = {attempts, record.crashes};
+        states_[index].store(record.how, std::memory_order_relaxed);
+        if (!over) {
+            waiting_.push(index, now());
+            continue;
+        }
+        ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
+        settled_[static_cast<std::size_t>(record.how)] += 1;
+        ++ended;
+        if (record.how == job_byte::not_started)
+            lone_not_started_.emplace(index, time_point(std::chrono::nanoseconds(record.ended)));
+        if (record.how == job_byte::failed)
+            errors_.add(record.failure, record.text);
+    }
+    ended_ += ended;
+    next_due_ = waiting_.next().time_since_epoch().count();
+}
+
+void batch_core::restore(stored_batch const& batch)
+{
+    if (batch.started_at)
+        started_ = batch.started_at->time_since_epoch().count();
+    if (batch.cancel) {
+        (void)gate_.close();
+        phase_ = phase::stopping;
+        life_.restore_closed(*batch.cancel);
+    }
+    if (!batch.end)
+        return;
+    (void)life_.quiet(batch.end->at);
+    for (auto const& error : batch.end->errors)
+        errors_.add(error.code, error.message, error.count);
+    phase_ = phase::stopping;
+    sealed_ = true;
+    restored_ = batch;
+    work_.reset();
+    loaded_.resize((total_ + load_block - 1) / load_block);
+}
+
+void batch_core::load_around(std::uint64_t index)
+{
+    std::scoped_lock const lock(load_mutex_);
+    std::uint64_t const block = index / load_block;
+    if (loaded_[block])
+        return;
+    std::uint64_t const first = block * load_block;
+    for (auto const& record : store_->jobs(sequence_, first, std::min(first + load_block, total_)))
+        states_[record.index].store(record.how, std::memory_order_release);
+    loaded_[block] = true;
+}
+
+void batch_core::shut_down()
+{
+    if (!durable_)
+        return cancel({}, stop_cause::shutdown, {});
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        shutting_down_ = true;
+        suspend(then);
+    }
+    perform(then);
+}
+
+void batch_core::suspend(afterwards& then)
+{
+    // One that is being cancelled, or has all but ended, is seen to its end: but a cancel that can't
+    // be recorded, or a record that the store does not take, must not hold up the engine.
+    suspend_deadline_ = std::min(suspend_deadline_, now() + grace() + deadline_margin);
+    arm(suspend_deadline_);
+    if (sealed_ || let_go_ || life_.is_closed() || window_ || !gate_.close().first)
+        return;
+    suspended_ = true;
+    phase_ = phase::stopping;
+    apply({.interrupt = true}, then);
+    let_go_if_quiet(then);
+}
+
+void batch_core::let_go_if_quiet(afterwards& then)
+{
+    if (inside_ == 0 && !let_go_)
+        let_go(then);
+}
+
+void batch_core::let_go(afterwards& then)
+{
+    let_go_ = true;
+    then.let_go = true;
+    release(then);
+}
+
+} // namespace belay::detail

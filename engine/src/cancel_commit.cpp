@@ -1,0 +1,51 @@
+#include "cancel_commit.hpp"
+
+#include <exception>
+
+namespace belay::detail {
+
+namespace {
+
+using shared_commit = std::shared_ptr<cancel_commit const>;
+
+void withdraw(shared_commit const& cancel, std::string const& problem)
+{
+    cancel->store->commit(
+        cancel->sequence, cancel->withdrawal, persistence::once,
+        [cancel, problem](std::exception_ptr const& failed) {
+            if (!failed)
+                return cancel->told(cancel_outcome::not_cancelled, problem);
+            cancel->told(cancel_outcome::unknown, problem);
+            cancel->store->commit(cancel->sequence, cancel->cancel, persistence::until_done,
+                                  [cancel](std::exception_ptr const& still) {
+                                      if (!still)
+                                          cancel->told(cancel_outcome::recorded, {});
+                                  });
+        });
+}
+
+} // namespace
+
+void commit(shared_commit const& cancel)
+{
+    cancel->store->commit(cancel->sequence, cancel->cancel, cancel->how,
+                          [cancel](std::exception_ptr const& failed) {
+                              if (failed)
+                                  withdraw(cancel, message_of(failed));
+                              else
+                                  cancel->told(cancel_outcome::recorded, {});
+                          });
+}
+
+std::string message_of(std::exception_ptr const& exception)
+{
+    try {
+        std::rethrow_exception(exception);
+    } catch (std::exception const& failed) {
+        return failed.what();
+    } catch (...) {
+        return "for a reason that is not known";
+    }
+}
+
+} // namespace belay::detail

@@ -1,0 +1,33 @@
+#ifndef BELAY_CANCEL_COMMIT_HPP
+#define BELAY_CANCEL_COMMIT_HPP
+
+#include "store.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace belay::detail {
+
+/// How a cancel comes to be recorded, or not (docs/semantics.md, the window).
+struct cancel_commit {
+    std::shared_ptr<belay::store> store;
+    std::uint64_t sequence;
+    any_change cancel;
+    any_change withdrawal;
+    persistence how;
+    /// Told `recorded`, or `not_cancelled`, or `unknown` and later `recorded`.
+    std::function<void(cancel_outcome outcome, std::string const& problem)> told;
+};
+
+/// Commits the cancel. If that fails it may be found on disk after a crash all the same: so its
+/// withdrawal is committed; and if that fails too, the cancel again until it is in.
+void commit(std::shared_ptr<cancel_commit const> const& cancel);
+
+/// What an exception says.
+[[nodiscard]] std::string message_of(std::exception_ptr const& exception);
+
+} // namespace belay::detail
+
+#endif
