@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -176,6 +177,37 @@ result<batch_options> parse_batch_options(json::object const& given, job_type co
     if (parsed.grace)
         parsed.grace = std::min(*parsed.grace, type.grace.value_or(grace));
     return parsed;
+}
+
+result<batch_options> query_batch_options(query const& given, job_type const& type,
+                                          std::chrono::milliseconds grace)
+{
+    json::object values;
+    for (auto const& option : options) {
+        auto const text = given.text(option.name);
+        if (!text)
+            continue;
+        std::int64_t number = 0;
+        char const* const end = text->data() + text->size();
+        auto const [last, fault] = std::from_chars(text->data(), end, number);
+        bool const is_integer = fault == std::errc() && last == end && !text->empty();
+        values[option.name] = is_integer ? json::value(number) : json::value(*text);
+    }
+    auto parsed = parse_batch_options(values, type, grace);
+    if (parsed)
+        return parsed;
+    api_error error = parsed.error();
+    auto& field = error.details.at("field").as_string();
+    field.erase(0, std::string_view("options.").size());
+    return error;
+}
+
+std::vector<std::string_view> batch_option_names()
+{
+    std::vector<std::string_view> names;
+    for (auto const& option : options)
+        names.push_back(option.name);
+    return names;
 }
 
 json::object options_view(batch_options const& of)

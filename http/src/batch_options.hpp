@@ -3,12 +3,15 @@
 #define BELAY_HTTP_SRC_BATCH_OPTIONS_HPP
 
 #include "api_error.hpp"
+#include "request_target.hpp"
 
 #include <belay/job_type.hpp>
 
 #include <boost/json/object.hpp>
 
 #include <chrono>
+#include <string_view>
+#include <vector>
 
 namespace belay::http {
 
@@ -19,6 +22,13 @@ namespace belay::http {
 [[nodiscard]] result<batch_options> parse_batch_options(boost::json::object const& given,
                                                         job_type const& type,
                                                         std::chrono::milliseconds grace);
+
+/// The same of the options that a query holds; `details.field` is the name alone.
+[[nodiscard]] result<batch_options> query_batch_options(query const& given, job_type const& type,
+                                                        std::chrono::milliseconds grace);
+
+/// What they are called.
+[[nodiscard]] std::vector<std::string_view> batch_option_names();
 
 /// All of them, under the names that a request has for them; null where there is none.
 [[nodiscard]] boost::json::object options_view(batch_options const& options);

@@ -26,6 +26,7 @@ struct request_head {
     std::string content_type = {}; ///< empty if there is none
     std::string accept = {};
     std::string prefer = {};
+    std::optional<std::string> idempotency_key = {};
     bool has_body = false;
     std::optional<std::uint64_t> content_length = {}; ///< not known of a chunked body
 };
@@ -48,7 +49,7 @@ struct response {
     std::unique_ptr<body_source> rest = {}; ///< follows `body`, if set
 };
 
-/// Wait until something has ended, at most `at_most`, then call `proceed` again.
+/// Wait until something has come to pass, at most `at_most`, then ask again.
 struct wait_for_end {
     /// Calls back once, on any thread, maybe at once; gives what `unsubscribe` takes.
     std::function<std::uint64_t(std::function<void()>)> subscribe;
@@ -56,13 +57,15 @@ struct wait_for_end {
     std::chrono::milliseconds at_most{};
 };
 
-/// Let others have their turn, then call `proceed` again.
+/// Let others have their turn, then ask again.
 struct more_to_do {};
 
 using step = std::variant<response, wait_for_end, more_to_do, api_error>;
+using pause = std::variant<wait_for_end, more_to_do, api_error>;
 
-/// One request on its way. Its body, if it may have one, is handed to `take` in pieces; then
-/// `proceed` is called until it gives an answer.
+/// One request on its way. Its body, if it may have one, is handed to `take` in pieces, each of
+/// them followed by `digest` until that gives nothing; then `proceed` is called until it gives an
+/// answer.
 class operation {
 public:
     virtual ~operation() = default;
@@ -73,7 +76,11 @@ public:
     /// Whether it cancels something: such requests are not counted among those under way (G10).
     [[nodiscard]] virtual bool is_cancel() const noexcept { return false; }
 
+    /// Takes at most about half a millisecond, as `digest` and `proceed` do.
     [[nodiscard]] virtual std::optional<api_error> take(std::string_view) { return std::nullopt; }
+
+    /// What is to be done before the next piece of the body is read.
+    [[nodiscard]] virtual std::optional<pause> digest() { return std::nullopt; }
 
     [[nodiscard]] virtual step proceed() = 0;
 };

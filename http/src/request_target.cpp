@@ -56,7 +56,7 @@ std::optional<api_error> split_path(boost::urls::pct_string_view path,
     return std::nullopt;
 }
 
-std::string list(std::initializer_list<std::string_view> names)
+std::string list(std::span<std::string_view const> names)
 {
     std::string out;
     for (auto const name : names) {
@@ -73,7 +73,7 @@ void query::add(std::string name, std::string value)
     parameters_.emplace_back(std::move(name), std::move(value));
 }
 
-std::optional<api_error> query::only(std::initializer_list<std::string_view> names) const
+std::optional<api_error> query::only(std::span<std::string_view const> names) const
 {
     std::vector<std::string_view> seen;
     for (auto const& [name, value] : parameters_) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,8 +26,12 @@ public:
     void add(std::string name, std::string value);
 
     /// The error of a parameter that is none of `names`, or that is there twice.
+    [[nodiscard]] std::optional<api_error> only(std::span<std::string_view const> names) const;
     [[nodiscard]] std::optional<api_error>
-    only(std::initializer_list<std::string_view> names) const;
+    only(std::initializer_list<std::string_view> names) const
+    {
+        return only(std::span(names.begin(), names.size()));
+    }
 
     /// A decimal integer, `min` … `max`.
     [[nodiscard]] result<std::int64_t> integer(std::string_view name, std::int64_t min,

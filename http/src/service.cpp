@@ -1,5 +1,6 @@
 #include "service.hpp"
 
+#include "media_type.hpp"
 #include "resources/resource.hpp"
 #include "text.hpp"
 
@@ -31,10 +32,12 @@ struct route {
 
 constexpr std::array routes{
     route{"GET", "healthz", std::nullopt, body_kind::none, get_health},
+    route{"GET", "readyz", std::nullopt, body_kind::none, get_readiness},
     route{"GET", "v1/types", role::read, body_kind::none, list_types},
     route{"POST", "v1/batches", role::submit, body_kind::inputs, create_batch},
     route{"GET", "v1/batches", role::read, body_kind::none, list_batches},
     route{"GET", "v1/batches/*", role::read, body_kind::none, get_batch},
+    route{"DELETE", "v1/batches/*", role::submit, body_kind::none, delete_batch},
     route{"GET", "v1/batches/*/results", role::read, body_kind::none, get_results},
     route{"GET", "v1/batches/*/jobs", role::read, body_kind::none, list_jobs},
     route{"GET", "v1/batches/*/jobs/*", role::read, body_kind::none, get_job},
@@ -68,24 +71,27 @@ std::string allowed_methods(std::span<std::string const> segments)
     return allowed;
 }
 
-bool is_json(std::string_view content_type)
-{
-    constexpr std::string_view wanted = "application/json";
-    std::string_view const media = content_type.substr(0, content_type.find(';'));
-    std::size_t const end = media.find_last_not_of(" \t");
-    return std::ranges::equal(media.substr(0, end + 1), wanted, [](char a, char b) {
-        return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
-    });
-}
-
-std::uint64_t body_bytes_max(body_kind kind, server_options const& options)
+std::uint64_t body_bytes_max(body_kind kind, request_head const& head,
+                             server_options const& options)
 {
     switch (kind) {
     case body_kind::none: return 0;
     case body_kind::small: return small_body_bytes_max;
-    case body_kind::inputs: return options.body_bytes_max;
+    case body_kind::inputs:
+        return is_json_lines(head.content_type) ? options.stream_bytes_max : options.body_bytes_max;
     }
     return 0;
+}
+
+std::optional<api_error> check_media_type(body_kind kind, std::string_view given)
+{
+    if (given.empty() || is_json(given))
+        return std::nullopt;
+    if (kind != body_kind::inputs)
+        return unsupported_media_type(given, "application/json");
+    if (is_json_lines(given))
+        return std::nullopt;
+    return unsupported_media_type(given, "application/json, application/x-ndjson");
 }
 
 std::optional<api_error> check_body(route const& route, request_head const& head,
@@ -93,12 +99,10 @@ std::optional<api_error> check_body(route const& route, request_head const& head
 {
     if (!head.has_body || route.body == body_kind::none)
         return std::nullopt;
-    std::uint64_t const most = body_bytes_max(route.body, options);
+    std::uint64_t const most = body_bytes_max(route.body, head, options);
     if (head.content_length && *head.content_length > most)
         return payload_too_large(most);
-    if (!head.content_type.empty() && !is_json(head.content_type))
-        return unsupported_media_type(head.content_type, "application/json");
-    return std::nullopt;
+    return check_media_type(route.body, head.content_type);
 }
 
 /// The index that a path segment names: plain decimal, below `size`.
@@ -176,8 +180,9 @@ api_key const* service::authenticate(std::string_view secret) const
 result<std::unique_ptr<operation>> service::admit(request_head const& head)
 {
     auto target = parse_target(head.target);
-    bool const open = target && target->segments == std::vector<std::string>{"healthz"};
-    if (stopping_ && !open)
+    bool const alive = target && target->segments == std::vector<std::string>{"healthz"};
+    bool const open = alive || (target && target->segments == std::vector<std::string>{"readyz"});
+    if (stopping_ && !alive)
         return unavailable("The server is shutting down");
     api_key const* const key = authenticate(head.api_key);
     if (key == nullptr && !open)
@@ -187,23 +192,32 @@ result<std::unique_ptr<operation>> service::admit(request_head const& head)
                                 : "The API key is not known");
     if (!target)
         return target.error();
+    try {
+        return admit(head, std::move(*target), key);
+    } catch (error const& fault) {
+        return processing_error(fault.what());
+    }
+}
 
+result<std::unique_ptr<operation>> service::admit(request_head const& head, request_target target,
+                                                  api_key const* key)
+{
     std::string_view const method = head.method == "HEAD" ? "GET" : std::string_view(head.method);
     auto const* const found = std::ranges::find_if(routes, [&](route const& route) {
-        return route.method == method && matches(route.path, target->segments);
+        return route.method == method && matches(route.path, target.segments);
     });
     if (found == routes.end()) {
-        std::string const allowed = allowed_methods(target->segments);
+        std::string const allowed = allowed_methods(target.segments);
         if (!allowed.empty())
             return method_not_allowed(head.method, allowed);
         return not_found("There is nothing at " + shown(head.target, 256));
     }
 
-    admitted request{*this, head, std::move(target->query), key, std::nullopt};
-    if (auto refused = find_named(target->segments, request))
+    admitted request{*this, head, std::move(target.query), key, std::nullopt};
+    if (auto refused = find_named(target.segments, request))
         return std::move(*refused);
     if (found->needs && key->role < *found->needs)
-        return forbidden("The key " + quoted(key->name) + " may only read");
+        return forbidden("The key " + http::quoted(key->name) + " may only read");
     if (auto refused = check_body(*found, head, options_))
         return std::move(*refused);
     return found->make(std::move(request));

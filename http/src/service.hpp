@@ -1,7 +1,9 @@
 #ifndef BELAY_HTTP_SRC_SERVICE_HPP
 #define BELAY_HTTP_SRC_SERVICE_HPP
 
+#include "idempotency_keys.hpp"
 #include "operation.hpp"
+#include "request_target.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/http/server.hpp>
@@ -36,6 +38,9 @@ public:
     [[nodiscard]] engine& batches() noexcept { return engine_; }
     [[nodiscard]] server_options const& options() const noexcept { return options_; }
 
+    /// Of the creations under way.
+    [[nodiscard]] idempotency_keys& keys_under_way() noexcept { return *keys_under_way_; }
+
     /// The type of that name, or nothing.
     [[nodiscard]] offered_type const* find_type(std::string_view name) const;
     [[nodiscard]] std::string type_names() const;
@@ -47,10 +52,14 @@ public:
 
 private:
     [[nodiscard]] api_key const* authenticate(std::string_view secret) const;
+    [[nodiscard]] result<std::unique_ptr<operation>> admit(request_head const& head,
+                                                           request_target target,
+                                                           api_key const* key);
 
     engine& engine_;
     std::map<std::string, offered_type, std::less<>> types_;
     server_options const& options_;
+    std::shared_ptr<idempotency_keys> keys_under_way_ = std::make_shared<idempotency_keys>();
     std::atomic<bool> stopping_{false};
 };
 

@@ -19,6 +19,8 @@
 #include <atomic>
 #include <cstdio>
 #include <ctime>
+#include <memory>
+#include <mutex>
 #include <random>
 #include <utility>
 #include <variant>
@@ -42,6 +44,9 @@ constexpr std::uint64_t skipped_body_bytes_max = 64 * 1024;
 /// it gets to see the answer.
 constexpr std::size_t lingering_bytes_max = 1024 * 1024;
 constexpr std::chrono::seconds lingering_time_max{2};
+
+/// How much of a body has to come within the time that is given to a request.
+constexpr std::uint64_t body_part_bytes = 1024 * 1024;
 
 /// The client is gone, or too slow, or the connection is to end: there is nobody to answer.
 struct connection_over {};
@@ -80,7 +85,8 @@ bool has_bare_line_feed(std::string_view text, std::size_t from)
     return false;
 }
 
-std::string joined(bhttp::fields const& fields, bhttp::field name)
+template <class Name>
+std::string joined(bhttp::fields const& fields, Name name)
 {
     std::string text;
     auto const [begin, end] = fields.equal_range(name);
@@ -99,6 +105,35 @@ std::string key_of(bhttp::fields const& fields)
         return std::string(given.substr(scheme.size()));
     return {};
 }
+
+/// Wakes a coroutine that waits on a timer, from whatever thread, as long as it waits: the callback
+/// may come when the session and its executor are gone.
+class waker {
+public:
+    explicit waker(std::shared_ptr<asio::steady_timer> timer) : timer_(std::move(timer)) {}
+
+    void wake()
+    {
+        std::scoped_lock const lock(mutex_);
+        if (timer_)
+            asio::post(timer_->get_executor(), [timer = timer_] { timer->cancel(); });
+    }
+    void disarm()
+    {
+        std::scoped_lock const lock(mutex_);
+        timer_.reset();
+    }
+
+private:
+    std::mutex mutex_;
+    std::shared_ptr<asio::steady_timer> timer_; // guarded by mutex_
+};
+
+/// Disarms it however the wait ends, also with the coroutine.
+struct disarming {
+    std::shared_ptr<waker> of;
+    ~disarming() { of->disarm(); }
+};
 
 } // namespace
 
@@ -252,6 +287,8 @@ asio::awaitable<void> session::answer_request(exchange& exchange)
     head.content_type = message[bhttp::field::content_type];
     head.accept = joined(message, bhttp::field::accept);
     head.prefer = joined(message, bhttp::field::prefer);
+    if (message.count("Idempotency-Key") != 0)
+        head.idempotency_key = joined(message, "Idempotency-Key");
     if (auto const length = exchange.parser.content_length())
         head.content_length = *length;
     head.has_body = exchange.parser.chunked() || head.content_length.value_or(0) != 0;
@@ -325,6 +362,7 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
     }
     std::array<char, read_bytes> piece; // NOLINT: filled by the parser
     std::uint64_t taken = 0;
+    std::uint64_t timed = 0;
     while (!parser.is_done()) {
         parser.get().body() = {.data = piece.data(), .size = piece.size(), .more = true};
         error_code error;
@@ -339,9 +377,15 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
         // A body where none is wanted is dropped.
         if (taken > most && most != 0)
             throw payload_too_large(most);
-        if (got != 0 && most != 0)
+        if (got != 0 && most != 0) {
             if (auto refused = operation.take({piece.data(), got}))
                 throw std::move(*refused);
+            co_await digest(operation);
+        }
+        if (taken - timed >= body_part_bytes) {
+            timed = taken;
+            stream_.expires_after(service_.options().request_time_max);
+        }
         if (parser.is_done() || (!input_.empty() && (used != 0 || got != 0)))
             continue;
         if (input_.size() >= service_.options().header_bytes_max)
@@ -349,6 +393,23 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
         co_await read_some();
     }
     exchange.body_done = true;
+}
+
+/// Lets the operation work up what it took. While it waits it is not the client that is waited for.
+asio::awaitable<void> session::digest(operation& operation)
+{
+    while (auto const next = operation.digest()) {
+        if (auto const* const refused = std::get_if<api_error>(&*next))
+            throw api_error(*refused);
+        if (auto const* const wanted = std::get_if<wait_for_end>(&*next)) {
+            busy_ = true;
+            co_await wait(*wanted);
+            busy_ = false;
+            stream_.expires_after(service_.options().request_time_max);
+        } else {
+            co_await asio::post(stream_.get_executor(), asio::use_awaitable);
+        }
+    }
 }
 
 asio::awaitable<void> session::skip_body(exchange& exchange)
@@ -372,9 +433,8 @@ asio::awaitable<void> session::wait(wait_for_end const& wanted)
 {
     auto const timer =
         std::make_shared<asio::steady_timer>(stream_.get_executor(), wanted.at_most);
-    auto const subscription = wanted.subscribe([timer, executor = stream_.get_executor()] {
-        asio::post(executor, [timer] { timer->cancel(); });
-    });
+    disarming const wakes{std::make_shared<waker>(timer)};
+    auto const subscription = wanted.subscribe([waker = wakes.of] { waker->wake(); });
     error_code ended;
     co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ended));
     wanted.unsubscribe(subscription);

@@ -55,6 +55,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<std::size_t> read_header(exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<void> answer_request(exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<void> read_body(exchange& exchange, operation& operation);
+    [[nodiscard]] boost::asio::awaitable<void> digest(operation& operation);
     [[nodiscard]] boost::asio::awaitable<void> skip_body(exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<response> perform(exchange& exchange,
                                                            operation& operation);

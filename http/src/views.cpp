@@ -94,24 +94,27 @@ json::object state_view(recorded_batch const& batch, batch_status const& status,
                         batch_state previous, bool changed)
 {
     job_counts const& jobs = status.jobs;
-    return {{"batch_id", batch.id()},
-            {"previous_state", to_string(previous)},
-            {"current_state", to_string(status.state)},
-            {"timestamp", to_seconds(status.entered_at)},
-            {"changed", changed},
-            {"cancel", cancel_view(status.cancel)},
-            {"jobs", json::object{{"total", jobs.total},
-                                  {"pending", jobs.pending},
-                                  {"succeeded", jobs.succeeded},
-                                  {"failed", jobs.failed},
-                                  {"late", jobs.late},
-                                  {"not_started", jobs.not_started},
-                                  {"stopped", jobs.stopped},
-                                  {"terminated", jobs.terminated},
-                                  {"killed", jobs.killed},
-                                  {"abandoned", jobs.abandoned},
-                                  {"lost", jobs.lost},
-                                  {"still_running", jobs.running}}}};
+    json::object view{{"batch_id", batch.id()},
+                      {"previous_state", to_string(previous)},
+                      {"current_state", to_string(status.state)},
+                      {"timestamp", to_seconds(status.entered_at)},
+                      {"changed", changed},
+                      {"cancel", cancel_view(status.cancel)},
+                      {"jobs", json::object{{"total", jobs.total},
+                                            {"pending", jobs.pending},
+                                            {"succeeded", jobs.succeeded},
+                                            {"failed", jobs.failed},
+                                            {"late", jobs.late},
+                                            {"not_started", jobs.not_started},
+                                            {"stopped", jobs.stopped},
+                                            {"terminated", jobs.terminated},
+                                            {"killed", jobs.killed},
+                                            {"abandoned", jobs.abandoned},
+                                            {"lost", jobs.lost},
+                                            {"still_running", jobs.running}}}};
+    if (status.waits_for_store)
+        view["waiting_for"] = "store";
+    return view;
 }
 
 json::object summary_view(recorded_batch const& batch, batch_status const& status)
@@ -140,7 +143,7 @@ void append_job(std::string& out, recorded_batch const& batch, std::uint64_t ind
                 std::string_view state_name)
 {
     job_status const job = batch.job(index);
-    std::string_view const input = batch.input(index);
+    std::string const input = batch.input(index);
     json::object view{{"job", index}, {"filename", filename_of(input)}};
     view[state_name] = to_string(job.state);
     view["disposition"] = job.state == job_state::cancelled

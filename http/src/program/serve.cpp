@@ -1,11 +1,14 @@
 // `belay serve`: the server.
 #include "commands.hpp"
+#include "data_directory.hpp"
+#include "duration.hpp"
 #include "local_engine.hpp"
 #include "ready_file.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/http/server.hpp>
 #include <belay/http/types.hpp>
+#include <belay/store.hpp>
 
 #include <signal.h>
 #include <unistd.h>
@@ -19,6 +22,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -30,18 +34,18 @@ namespace belay::program {
 
 namespace {
 
-constexpr auto keep_max = std::chrono::floor<std::chrono::seconds>(option_time_max);
-
 struct serve_options {
     std::string listen = "127.0.0.1:8700"; ///< as given; taken apart in `server`
     std::string ready_file;
     std::string root;
-    bool in_memory = true;
+    std::string data; ///< empty for the default
+    bool in_memory = false;
+    store_options store;
     std::size_t threads = 0;
     std::int64_t grace_ms = 2000;
     std::int64_t wait_max_s = 30;
     std::uint64_t jobs_max = engine_options{}.recorded_jobs_max;
-    std::optional<std::int64_t> keep_s;
+    std::optional<std::chrono::seconds> keep;
     std::int64_t header_time_max_s = 10;
     std::int64_t request_time_max_s = 60;
     std::int64_t idle_time_max_s = 60;
@@ -99,37 +103,76 @@ private:
     sigset_t set_{};
 };
 
-void tell_where(std::string const& url, std::string const& secret)
+void tell_where(std::string const& url, std::string const& secret, std::string const& kept)
 {
-    std::printf("belay %s serves on %s, in memory only\n\n"
+    std::printf("belay %s serves on %s; batches are kept in %s\n\n"
                 "API key: %s\n"
                 "Try it:  curl -H 'X-Api-Key: %s' -H 'Content-Type: application/json' \\\n"
                 "           -d '{\"type\":\"sleep\",\"inputs\":[250,250,250]}' %s/v1/batches\n\n",
-                version, url.c_str(), secret.c_str(), secret.c_str(), url.c_str());
+                version, url.c_str(), kept.c_str(), secret.c_str(), secret.c_str(), url.c_str());
     std::fflush(stdout);
 }
 
 constexpr std::uint64_t everything = std::numeric_limits<std::uint64_t>::max();
 
-/// How many jobs are lost with the batches that are open now.
-void tell_what_is_lost(engine const& engine)
+/// What becomes of the batches that are open now. One that is being cancelled is finished first.
+void tell_what_is_open(engine const& engine, bool in_memory)
 {
     std::uint64_t batches = 0;
     std::uint64_t jobs = 0;
-    for (auto const& batch : engine.list(everything, everything)) {
-        auto const status = batch.status();
-        if (is_terminal(status.state) || status.state == batch_state::cancelling)
-            continue;
-        ++batches;
-        jobs += status.jobs.pending + status.jobs.running;
+    std::uint64_t before = everything;
+    constexpr std::size_t at_once = 256;
+    for (auto found = engine.list(before, at_once); !found.empty();
+         found = engine.list(before, at_once)) {
+        for (auto const& batch : found) {
+            auto const status = batch.status();
+            if (is_terminal(status.state) || status.state == batch_state::cancelling)
+                continue;
+            ++batches;
+            jobs += status.jobs.pending + status.jobs.running;
+        }
+        before = found.back().sequence();
     }
-    if (batches != 0)
+    if (batches == 0)
+        return;
+    if (in_memory)
         spdlog::warn("{} open batches with {} jobs that had not ended are lost: they were kept in "
                      "memory only",
                      batches, jobs);
+    else
+        spdlog::info("{} open batches with {} jobs that have not ended go on at the next start",
+                     batches, jobs);
 }
 
-int serve(serve_options options)
+engine_options engine_of(serve_options const& options, std::shared_ptr<store> store)
+{
+    engine_options how = local_engine(options.threads);
+    how.grace = std::chrono::milliseconds(options.grace_ms);
+    how.recorded_jobs_max = options.jobs_max;
+    how.keep = options.keep;
+    how.store = std::move(store);
+    return how;
+}
+
+http::server_options server_of(serve_options const& options, std::string const& secret)
+{
+    http::server_options how = options.server;
+    how.keys.push_back(http::make_api_key("local", "local", http::role::admin, secret));
+    how.wait_max = std::chrono::seconds(options.wait_max_s);
+    how.header_time_max = std::chrono::seconds(options.header_time_max_s);
+    how.request_time_max = std::chrono::seconds(options.request_time_max_s);
+    how.idle_time_max = std::chrono::seconds(options.idle_time_max_s);
+    return how;
+}
+
+std::filesystem::path data_directory(serve_options const& options)
+{
+    if (options.in_memory)
+        return {};
+    return options.data.empty() ? default_data_directory() : std::filesystem::path(options.data);
+}
+
+int serve(serve_options const& options)
 {
     spdlog::set_default_logger(spdlog::stderr_color_mt("belay"));
     signals const signals;
@@ -137,32 +180,24 @@ int serve(serve_options options)
     if (!options.ready_file.empty())
         ready.emplace(options.ready_file);
 
-    engine_options how = local_engine(options.threads);
-    how.grace = std::chrono::milliseconds(options.grace_ms);
-    how.recorded_jobs_max = options.jobs_max;
-    if (options.keep_s)
-        how.keep = std::chrono::seconds(*options.keep_s);
-    auto running = std::make_unique<engine>(std::move(how));
-
-    std::string const secret = http::make_secret();
-    options.server.keys.push_back(http::make_api_key("local", "local", http::role::admin, secret));
-    options.server.wait_max = std::chrono::seconds(options.wait_max_s);
-    options.server.header_time_max = std::chrono::seconds(options.header_time_max_s);
-    options.server.request_time_max = std::chrono::seconds(options.request_time_max_s);
-    options.server.idle_time_max = std::chrono::seconds(options.idle_time_max_s);
-    auto const wait_max = options.server.wait_max;
     auto const root = options.root.empty() ? nullptr : http::open_root(options.root);
-    http::server server(*running, http::built_in_types(root), std::move(options.server));
+    auto const data = data_directory(options);
+    auto store = options.in_memory ? nullptr : open_store(data, options.store);
+    auto running = std::make_unique<engine>(engine_of(options, std::move(store)));
+    std::string const secret = http::make_secret();
+    auto server = std::make_unique<http::server>(*running, http::built_in_types(root),
+                                                 server_of(options, secret));
     if (ready)
-        ready->write(server.url(), secret);
-    tell_where(server.url(), secret);
+        ready->write(server->url(), secret);
+    tell_where(server->url(), secret, options.in_memory ? "memory only" : data.string());
 
     int const number = signals.wait();
     spdlog::info("{}: shutting down; a second signal ends it at once",
                  number == SIGINT ? "SIGINT" : "SIGTERM");
     signals.end_at_next();
-    server.shut_down(wait_max);
-    tell_what_is_lost(*running);
+    server->shut_down(std::chrono::seconds(options.wait_max_s));
+    tell_what_is_open(*running, options.in_memory);
+    server.reset();
     running.reset();
     ready.reset();
     leave(0);
@@ -182,8 +217,15 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     command->add_option("--ready-file", options->ready_file,
                         "Write url, api_key and pid to this file once requests are accepted");
     command->add_option("--root", options->root, "Directory whose files jobs may read");
-    command->add_flag("--in-memory", options->in_memory,
-                      "Keep batches in memory only (the only store yet)");
+    auto* const in_memory = command->add_flag("--in-memory", options->in_memory,
+                                              "Keep batches in memory only");
+    command->add_option("--data", options->data,
+                        "Directory that batches are kept in; unless set $XDG_STATE_HOME/belay, or "
+                        "else ~/.local/state/belay")
+        ->check([](std::string const& text) {
+            return text.empty() ? std::string("the directory has no name") : std::string();
+        })
+        ->excludes(in_memory);
     command->add_option("--threads", options->threads, "Worker threads; 0 is one a processor")
         ->check(CLI::Range(0, 4096))
         ->capture_default_str();
@@ -199,10 +241,14 @@ void add_serve(CLI::App& app, std::function<int()>& run)
                         "Jobs held in memory; the batches that ended first make room for new ones")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
         ->capture_default_str();
-    command->add_option("--keep", options->keep_s,
-                        "Seconds that an ended batch is kept where it does not say itself; unless "
-                        "set, until room is needed")
-        ->check(CLI::Range(std::int64_t{0}, keep_max.count()));
+    command->add_option_function<std::string>(
+               "--keep", [options](std::string const& text) { options->keep = parse_duration(text); },
+               "How long an ended batch is kept where it does not say itself: 30d, 12h, 45m, 10s or "
+               "seconds; unless set, until room is needed")
+        ->check([](std::string const& text) {
+            return parse_duration(text) ? std::string()
+                                        : text + " is no time such as 30d, 12h, 45m, 10s or 10";
+        });
 
     auto const limit = [&](char const* name, auto& value, auto most, char const* what) {
         using type = std::remove_reference_t<decltype(value)>;
@@ -219,10 +265,18 @@ void add_serve(CLI::App& app, std::function<int()>& run)
           "Size of a request's header; then 431");
     limit("--body-bytes-max", server.body_bytes_max, 1'000'000'000,
           "Size of a new batch's body; then 413");
+    limit("--stream-bytes-max", server.stream_bytes_max, std::uint64_t{1} << 40,
+          "Size of a new batch's body that comes as lines; then 413");
+    limit("--line-bytes-max", server.line_bytes_max, 1'000'000, "Size of such a line; then 400");
+    limit("--inputs-max", server.inputs_max, 1'000'000'000, "Inputs of a new batch; then 400");
+    limit("--store-waiting-bytes-max", options->store.waiting_bytes_max, std::uint64_t{1} << 40,
+          "Outputs and messages that wait for the disk; then no further job is begun");
+    limit("--store-reserve-bytes", options->store.reserve_bytes, std::uint64_t{1} << 40,
+          "Kept back on the disk, so that cancels can be recorded when it is full");
     limit("--header-time-max", options->header_time_max_s, 3600,
           "Seconds from a request's first byte to the end of its header");
     limit("--request-time-max", options->request_time_max_s, 86'400,
-          "Seconds for a request's body, and for each piece of an answer to be taken");
+          "Seconds for each MiB of a request's body, and for each piece of an answer to be taken");
     limit("--idle-time-max", options->idle_time_max_s, 86'400, "Seconds between requests");
     command->callback([&run, options] { run = [options] { return serve(*options); }; });
 }

@@ -1,12 +1,26 @@
-// GET /healthz: the server is alive.
+// GET /healthz: the server is alive. GET /readyz: it can do all that it should.
 #include "../answers.hpp"
 #include "resource.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <string>
 
 namespace belay::http {
 
 made_operation get_health(admitted)
 {
     return answer_with(succeeded(200, {}, {{"status", "ok"}}));
+}
+
+made_operation get_readiness(admitted request)
+{
+    auto const problems = request.service.batches().problems();
+    if (problems.empty())
+        return answer_with(succeeded(200, {}, {{"status", "ready"}}));
+    api_error refused = unavailable("The server can't do all that it should: " + problems.front());
+    refused.details["problems"] = boost::json::array(problems.begin(), problems.end());
+    return refused;
 }
 
 } // namespace belay::http

@@ -54,10 +54,12 @@ private:
 
 // One for each line of the table in service.cpp.
 [[nodiscard]] made_operation get_health(admitted request);
+[[nodiscard]] made_operation get_readiness(admitted request);
 [[nodiscard]] made_operation list_types(admitted request);
 [[nodiscard]] made_operation create_batch(admitted request);
 [[nodiscard]] made_operation list_batches(admitted request);
 [[nodiscard]] made_operation get_batch(admitted request);
+[[nodiscard]] made_operation delete_batch(admitted request);
 [[nodiscard]] made_operation get_results(admitted request);
 [[nodiscard]] made_operation list_jobs(admitted request);
 [[nodiscard]] made_operation get_job(admitted request);

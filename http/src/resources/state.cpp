@@ -1,5 +1,6 @@
 // GET and PUT /v1/batches/{id}/state, PUT /v1/batches/{id}/jobs/{n}/state: the contract.
 #include "../answers.hpp"
+#include "../awaited.hpp"
 #include "../prefer.hpp"
 #include "../strict_json.hpp"
 #include "../text.hpp"
@@ -12,8 +13,13 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace belay::http {
@@ -42,7 +48,7 @@ std::optional<api_error> read_state(json::value const& value, bool (*is_known)(s
     if (into.state == "canceled")
         into.state = "cancelled";
     if (!is_known(into.state))
-        return invalid_request("state", "There is no state " + quoted(into.state) +
+        return invalid_request("state", "There is no state " + http::quoted(into.state) +
                                             "; the one that can be asked for is \"cancelled\"");
     return std::nullopt;
 }
@@ -127,7 +133,9 @@ api_error transition_refused(std::string_view from, std::string_view to, bool ca
     return transition_not_allowed(from, to, std::move(allowed));
 }
 
-/// What the two PUTs have in common: a small body, a wait, an answer that goes by how it ended.
+/// What the two PUTs have in common: a small body, a wait until the cancel is recorded, one for the
+/// end of what runs, and an answer that goes by how it ended.
+template <class Result>
 class state_change : public operation {
 public:
     explicit state_change(admitted&& request)
@@ -151,14 +159,37 @@ public:
 
     [[nodiscard]] step proceed() override
     {
-        if (std::exchange(begun_, true))
-            return answer();
-        return begin();
+        switch (stage_) {
+        case stage::asked: return begin();
+        case stage::recording: return recorded();
+        case stage::stopping: return answer();
+        }
+        return answer();
     }
 
 protected:
     [[nodiscard]] virtual step begin() = 0;
     [[nodiscard]] virtual step answer() = 0;
+
+    /// How the end of what was cancelled is waited for; nothing if it is not to be.
+    [[nodiscard]] virtual std::optional<wait_for_end> wait_for_stop() = 0;
+    /// `cancel_batch` or `cancel_job`.
+    [[nodiscard]] virtual std::string_view operation_name() const noexcept = 0;
+
+    /// The callback of a cancel. It may come when the request has long been answered.
+    [[nodiscard]] std::function<void(Result const&)> told() const
+    {
+        return [outcome = outcome_](Result const& result) { outcome->set(result); };
+    }
+
+    /// What is done after the cancel was asked for.
+    [[nodiscard]] step wait_until_recorded()
+    {
+        stage_ = stage::recording;
+        if (outcome_->get())
+            return recorded();
+        return outcome_->wait(wait_max_);
+    }
 
     [[nodiscard]] response with_preference(response answer) const
     {
@@ -176,22 +207,55 @@ protected:
         return with_preference(std::move(answer));
     }
 
-    [[nodiscard]] std::chrono::seconds wait() const
+    /// What is left of the wait that was asked for.
+    [[nodiscard]] std::chrono::milliseconds wait() const
     {
-        return effective_wait(preferences_, wait_max_);
+        auto const passed = std::chrono::ceil<std::chrono::milliseconds>(
+            std::chrono::steady_clock::now() - begun_at_);
+        std::chrono::milliseconds const asked = effective_wait(preferences_, wait_max_);
+        return std::max(asked - passed, std::chrono::milliseconds(0));
     }
 
     recorded_batch batch_;
     std::string requested_by_;
     std::string body_;
+    Result cancelled_;
 
 private:
+    enum class stage : std::uint8_t { asked, recording, stopping };
+
+    step recorded()
+    {
+        auto const result = outcome_->get();
+        if (!result)
+            return not_recorded(cancel_outcome::unknown, "the store has not answered in time");
+        if (result->outcome != cancel_outcome::recorded)
+            return not_recorded(result->outcome, result->problem);
+        cancelled_ = *result;
+        stage_ = stage::stopping;
+        if (auto wanted = wait_for_stop())
+            return std::move(*wanted);
+        return answer();
+    }
+
+    [[nodiscard]] api_error not_recorded(cancel_outcome outcome, std::string const& why) const
+    {
+        std::string_view const what = operation_name();
+        return processing_error("Failed to cancel " + std::string(what.substr(what.find('_') + 1)) +
+                                    ": " + why,
+                                {{"operation", what},
+                                 {"batch_id", batch_.id()},
+                                 {"outcome", to_string(outcome)}});
+    }
+
     preferences preferences_;
     std::chrono::seconds wait_max_;
-    bool begun_ = false;
+    stage stage_ = stage::asked;
+    std::shared_ptr<awaited<Result>> outcome_ = std::make_shared<awaited<Result>>();
+    std::chrono::steady_clock::time_point begun_at_ = std::chrono::steady_clock::now();
 };
 
-class batch_state_change final : public state_change {
+class batch_state_change final : public state_change<cancel_result> {
 public:
     batch_state_change(admitted&& request, bool dry_run)
         : state_change(std::move(request)), dry_run_(dry_run)
@@ -199,6 +263,8 @@ public:
     }
 
 private:
+    std::string_view operation_name() const noexcept override { return "cancel_batch"; }
+
     step begin() override
     {
         auto asked = parse_asked(body_, is_batch_state);
@@ -212,16 +278,21 @@ private:
         if (dry_run_)
             return dry_run();
         asked->cancel.requested_by = requested_by_;
-        cancelled_ = batch_.cancel(asked->cancel);
+        batch_.cancel(asked->cancel, told());
+        return wait_until_recorded();
+    }
+
+    std::optional<wait_for_end> wait_for_stop() override
+    {
         if (is_terminal(cancelled_.current_state))
-            return answer();
+            return std::nullopt;
         // A batch that can't be stopped any more has only its record before it, however short the
         // wait is to be.
         auto const at_most = cancelled_.current_state == batch_state::cancelling
                                  ? wait()
-                                 : std::max(wait(), std::chrono::seconds(1));
+                                 : std::max(wait(), std::chrono::milliseconds(1000));
         if (at_most.count() == 0)
-            return answer();
+            return std::nullopt;
         return wait_for_end{
             [batch = batch_](auto callback) { return batch.on_end(std::move(callback)); },
             [batch = batch_](auto subscription) { batch.unsubscribe(subscription); }, at_most};
@@ -245,8 +316,10 @@ private:
             return std::move(*refused);
         auto data = state_view(batch_, status, cancelled_.previous_state, cancelled_.changed);
         if (!is_terminal(status.state))
-            return still_stopping("Batch is being cancelled", std::move(data),
-                                  path_of(batch_) + "/state");
+            return still_stopping(status.state == batch_state::cancelling
+                                      ? "Batch is being cancelled"
+                                      : "All jobs of the batch have ended",
+                                  std::move(data), path_of(batch_) + "/state");
         return with_preference(succeeded(200,
                                          cancelled_.changed ? "Batch cancelled successfully"
                                                             : "Batch was already cancelled",
@@ -254,10 +327,9 @@ private:
     }
 
     bool dry_run_;
-    cancel_result cancelled_;
 };
 
-class job_state_change final : public state_change {
+class job_state_change final : public state_change<job_cancel_result> {
 public:
     explicit job_state_change(admitted&& request)
         : state_change(std::move(request)), index_(request.job)
@@ -265,9 +337,11 @@ public:
     }
 
 private:
+    std::string_view operation_name() const noexcept override { return "cancel_job"; }
+
     step begin() override
     {
-        auto const asked = parse_asked(body_, is_job_state);
+        auto asked = parse_asked(body_, is_job_state);
         if (!asked)
             return asked.error();
         if (asked->cancel.mode == cancel_mode::drain)
@@ -278,14 +352,17 @@ private:
             return transition_refused(to_string(state), asked->state,
                                       !is_ended(state) || state == job_state::cancelled);
         }
-        cancelled_ = batch_.cancel_job(index_, asked->cancel);
+        asked->cancel.requested_by = requested_by_;
+        batch_.cancel_job(index_, asked->cancel, told());
+        return wait_until_recorded();
+    }
+
+    std::optional<wait_for_end> wait_for_stop() override
+    {
         if (is_ended(cancelled_.current_state) || wait().count() == 0)
-            return answer();
+            return std::nullopt;
         return wait_for_end{[batch = batch_, index = index_](auto callback) {
-                                auto const again = batch.cancel_job(index, {}, callback);
-                                if (again.subscription == 0)
-                                    callback();
-                                return again.subscription;
+                                return batch.on_job_end(index, std::move(callback));
                             },
                             [batch = batch_](auto subscription) { batch.unsubscribe(subscription); },
                             wait()};
@@ -316,7 +393,6 @@ private:
     }
 
     std::uint64_t index_;
-    job_cancel_result cancelled_;
 };
 
 } // namespace

@@ -49,9 +49,13 @@ struct server_options {
     std::size_t requests_max = 256;     ///< under way at a time; cancels are not counted
     std::size_t header_bytes_max = 16 * 1024;
     std::uint64_t body_bytes_max = 8 * 1024 * 1024; ///< of a new batch; of others 64 KiB
+    std::uint64_t stream_bytes_max = 4ULL << 30;    ///< of a new batch that comes as lines
+    std::size_t line_bytes_max = 64 * 1024;         ///< of such a line
+    std::uint64_t inputs_max = 8'000'000;           ///< of a new batch
     std::chrono::milliseconds header_time_max{10'000};  ///< from a request's first byte on
-    std::chrono::milliseconds request_time_max{60'000}; ///< for its body; and for an answer's next
-                                                        ///< piece to be taken
+    std::chrono::milliseconds request_time_max{60'000}; ///< for each MiB of its body, for the store
+                                                        ///< to take what it makes, and for an
+                                                        ///< answer's next piece to be taken
     std::chrono::milliseconds idle_time_max{60'000};    ///< between requests
 };
 

@@ -1,0 +1,92 @@
+// What the two forms of POST /v1/batches have in common.
+#ifndef BELAY_HTTP_SRC_RESOURCES_CREATION_HPP
+#define BELAY_HTTP_SRC_RESOURCES_CREATION_HPP
+
+#include "../awaited.hpp"
+#include "../fingerprint.hpp"
+#include "../idempotency_keys.hpp"
+#include "resource.hpp"
+
+#include <belay/engine.hpp>
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace belay::http {
+
+/// What a request with an Idempotency-Key needs until it is answered.
+struct repeatable {
+    std::string key;
+    idempotency_keys::claim claim;
+    std::optional<idempotent_batch> earlier; ///< what was made under the key before
+    fingerprint asked;                       ///< of the form, the query and the body
+};
+
+/// Nothing if the request has no such key. 400 for one that is none, 409 while another request has
+/// it.
+[[nodiscard]] result<std::optional<repeatable>> begin_repeatable(admitted const& request,
+                                                                 std::string_view form);
+
+/// A new batch on its way: its inputs go into a draft, which is submitted when the body has ended.
+/// Under a key that was used before the body is only compared with the first one.
+class creation : public operation {
+public:
+    creation(admitted const& request, std::optional<repeatable> repeat);
+
+    [[nodiscard]] std::optional<api_error> take(std::string_view piece) final;
+    [[nodiscard]] std::optional<pause> digest() final;
+    [[nodiscard]] step proceed() final;
+
+protected:
+    /// The type of that name, which has to be known.
+    [[nodiscard]] result<offered_type const*> find_type(std::string_view name) const;
+
+    /// From here on there is a draft.
+    [[nodiscard]] std::optional<api_error> open_draft(batch_spec spec);
+    [[nodiscard]] bool is_replay() const noexcept { return repeat_ && repeat_->earlier; }
+
+    /// Takes a piece of the body.
+    [[nodiscard]] virtual std::optional<api_error> read(std::string_view piece) = 0;
+    /// Puts what was read into the draft; nothing when all is in it. `body_ended` from the last
+    /// piece on.
+    [[nodiscard]] virtual std::optional<pause> fill(bool body_ended) = 0;
+
+    /// Waits until the draft takes more; nothing if it does.
+    [[nodiscard]] std::optional<pause> wait_for_room();
+
+    service& service_;
+    std::optional<batch_draft> draft_;
+
+private:
+    struct submission {
+        std::optional<recorded_batch> batch;
+        std::exception_ptr failed;
+    };
+
+    [[nodiscard]] std::optional<pause> fill_guarded(bool body_ended);
+    [[nodiscard]] step submit();
+    [[nodiscard]] step finish() const;
+    [[nodiscard]] step replay() const;
+    [[nodiscard]] std::chrono::milliseconds patience() const;
+
+    std::string owner_;
+    std::optional<repeatable> repeat_;
+    std::string digest_;
+    bool body_ended_ = false;
+    std::shared_ptr<awaited<bool>> room_;
+    std::shared_ptr<awaited<submission>> submitted_;
+};
+
+/// For a fault of the engine's while a batch is made.
+[[nodiscard]] api_error creation_failed(error const& fault);
+
+// The forms, by their media type.
+[[nodiscard]] made_operation create_from_json(admitted request);
+[[nodiscard]] made_operation create_from_lines(admitted request);
+
+} // namespace belay::http
+
+#endif
