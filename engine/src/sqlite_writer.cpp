@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::size_t group_records_max = 4096;
 constexpr std::uint64_t group_bytes_max = 1024 * 1024;
-constexpr std::chrono::milliseconds retry_interval{100};
 
 template <class... Kinds>
 bool is_any_of(queued_change const& change) noexcept
@@ -105,7 +104,7 @@ void sqlite_writer::run() noexcept
 {
     for (;;) {
         if (failing_)
-            queue_.wait_after_failure(retry_interval);
+            wait_to_retry();
         else if (!has_work() && !has_garbage_)
             queue_.wait();
         bool const stopped = queue_.is_stopped();
@@ -121,6 +120,12 @@ void sqlite_writer::run() noexcept
             return;
         }
     }
+}
+
+void sqlite_writer::wait_to_retry()
+{
+    queue_.wait_after_failure(retry_);
+    retry_ = std::min(2 * retry_, retry_max);
 }
 
 void sqlite_writer::take()
@@ -326,6 +331,7 @@ void sqlite_writer::note_success()
     reserve_.restore();
     if (!std::exchange(failing_, false))
         return;
+    retry_ = retry_min;
     std::scoped_lock const lock(mutex_);
     problem_.reset();
 }

@@ -9,6 +9,7 @@
 
 #include <SQLiteCpp/Database.h>
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -45,6 +46,10 @@ public:
     [[nodiscard]] std::optional<std::string> problem() const;
 
 private:
+    /// Between a failure and the next attempt; doubled up to `retry_max`.
+    static constexpr std::chrono::milliseconds retry_min{5};
+    static constexpr std::chrono::milliseconds retry_max{100};
+
     /// Where a group ends in the backlog.
     struct group {
         std::size_t change;
@@ -55,6 +60,7 @@ private:
 
     // The thread's.
     void run() noexcept;
+    void wait_to_retry();
     void take();
     [[nodiscard]] bool has_work() const noexcept { return !urgent_.empty() || !backlog_.empty(); }
     void write_some();
@@ -97,6 +103,7 @@ private:
     std::size_t next_change_ = 0; ///< what was written of the backlog ends here
     std::size_t next_record_ = 0;
     bool failing_ = false;
+    std::chrono::milliseconds retry_ = retry_min; ///< how long the next wait after a failure is
     bool has_garbage_ = true;
     queued_change* culprit_ = nullptr; ///< whose writing failed, if it would on any disk
     std::exception_ptr failure_;       ///< of the last attempt that failed

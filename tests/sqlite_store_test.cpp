@@ -1,0 +1,633 @@
+// What the store on disk promises beyond store_test: opening, refusing, and reopening it, what it
+// does on a full disk, and how it forgets.
+#include "sqlite_store.hpp"
+
+#include "eventually.hpp"
+#include "fault_vfs.hpp"
+#include "sqlite_schema.hpp"
+#include "store_client.hpp"
+#include "temporary_directory.hpp"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+using namespace belay;
+using namespace belay::test;
+using detail::job_byte;
+namespace filesystem = std::filesystem;
+
+namespace {
+
+constexpr auto newest = std::numeric_limits<std::uint64_t>::max();
+constexpr store_options small_reserve{.waiting_bytes_max = 1'000'000, .reserve_bytes = 100'000};
+
+/// Every file and its bytes.
+std::map<std::string, std::string> contents(filesystem::path const& directory)
+{
+    std::map<std::string, std::string> result;
+    for (auto const& entry : filesystem::recursive_directory_iterator(directory)) {
+        std::ifstream stream(entry.path(), std::ios::binary);
+        result[entry.path().string()] = std::string(std::istreambuf_iterator<char>(stream), {});
+    }
+    return result;
+}
+
+/// Whether opening `directory` is refused with a message that has all of `words`, and nothing is
+/// changed by it.
+void check_refused(filesystem::path const& directory, std::vector<std::string> const& words)
+{
+    auto const before = contents(directory);
+    BOOST_CHECK_EXCEPTION((void)open_store(directory), error, [&](error const& refusal) {
+        BOOST_TEST((refusal.code() == errc::store_unusable));
+        for (auto const& word : words)
+            BOOST_TEST(std::string(refusal.what()).find(word) != std::string::npos,
+                       "'" << word << "' in: " << refusal.what());
+        return true;
+    });
+    BOOST_TEST((contents(directory) == before), "nothing was changed");
+}
+
+/// A directory with a batch in it, closed in order.
+struct made {
+    temporary_directory directory;
+    filesystem::path database = directory.path() / "belay.db";
+
+    made() { (void)create(*open_store(directory.path(), small_reserve), 3); }
+
+    void execute(std::string const& statement) const
+    {
+        SQLite::Database connection(database.string(), SQLite::OPEN_READWRITE);
+        connection.exec(statement);
+    }
+    std::int64_t ask(std::string const& query) const
+    {
+        SQLite::Database connection(database.string(), SQLite::OPEN_READONLY, 5000);
+        return connection.execAndGet(query).getInt64();
+    }
+    void write(std::uint64_t place, std::string const& bytes) const
+    {
+        std::fstream stream(database, std::ios::binary | std::ios::in | std::ios::out);
+        stream.seekp(static_cast<std::streamoff>(place));
+        stream << bytes;
+    }
+};
+
+/// Holds the writer up inside of a callback, so that what comes gathers.
+class held_writer {
+public:
+    explicit held_writer(store& store, std::uint64_t sequence)
+    {
+        store.commit(sequence, change::started{at(1)}, persistence::once, [this](auto) {
+            std::unique_lock lock(mutex_);
+            holds_ = true;
+            changed_.notify_all();
+            changed_.wait(lock, [&] { return released_; });
+            holds_ = false;
+            changed_.notify_all();
+        });
+        std::unique_lock lock(mutex_);
+        BOOST_REQUIRE(changed_.wait_for(lock, patience, [&] { return holds_; }));
+    }
+    ~held_writer() { release(); }
+    void release()
+    {
+        std::unique_lock lock(mutex_);
+        released_ = true;
+        changed_.notify_all();
+        changed_.wait(lock, [&] { return !holds_; });
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool holds_ = false;
+    bool released_ = false;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(sqlite_store_)
+
+// Opening.
+
+BOOST_AUTO_TEST_CASE(a_directory_is_made_for_its_owner_alone)
+{
+    temporary_directory directory;
+    auto const path = directory.path() / "a" / "b";
+
+    auto const store = open_store(path, small_reserve);
+
+    struct stat about {};
+    BOOST_REQUIRE(::stat(path.c_str(), &about) == 0);
+    BOOST_TEST((about.st_mode & 0777) == 0700U);
+    for (auto const* const name : {"belay.db", "belay.states", "belay.reserve"})
+        BOOST_TEST(filesystem::exists(path / name), name);
+    BOOST_TEST(filesystem::file_size(path / "belay.reserve") == 100'000);
+}
+
+BOOST_AUTO_TEST_CASE(a_clean_end_leaves_only_what_is_needed)
+{
+    made const place;
+    std::vector<std::string> names;
+    for (auto const& entry : filesystem::directory_iterator(place.directory.path()))
+        names.push_back(entry.path().filename().string());
+    std::ranges::sort(names);
+    BOOST_TEST(names == (std::vector<std::string>{"belay.db", "belay.reserve", "belay.states"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_path_that_is_a_file_is_refused)
+{
+    temporary_directory directory;
+    auto const path = directory.write("file", "mine");
+    auto const before = contents(directory.path());
+    BOOST_CHECK_EXCEPTION((void)open_store(path), error, [&](error const& refusal) {
+        return refusal.code() == errc::store_unusable &&
+               std::string(refusal.what()).find(path.string()) == 0;
+    });
+    BOOST_TEST((contents(directory.path()) == before));
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_that_cant_be_written_is_refused)
+{
+    // Not even root can write here.
+    for (auto const* const path : {"/proc/self/belay", "/proc/self/task"})
+        BOOST_CHECK_EXCEPTION((void)open_store(path), error, [&](error const& refusal) {
+            return refusal.code() == errc::store_unusable &&
+                   std::string(refusal.what()).find(path) == 0;
+        });
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_that_is_held_is_refused)
+{
+    temporary_directory directory;
+    {
+        auto const store = open_store(directory.path(), small_reserve);
+        auto const sequence = create(*store, 2);
+
+        check_refused(directory.path(), {directory.path().string(), "in use"});
+
+        // The first one's locks have not suffered.
+        write(*store, sequence, change::started{at(5)});
+        check_refused(directory.path(), {"in use"});
+    }
+    BOOST_TEST(open_store(directory.path())->list(newest, 9).size() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_newer_version_is_refused)
+{
+    made const place;
+    place.execute("PRAGMA user_version = 2");
+    check_refused(place.directory.path(), {place.database.string(), "version 2", "newer belay"});
+}
+
+/// The version may stand in the log only, when its process crashed.
+BOOST_AUTO_TEST_CASE(a_newer_version_in_the_log_is_refused)
+{
+    made const place;
+    temporary_directory copy;
+    {
+        SQLite::Database connection(place.database.string(), SQLite::OPEN_READWRITE);
+        connection.exec("PRAGMA user_version = 2");
+        for (auto const* const name : {"belay.db", "belay.db-wal", "belay.states"})
+            filesystem::copy(place.directory.path() / name, copy.path() / name);
+    }
+    check_refused(copy.path(), {"belay.db", "version 2"});
+}
+
+BOOST_AUTO_TEST_CASE(a_version_that_never_was_is_refused)
+{
+    made const place;
+    place.execute("PRAGMA user_version = 0");
+    check_refused(place.directory.path(), {place.database.string(), "damaged"});
+}
+
+BOOST_AUTO_TEST_CASE(a_database_of_another_program_is_refused)
+{
+    temporary_directory directory;
+    {
+        SQLite::Database connection((directory.path() / "belay.db").string(),
+                                    SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+        connection.exec("CREATE TABLE t (x)");
+    }
+    check_refused(directory.path(), {"belay.db", "application_id is 0"});
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_database_is_refused)
+{
+    for (std::string const& bytes :
+         {std::string(), std::string("SQLite format 3"), std::string(5000, 'x')}) {
+        temporary_directory directory;
+        directory.write("belay.db", bytes);
+        check_refused(directory.path(), {"belay.db", "header"});
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_log_without_its_database_is_refused)
+{
+    temporary_directory directory;
+    directory.write("belay.db-wal", "log");
+    check_refused(directory.path(), {"belay.db-wal", "missing"});
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_database_is_refused)
+{
+    {
+        made const place;
+        filesystem::resize_file(place.database, filesystem::file_size(place.database) / 2);
+        check_refused(place.directory.path(), {place.database.string()});
+    }
+    {
+        made const place;
+        for (std::uint64_t page = 1; page != 10; ++page)
+            place.write(4096 * page, std::string(100, 'x'));
+        check_refused(place.directory.path(), {place.database.string()});
+    }
+    {
+        made const place;
+        place.execute("DROP TABLE job_cancel");
+        check_refused(place.directory.path(), {place.database.string(), "job_cancel"});
+    }
+}
+
+BOOST_AUTO_TEST_CASE(damage_found_while_reading_fails_the_reading)
+{
+    made const place;
+    auto const store = open_store(place.directory.path(), small_reserve);
+    auto const sequence = create(*store, 1);
+    place.execute("UPDATE input_page SET bytes = x'05', count = 1 WHERE batch = " +
+                  std::to_string(sequence));
+    BOOST_CHECK_EXCEPTION((void)store->inputs(sequence, 0), error, [](error const& problem) {
+        return problem.code() == errc::store_failed;
+    });
+    place.execute("UPDATE batch SET failure_policy = 'none'");
+    BOOST_CHECK_EXCEPTION((void)store->list(newest, 9), error, [](error const& problem) {
+        return problem.code() == errc::store_failed &&
+               std::string(problem.what()).find("'none'") != std::string::npos;
+    });
+}
+
+BOOST_AUTO_TEST_CASE(the_disk_fails_while_reading)
+{
+    made const place;
+    fault_vfs disk;
+    {
+        auto const store = open_sqlite_store(place.directory.path(), small_reserve, disk.name());
+        disk.arm({fault_vfs::operation::open, 1, SQLITE_IOERR});
+        BOOST_CHECK_EXCEPTION((void)store->list(newest, 9), error, [](error const& problem) {
+            return problem.code() == errc::store_failed;
+        });
+        BOOST_TEST(store->list(newest, 9).size() == 1, "the next one goes well");
+    }
+}
+
+// Versions.
+
+BOOST_AUTO_TEST_CASE(steps_lead_from_version_to_version)
+{
+    temporary_directory directory;
+    sqlite_schema::place const place{directory.path() / "belay.db"};
+    sqlite_schema::create(place);
+    std::array<char const*, 3> const steps{sqlite_schema::known()[0], "CREATE TABLE second (x)",
+                                           "CREATE TABLE third (x); INSERT INTO second VALUES (3)"};
+    std::array<char const*, 3> failing = steps;
+    failing[2] = "CREATE TABLE third (x); INSERT INTO nowhere VALUES (3)";
+    SQLite::Database database(place.path.string(), SQLite::OPEN_READWRITE);
+
+    BOOST_CHECK_THROW(sqlite_schema::migrate(database, failing), SQLite::Exception);
+    BOOST_TEST(database.execAndGet("PRAGMA user_version").getInt() == 1);
+    BOOST_TEST(!database.tableExists("second"));
+
+    sqlite_schema::migrate(database, steps);
+    BOOST_TEST(database.execAndGet("PRAGMA user_version").getInt() == 3);
+    BOOST_TEST(database.execAndGet("SELECT x FROM second").getInt() == 3);
+
+    sqlite_schema::migrate(database, steps);
+    BOOST_TEST(database.execAndGet("SELECT count(*) FROM second").getInt() == 1, "once");
+}
+
+BOOST_AUTO_TEST_CASE(every_commit_is_synced)
+{
+    temporary_directory directory;
+    fault_vfs disk;
+    auto const store = open_sqlite_store(directory.path(), small_reserve, disk.name());
+    auto const sequence = create(*store, 1);
+    disk.arm({fault_vfs::operation::sync, 1'000'000, SQLITE_IOERR_FSYNC});
+    for (unsigned done = 1; done != 5; ++done) {
+        write(*store, sequence, change::cancelled{cancel_at(done), {}});
+        BOOST_TEST(disk.count() >= done);
+    }
+}
+
+// Reopening.
+
+BOOST_AUTO_TEST_CASE(what_was_written_is_there_again)
+{
+    temporary_directory directory;
+    std::uint64_t sequence = 0;
+    {
+        counting_listener listener;
+        auto const store = open_store(directory.path(), small_reserve);
+        sequence = create(*store, 5000);
+        for (std::uint64_t index = 0; index != 5000; ++index)
+            (void)store->record(sequence, record_of(index), listener);
+        store->commit(sequence, change::ended{end_at(9, 5000)}, persistence::until_done, {});
+    } // what waits is written
+
+    auto const store = open_store(directory.path(), small_reserve);
+    BOOST_TEST(store->jobs(sequence, 0, newest).size() == 5000);
+    BOOST_TEST((store->list(newest, 9).at(0).end == end_at(9, 5000)));
+}
+
+BOOST_AUTO_TEST_CASE(no_sequence_is_given_twice)
+{
+    temporary_directory directory;
+    std::uint64_t last = 0;
+    for (int round = 0; round != 3; ++round) {
+        auto const store = open_store(directory.path(), small_reserve);
+        auto const created = create(*store, 1);
+        BOOST_TEST(created > last);
+        write(*store, created, change::forgotten{});
+        auto const draft = store->next_sequence();
+        write(*store, draft, change::inputs{0, numbered(0, 1)});
+        last = draft;
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_draft_is_gone_after_a_restart)
+{
+    made const place;
+    {
+        auto const store = open_store(place.directory.path(), small_reserve);
+        write(*store, store->next_sequence(), change::inputs{0, numbered(0, 3000)});
+    }
+    auto const store = open_store(place.directory.path(), small_reserve);
+    BOOST_TEST(eventually([&] {
+        return place.ask("SELECT count(*) FROM input_page") == 1 &&
+               place.ask("SELECT count(*) FROM draft") +
+                       place.ask("SELECT count(*) FROM garbage") ==
+                   0;
+    }));
+    BOOST_TEST(store->list(newest, 9).size() == 1);
+    BOOST_TEST(store->inputs(1, 2).inputs[2] == "2");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_crashed_process_had_begun_is_told_until_it_is_dealt_with)
+{
+    temporary_directory directory;
+    temporary_directory crashed;
+    std::uint64_t sequence = 0;
+    {
+        auto const store = open_store(directory.path(), small_reserve);
+        sequence = create(*store, 10);
+        auto const states = store->states(sequence, 10);
+        states[3] = job_byte::running;
+        states[4] = job_byte::withheld;
+        states[5] = job_byte::backing_off;
+        filesystem::copy(directory.path(), crashed.path(), filesystem::copy_options::recursive);
+    }
+    for (int restart = 0; restart != 2; ++restart) {
+        auto const store = open_store(crashed.path(), small_reserve);
+        auto const begun = store->begun(sequence);
+        BOOST_REQUIRE(begun.size() == 2);
+        BOOST_TEST(begun[0].index == 3);
+        BOOST_TEST((begun[0].how == job_byte::running));
+        BOOST_TEST(begun[1].index == 5);
+        (void)store->states(sequence, 10);
+    }
+    open_store(crashed.path(), small_reserve)->recovered();
+    BOOST_TEST(open_store(crashed.path(), small_reserve)->begun(sequence).empty());
+}
+
+// Order.
+
+BOOST_AUTO_TEST_CASE(what_is_about_the_gate_overtakes_the_rest_g10)
+{
+    temporary_directory directory;
+    counting_listener listener;
+    auto const store = open_store(directory.path(), small_reserve);
+    auto const sequence = create(*store, 10'000);
+    std::uint64_t records_before = newest;
+    std::atomic<bool> told = false;
+    {
+        held_writer held(*store, sequence);
+        for (std::uint64_t index = 0; index != 10'000; ++index)
+            (void)store->record(sequence, record_of(index), listener);
+        store->commit(sequence, change::cancelled{cancel_at(5), {}}, persistence::once, [&](auto) {
+            records_before = listener.count();
+            told = true;
+        });
+    }
+    BOOST_TEST(eventually([&] { return told.load(); }));
+    BOOST_TEST(records_before == 0);
+    BOOST_TEST(eventually([&] { return listener.count() == 10'000; }));
+    BOOST_TEST(listener.calls() <= 4, "many are told at once");
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_does_not_overtake_the_creation_of_its_batch)
+{
+    temporary_directory directory;
+    auto const store = open_store(directory.path(), small_reserve);
+    auto const first = create(*store, 1);
+    auto const second = store->next_sequence();
+    std::future<std::exception_ptr> created;
+    std::future<std::exception_ptr> cancelled;
+    {
+        held_writer held(*store, first);
+        created = ask(*store, second, change::created{batch_of(second, 0), {}});
+        cancelled = ask(*store, second, change::cancelled{cancel_at(5), {}});
+    }
+    BOOST_TEST((wait_for(created) == nullptr));
+    BOOST_TEST((wait_for(cancelled) == nullptr));
+}
+
+// A full disk.
+
+BOOST_AUTO_TEST_CASE(congestion_is_told_and_ends)
+{
+    temporary_directory directory;
+    counting_listener listener;
+    auto const store =
+        open_store(directory.path(), {.waiting_bytes_max = 100'000, .reserve_bytes = 0});
+    auto const sequence = create(*store, 200);
+    std::atomic<int> calls = 0;
+    {
+        held_writer held(*store, sequence);
+        std::uint64_t index = 0;
+        for (; !store->is_congested(); ++index)
+            (void)store->record(
+                sequence, record_of(index, job_byte::succeeded, std::string(1000, 'x')), listener);
+        BOOST_TEST(index > 80);
+        BOOST_TEST(index <= 100);
+        store->when_uncongested([&] { ++calls; });
+        store->when_uncongested([&] { ++calls; });
+        BOOST_TEST(calls == 0);
+    }
+    BOOST_TEST(eventually([&] { return calls == 2; }));
+    BOOST_TEST(!store->is_congested());
+}
+
+BOOST_AUTO_TEST_CASE(on_a_full_disk_the_reserve_is_given_up_for_cancels_g10)
+{
+    temporary_directory directory;
+    auto const reserve = directory.path() / "belay.reserve";
+    counting_listener listener;
+    fault_vfs disk;
+    auto const store = open_sqlite_store(directory.path(), small_reserve, disk.name());
+    auto const sequence = create(*store, 3);
+
+    disk.arm({fault_vfs::operation::write, 1, SQLITE_FULL, true});
+    (void)store->record(sequence, record_of(0), listener);
+    BOOST_TEST(eventually([&] { return filesystem::file_size(reserve) == 0; }));
+    BOOST_TEST(eventually([&] { return store->problem().has_value(); }));
+    BOOST_TEST(*store->problem() ==
+               "the disk is full: " + (directory.path() / "belay.db").string());
+    BOOST_TEST((try_to(*store, sequence, change::cancelled{cancel_at(5), {}}) != nullptr));
+    BOOST_TEST(listener.count() == 0);
+
+    disk.disarm();
+    write(*store, sequence, change::cancelled{cancel_at(6), {}});
+    BOOST_TEST(eventually([&] { return listener.count() == 1; }));
+    BOOST_TEST(eventually([&] { return !store->problem(); }));
+    BOOST_TEST(eventually([&] { return filesystem::file_size(reserve) == 100'000; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_ends_also_if_nothing_more_is_written)
+{
+    temporary_directory directory;
+    fault_vfs disk;
+    auto const store = open_sqlite_store(directory.path(), small_reserve, disk.name());
+    auto const sequence = create(*store, 3);
+
+    disk.arm({fault_vfs::operation::write, 1, SQLITE_IOERR_WRITE, true});
+    BOOST_TEST((try_to(*store, sequence, change::cancelled{cancel_at(5), {}}) != nullptr));
+    BOOST_TEST(store->problem().has_value());
+
+    disk.disarm();
+    BOOST_TEST(eventually([&] { return !store->problem(); }));
+}
+
+/// What fails on any disk must not hold up the rest.
+BOOST_AUTO_TEST_CASE(a_change_that_cant_be_written_is_refused_alone)
+{
+    temporary_directory directory;
+    counting_listener listener;
+    auto const store = open_store(directory.path(), small_reserve);
+    auto const first = create(*store, 3);
+    auto const second = store->next_sequence();
+    std::future<std::exception_ptr> same_id;
+    std::future<std::exception_ptr> ended;
+    {
+        held_writer held(*store, first);
+        (void)store->record(first, record_of(0), listener);
+        auto batch = batch_of(second, 0);
+        batch.id = batch_of(first, 0).id;
+        same_id = ask(*store, second, change::created{batch, {}}, persistence::until_done);
+        ended = ask(*store, first, change::ended{end_at(5, 3)});
+    }
+    BOOST_TEST((wait_for(same_id) != nullptr));
+    BOOST_TEST((wait_for(ended) == nullptr));
+    BOOST_TEST(listener.count() == 1);
+    BOOST_TEST(!store->problem().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_store_that_is_closed_while_the_disk_fails_says_so)
+{
+    temporary_directory directory;
+    counting_listener listener;
+    fault_vfs disk;
+    auto store = open_sqlite_store(directory.path(), small_reserve, disk.name());
+    auto const sequence = create(*store, 3);
+
+    disk.arm({fault_vfs::operation::write, 1, SQLITE_IOERR_WRITE, true});
+    (void)store->record(sequence, record_of(0), listener);
+    auto ended = ask(*store, sequence, change::ended{end_at(5, 3)}, persistence::until_done);
+    store.reset();
+
+    BOOST_TEST((wait_for(ended) != nullptr));
+    BOOST_TEST(listener.count() == 0);
+}
+
+// Forgetting.
+
+BOOST_AUTO_TEST_CASE(a_large_batch_is_forgotten_at_once_and_deleted_bit_by_bit)
+{
+    counting_listener listener;
+    made const place;
+    std::uint64_t sequence = 0;
+    {
+        auto const store = open_store(place.directory.path(), small_reserve);
+        sequence = create(*store, 20'000);
+        for (std::uint64_t index = 0; index != 20'000; ++index)
+            (void)store->record(sequence, record_of(index), listener);
+        write(*store, sequence, change::ended{end_at(5, 20'000)});
+
+        write(*store, sequence, change::forgotten{});
+
+        BOOST_TEST(!store->find(batch_of(sequence, 0).id).has_value());
+        // Others need not wait for its rows.
+        (void)create(*store, 1);
+        BOOST_TEST(place.ask("SELECT count(*) FROM job") > 0);
+    }
+    auto const store = open_store(place.directory.path(), small_reserve);
+    BOOST_TEST(eventually([&] {
+        return place.ask("SELECT count(*) FROM job") == 0 &&
+               place.ask("SELECT count(*) FROM garbage") == 0;
+    }));
+    BOOST_TEST(place.ask("SELECT count(*) FROM input_page") == 2);
+    BOOST_TEST(store->list(newest, 9).size() == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_draft_that_failed_is_deleted)
+{
+    made const place;
+    auto const store = open_store(place.directory.path(), small_reserve);
+    auto const sequence = store->next_sequence();
+    write(*store, sequence, change::inputs{0, numbered(0, 5)});
+
+    BOOST_TEST((try_to(*store, sequence, change::inputs{7, numbered(7, 5)}) != nullptr));
+
+    BOOST_TEST((try_to(*store, sequence, change::inputs{5, numbered(5, 5)}) != nullptr),
+               "nothing more is taken for it");
+    BOOST_TEST((try_to(*store, sequence, change::created{batch_of(sequence, 5), {}}) != nullptr));
+    BOOST_TEST(eventually([&] { return place.ask("SELECT count(*) FROM input_page") == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(the_log_does_not_grow_without_bound)
+{
+    made const place;
+    counting_listener listener;
+    auto const store = open_store(place.directory.path(), small_reserve);
+    constexpr std::uint64_t rounds = 40;
+    auto const sequence = create(*store, rounds * 500);
+    for (std::uint64_t round = 0; round != rounds; ++round) {
+        for (std::uint64_t i = 0; i != 500; ++i)
+            (void)store->record(
+                sequence, record_of(round * 500 + i, job_byte::succeeded, std::string(1000, 'x')),
+                listener);
+        BOOST_REQUIRE(eventually([&] { return listener.count() == (round + 1) * 500; }));
+        (void)store->jobs(sequence, 0, 10); // a reader's look must not pin it
+        (void)store->list(newest, 10);
+    }
+    BOOST_TEST(filesystem::file_size(place.database) > 15'000'000);
+    BOOST_TEST(filesystem::file_size(place.database.string() + "-wal") < 10'000'000);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
