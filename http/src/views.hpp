@@ -16,8 +16,7 @@ namespace belay::http {
 /// `/v1/batches/{id}`.
 [[nodiscard]] std::string path_of(recorded_batch const& batch);
 
-/// The `data` of a state answer; the previous state is `previous`. Where only the store is waited
-/// for it says so.
+/// The `data` of a state answer; the previous state is `previous`.
 [[nodiscard]] boost::json::object state_view(recorded_batch const& batch,
                                              batch_status const& status, batch_state previous,
                                              bool changed);

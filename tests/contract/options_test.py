@@ -96,9 +96,12 @@ def kept_while_open(suite):
 @test
 def server_keep(suite):
     """--keep says how long batches are kept that do not say themselves"""
-    with suite.start("--keep", "3600") as server:
-        client = suite.client_of(server)
-        equal(client.status(client.run("sleep", [0]))["options"]["keep_ms"], 3_600_000, "keep_ms")
+    for given, keep_ms in (("3600", 3_600_000), ("1h", 3_600_000), ("30d", 2_592_000_000),
+                           ("45m", 2_700_000), ("10s", 10_000)):
+        with suite.start("--keep", given) as server:
+            client = suite.client_of(server)
+            shown = client.status(client.run("sleep", [0]))["options"]["keep_ms"]
+            equal(shown, keep_ms, f"keep_ms with --keep {given}")
     with suite.start("--keep", "0") as server:
         client = suite.client_of(server)
         kept = client.run("sleep", [0], options={"keep_ms": 3_600_000})

@@ -121,7 +121,7 @@ def other_methods(suite):
         for path, allowed in ((f"/v1/batches/{batch}/state", {"GET", "PUT"}),
                               (f"/v1/batches/{batch}/jobs/0/state", {"PUT"}),
                               ("/v1/batches", {"GET", "POST"}), ("/v1/types", {"GET"}),
-                              (f"/v1/batches/{batch}", {"GET"}),
+                              (f"/v1/batches/{batch}", {"GET", "DELETE"}),
                               (f"/v1/batches/{batch}/results", {"GET"})):
             for method in ("POST", "DELETE", "PATCH", "OPTIONS", "PUT", "GET", "put", "FOO"):
                 if method in allowed:

@@ -34,6 +34,11 @@ import crowd_test  # noqa: F401
 import start_test  # noqa: F401
 import shutdown_test  # noqa: F401
 import storm_test  # noqa: F401
+import delete_test  # noqa: F401
+import lines_test  # noqa: F401
+import repeat_test  # noqa: F401
+import restart_test  # noqa: F401
+import data_test  # noqa: F401
 
 
 def report(name, fault, suite, took):

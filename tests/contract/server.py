@@ -14,16 +14,21 @@ counter = itertools.count(1)
 
 
 class Server:
-    """One process; its stderr and stdout are kept in files of `folder`."""
+    """One process; its stderr and stdout are kept in files of `folder`. Batches are kept in
+    memory, or in the directory `data`, or where the options `kept` say; `program_first` are
+    arguments that come before all others."""
 
-    def __init__(self, program, folder, root, *options, listen="127.0.0.1:0", ready=None):
+    def __init__(self, program, folder, root, *options, listen="127.0.0.1:0", ready=None,
+                 data=None, kept=None, program_first=()):
         number = next(counter)
         self.ready_file = ready or folder / f"ready-{number}.json"
         self.stderr_file = folder / f"stderr-{number}"
         self.stdout_file = folder / f"stdout-{number}"
         self.url = self.key = None
         self.shown = 0
-        command = [program, "serve", "--in-memory", "--threads", "2", "--listen", listen,
+        if kept is None:
+            kept = ["--data", data] if data else ["--in-memory"]
+        command = [program, *program_first, "serve", *kept, "--threads", "2", "--listen", listen,
                    "--ready-file", self.ready_file, *options]
         command += ["--root", root] if root else []
         with open(self.stderr_file, "wb") as errors, open(self.stdout_file, "wb") as output:

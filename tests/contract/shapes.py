@@ -156,6 +156,9 @@ def cancel_block(block, current):
 
 def state(data, **wanted):
     """The data of the state endpoint; `wanted` are members that must have these values."""
+    if "waiting_for" in data:
+        equal(data["waiting_for"], "store", "waiting_for")
+        data = {name: value for name, value in data.items() if name != "waiting_for"}
     members(data, STATE, "data")
     check(BATCH_ID.fullmatch(data["batch_id"]), f"a bad batch_id: {data['batch_id']}")
     account(data["jobs"])
@@ -186,8 +189,10 @@ def job(data, state_name="state", filename=False):
     elif data["error"]:
         check(now == "pending" or data["disposition"] == "not_started", f"an error: {data}")
     equal(over is not None, now in ("succeeded", "failed", "cancelled"), "ended_at being there")
-    equal(started is not None, now not in ("pending", "cancelled")
-          or now == "cancelled" and data["disposition"] != "not_started", "started_at being there")
+    # When an attempt began that a crash ended is not always known.
+    lost = data["disposition"] == "lost" or (data["error"] or {}).get("code") == "crash_loop"
+    check(lost or (started is not None) == (data["disposition"] != "not_started"
+                                            and now != "pending"), f"started_at: {data}")
     if started and over:
         check(started <= over, f"ended before it started: {data}")
     equal(data["result"] is not None, now == "succeeded", "a result being there")

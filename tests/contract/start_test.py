@@ -100,7 +100,8 @@ def port_in_use(suite):
 def no_such_root(suite):
     """a root that is not there, or is no directory: an error that names it"""
     for root in (suite.folder / "no-such-root", suite.root / "a.txt"):
-        status, _, said = run(suite, "serve", "--listen", "127.0.0.1:0", "--root", root)
+        status, _, said = run(suite, "serve", "--in-memory", "--listen", "127.0.0.1:0", "--root",
+                              root)
         check(status != 0, "the status is 0")
         contains(said, str(root), "stderr")
 
@@ -109,7 +110,8 @@ def no_such_root(suite):
 def unwritable_ready_file(suite):
     """a ready file that can't be written: an error that names it"""
     path = suite.folder / "no-such-folder" / "ready.json"
-    status, _, said = run(suite, "serve", "--listen", "127.0.0.1:0", "--ready-file", path)
+    status, _, said = run(suite, "serve", "--in-memory", "--listen", "127.0.0.1:0",
+                          "--ready-file", path)
     check(status != 0, "the status is 0")
     contains(said, str(path), "stderr")
 
@@ -124,7 +126,11 @@ def bad_options(suite):
                                 (["serve", "--threads", "-1"], "--threads"),
                                 (["serve", "--wait-max", "x"], "--wait-max"),
                                 (["serve", "--keep", "-1"], "--keep"),
-                                (["serve", "--keep", "1h"], "--keep"),
+                                (["serve", "--keep", "1w"], "--keep"),
+                                (["serve", "--keep", "h"], "--keep"),
+                                (["serve", "--keep", "36501d"], "--keep"),
+                                (["serve", "--data", ""], "--data"),
+                                (["serve", "--in-memory", "--data", "x"], "--in-memory"),
                                 (["serve", "--connections-max", "0"], "--connections-max"),
                                 (["serve", "--listen"], "--listen"),
                                 (["serve", "--listen", "nonsense"], "--listen"),

@@ -315,6 +315,8 @@ private:
         if (auto refused = refusal(status))
             return std::move(*refused);
         auto data = state_view(batch_, status, cancelled_.previous_state, cancelled_.changed);
+        if (status.waits_for_store)
+            data["waiting_for"] = "store";
         if (!is_terminal(status.state))
             return still_stopping(status.state == batch_state::cancelling
                                       ? "Batch is being cancelled"
