@@ -71,7 +71,7 @@ void batch_core::open()
     if (options_.stop_token.stop_possible())
         callback = std::make_unique<token_callback>(options_.stop_token, [self = self_] {
             if (auto const core = self.lock())
-                core->cancel({}, stop_cause::token);
+                core->cancel({}, stop_cause::token, {});
         });
     {
         std::scoped_lock const lock(mutex_);
@@ -324,7 +324,7 @@ void batch_core::perform(afterwards& then) noexcept
     for (auto const thread : then.threads_lost)
         host_->runners().thread_lost(thread);
     if (then.fail_fast)
-        cancel({}, stop_cause::fail_fast);
+        cancel({}, stop_cause::fail_fast, {});
     if (then.sealed)
         fail_point("sealed");
     for (auto const& callback : then.callbacks)

@@ -37,7 +37,7 @@ void batch_core::after_failure(std::uint64_t index, job_byte how)
 {
     if (how == job_byte::failed) {
         if (options_.failure_policy == failure_policy::fail_fast)
-            cancel({}, stop_cause::fail_fast);
+            cancel({}, stop_cause::fail_fast, {});
         return;
     }
     afterwards then;

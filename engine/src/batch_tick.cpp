@@ -58,7 +58,7 @@ time_point batch_core::tick()
     }
     perform(then);
     if (expired)
-        cancel({}, stop_cause::deadline);
+        cancel({}, stop_cause::deadline, {});
     return options_.timeout ? at + interval_for(*options_.timeout) : time_point::max();
 }
 

@@ -1,0 +1,501 @@
+#include "batch_core.hpp"
+
+#include "core_fixture.hpp"
+#include "manual_store.hpp"
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using namespace belay;
+using namespace std::chrono_literals;
+using belay::test::core_fixture;
+using belay::test::manual_store;
+
+namespace {
+
+struct fixture : core_fixture {
+    fixture() { store = disk_; }
+
+    manual_store& disk() { return *disk_; }
+
+    /// A recorded batch of `body(job)` whose store writes nothing by itself.
+    template <class Body>
+    detail::batch_core& make_durable(std::uint64_t total, Body body, batch_options options = {})
+    {
+        auto& core = make_recorded(total, std::move(body), std::move(options));
+        disk().by_hand();
+        core.open();
+        return core;
+    }
+
+    /// Runs and writes whatever there is.
+    void go_on()
+    {
+        do
+            executor.run_all();
+        while (disk().write_all() != 0 || executor.queued() != 0);
+    }
+
+    /// Begins a cancel whose result comes into `told`.
+    void cancel(detail::batch_core& core, cancel_request const& request = {},
+                stop_cause cause = stop_cause::user)
+    {
+        core.cancel(request, cause, [this](cancel_result const& result) { told.push_back(result); });
+    }
+    void cancel_job(detail::batch_core& core, std::uint64_t index)
+    {
+        core.cancel_job(index, {}, [this](job_cancel_result const& result) {
+            job_told.push_back(result);
+        });
+    }
+
+    std::vector<cancel_result> told;
+    std::vector<job_cancel_result> job_told;
+
+private:
+    std::shared_ptr<manual_store> const disk_ = std::make_shared<manual_store>();
+};
+
+void nothing(job&) {}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(batch_record_test, fixture)
+
+BOOST_AUTO_TEST_CASE(g3_an_end_is_shown_once_it_is_durable)
+{
+    auto& core = make_durable(3, nothing);
+    executor.run_all();
+
+    BOOST_TEST(account(core).running == 3U);
+    BOOST_TEST((core.state() == batch_state::running));
+    BOOST_TEST(core.status().waits_for_store);
+    BOOST_TEST(disk().waits_for<change::started>());
+    disk().write();
+    disk().write();
+    BOOST_TEST(account(core).succeeded == 1U);
+    BOOST_TEST((core.job_state_of(0) == job_state::succeeded));
+    BOOST_TEST((core.job_state_of(1) == job_state::running));
+    BOOST_TEST(core.output(0).has_value());
+    disk().write();
+    disk().write();
+    BOOST_TEST(account(core).succeeded == 3U);
+    BOOST_TEST((core.state() == batch_state::running));
+    BOOST_TEST(disk().waits_for<change::ended>());
+    disk().write();
+
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST(!core.status().waits_for_store);
+}
+
+BOOST_AUTO_TEST_CASE(g2_while_a_cancel_is_being_recorded_the_batch_looks_as_before)
+{
+    bool in_window = false;
+    bool afterwards = false;
+    auto& core = make_durable(3, [&](job& job) {
+        auto& batch = *shared();
+        cancel(batch);
+        in_window = job.stop_requested();
+        BOOST_TEST((job.cause() == stop_cause::none));
+        BOOST_TEST((batch.state() == batch_state::running));
+        auto const counts = account(batch);
+        BOOST_TEST((counts.pending == 2 && counts.running == 1));
+        BOOST_TEST(!batch.status().cancel);
+        BOOST_TEST(told.empty());
+        disk().write_all();
+        afterwards = job.stop_requested();
+        BOOST_TEST((batch.state() == batch_state::cancelling));
+        BOOST_TEST(account(batch).not_started == 2U);
+    });
+    clock.advance(1s);
+    executor.run_all();
+    BOOST_TEST((core.state() == batch_state::cancelling));
+    go_on();
+
+    BOOST_TEST((!in_window && afterwards));
+    BOOST_TEST_REQUIRE(told.size() == 1U);
+    BOOST_TEST(told[0].changed);
+    BOOST_TEST((told[0].previous_state == batch_state::running));
+    BOOST_TEST((told[0].current_state == batch_state::cancelling));
+    BOOST_TEST((core.state() == batch_state::cancelled));
+    BOOST_TEST(account(core).stopped == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(where_nothing_runs_the_cancel_and_the_end_are_one_commit)
+{
+    auto& core = make_durable(10, nothing);
+    cancel(core, {.reason = "wrong input"});
+    executor.run_all();
+    BOOST_TEST((core.state() == batch_state::created));
+    BOOST_TEST(disk().waiting() == 1U);
+
+    disk().write();
+
+    BOOST_TEST((core.state() == batch_state::cancelled));
+    BOOST_TEST(disk().waiting() == 0U);
+    BOOST_TEST((told.at(0).changed && told[0].current_state == batch_state::cancelled));
+    auto const status = core.status();
+    BOOST_TEST((status.ended_at == status.cancel->requested_at));
+    auto const stored = store->list(~std::uint64_t{0} >> 1, 1);
+    BOOST_TEST_REQUIRE(stored.size() == 1U);
+    BOOST_TEST(stored[0].cancel->reason == "wrong input");
+    BOOST_TEST(stored[0].end->jobs.not_started == 10U);
+}
+
+BOOST_AUTO_TEST_CASE(g2_a_cancel_that_cant_be_recorded_is_withdrawn_and_the_batch_goes_on)
+{
+    std::vector<int> entered(100);
+    auto& core = make_durable(100, [&](job& job) {
+        ++entered[job.index()];
+        if (job.index() == 20)
+            cancel(*shared());
+    });
+    executor.run_all();
+    while (!disk().waits_for<change::cancelled>())
+        disk().write();
+    disk().refuse();
+    BOOST_TEST(told.empty());
+    while (!disk().waits_for<change::withdrawn>())
+        disk().write();
+    BOOST_TEST(executor.queued() == 0U);
+    disk().write();
+    BOOST_TEST_REQUIRE(told.size() == 1U);
+    BOOST_TEST((told[0].outcome == cancel_outcome::not_cancelled));
+    BOOST_TEST(told[0].problem == "the disk is on fire");
+    BOOST_TEST(!told[0].changed);
+    go_on();
+
+    BOOST_TEST(entered == std::vector<int>(100, 1), boost::test_tools::per_element());
+    BOOST_TEST((core.state() == batch_state::completed));
+    auto const counts = account(core);
+    BOOST_TEST((counts.succeeded == 100 && counts.late == 0));
+    BOOST_TEST(!core.status().cancel);
+}
+
+BOOST_AUTO_TEST_CASE(g2_if_the_withdrawal_fails_too_the_cancel_is_tried_until_it_is_in)
+{
+    std::vector<int> entered(10);
+    auto& core = make_durable(10, [&](job& job) {
+        ++entered[job.index()];
+        if (job.index() != 3)
+            return;
+        cancel(*shared(), {.reason = "first"});
+        while (!disk().waits_for<change::cancelled>())
+            disk().write();
+        disk().refuse();
+        disk().refuse();
+        BOOST_TEST_REQUIRE(told.size() == 1U);
+        BOOST_TEST((told[0].outcome == cancel_outcome::unknown));
+        cancel(*shared(), {.reason = "second"});
+        BOOST_TEST(!job.stop_requested());
+        BOOST_TEST((shared()->state() == batch_state::running));
+    });
+    executor.run_all();
+    BOOST_TEST(account(core).pending == 6U);
+    BOOST_TEST(told.size() == 1U);
+    go_on();
+
+    BOOST_TEST(told.size() == 2U);
+    BOOST_TEST((told.at(1).outcome == cancel_outcome::recorded && !told[1].changed));
+    BOOST_TEST((told[1].previous_state == batch_state::running));
+    BOOST_TEST(entered == (std::vector<int>{1, 1, 1, 1, 0, 0, 0, 0, 0, 0}),
+               boost::test_tools::per_element());
+    BOOST_TEST((core.state() == batch_state::cancelled));
+    BOOST_TEST(core.status().cancel->reason == "first");
+    BOOST_TEST(account(core).not_started == 6U);
+}
+
+BOOST_DATA_TEST_CASE_F(fixture, a_second_cancel_shares_the_outcome_of_the_first,
+                       boost::unit_test::data::make({true, false}), recorded)
+{
+    auto& core = make_durable(2, [&](job& job) {
+        if (job.index() != 0)
+            return;
+        cancel(*shared());
+        cancel(*shared(), {.mode = cancel_mode::immediate});
+        while (!disk().waits_for<change::cancelled>())
+            disk().write();
+        if (recorded) {
+            disk().write();
+        } else {
+            disk().refuse();
+            disk().write();
+        }
+        BOOST_TEST(told.size() == 2U);
+    });
+    go_on();
+
+    for (auto const& result : told) {
+        BOOST_TEST((result.outcome ==
+                    (recorded ? cancel_outcome::recorded : cancel_outcome::not_cancelled)));
+        BOOST_TEST((result.previous_state == batch_state::running));
+    }
+    BOOST_TEST((told.at(0).changed == recorded && !told.at(1).changed));
+    BOOST_TEST((core.state() == (recorded ? batch_state::cancelled : batch_state::completed)));
+    if (recorded) {
+        auto const record = *core.status().cancel;
+        BOOST_TEST((record.mode == cancel_mode::graceful));
+        BOOST_TEST((record.escalated && record.escalated->mode == cancel_mode::immediate));
+        BOOST_TEST(store->open_batches().empty());
+        BOOST_TEST((store->list(100, 1).at(0).cancel->escalated == record.escalated));
+    }
+}
+
+BOOST_DATA_TEST_CASE_F(fixture, a_job_that_returns_meanwhile_is_late_only_if_the_cancel_stands,
+                       boost::unit_test::data::make({true, false}), recorded)
+{
+    auto& core = make_durable(2, [&](job& job) {
+        if (job.index() == 0)
+            cancel(*shared());
+    });
+    executor.run_all();
+    BOOST_TEST((core.job_state_of(0) == job_state::running));
+    while (!disk().waits_for<change::cancelled>())
+        disk().write();
+    BOOST_TEST(account(core).running == 1U);
+    if (!recorded)
+        disk().refuse();
+    go_on();
+
+    auto const counts = account(core);
+    BOOST_TEST((counts.succeeded == (recorded ? 1U : 2U)));
+    BOOST_TEST(core.job(0).late == recorded);
+    BOOST_TEST(counts.not_started == (recorded ? 1U : 0U));
+}
+
+BOOST_DATA_TEST_CASE_F(fixture, a_job_that_throws_meanwhile_is_tried_again_only_if_it_does_not,
+                       boost::unit_test::data::make({true, false}), recorded)
+{
+    auto& core = make_durable(
+        1,
+        [&](job& job) {
+            if (job.attempt() != 1)
+                return;
+            cancel(*shared());
+            throw std::runtime_error("no");
+        },
+        {.max_attempts = 2, .backoff = 0ms});
+    executor.run_all();
+    BOOST_TEST((core.job_state_of(0) == job_state::running));
+    while (!disk().waits_for<change::cancelled>())
+        disk().write();
+    if (!recorded)
+        disk().refuse();
+    go_on();
+
+    auto const job = core.job(0);
+    BOOST_TEST((job.state == (recorded ? job_state::failed : job_state::succeeded)));
+    BOOST_TEST(job.attempt == (recorded ? 1U : 2U));
+    BOOST_TEST(core.status().retried == (recorded ? 0U : 1U));
+    BOOST_TEST((core.state() == (recorded ? batch_state::cancelled : batch_state::completed)));
+}
+
+BOOST_AUTO_TEST_CASE(what_was_claimed_when_the_gate_was_closed_is_not_lost_by_the_withdrawal)
+{
+    // The first runner has claimed a chunk; the second closes the gate, so the first parks the rest.
+    std::vector<int> entered(200);
+    auto& core = make_durable(
+        200,
+        [&](job& job) {
+            ++entered[job.index()];
+            if (job.index() == 40)
+                cancel(*shared());
+        },
+        {.concurrency = 2});
+    executor.run_all();
+    BOOST_TEST(account(core).pending > 100U);
+    while (!disk().waits_for<change::cancelled>())
+        disk().write();
+    disk().refuse();
+    go_on();
+
+    BOOST_TEST(entered == std::vector<int>(200, 1), boost::test_tools::per_element());
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(the_last_job_may_end_while_a_cancel_is_withdrawn)
+{
+    auto& core = make_durable(1, [&](job&) { cancel(*shared()); });
+    executor.run_all();
+    while (!disk().waits_for<change::cancelled>())
+        disk().write();
+    disk().refuse();
+    go_on();
+
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST((told.at(0).outcome == cancel_outcome::not_cancelled));
+    BOOST_TEST(account(core).succeeded == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_deadline_that_passes_meanwhile_is_kept)
+{
+    auto& core = make_durable(
+        2,
+        [&](job& job) {
+            if (job.index() != 0)
+                return;
+            cancel(*shared());
+            clock.advance(2s);
+            shared()->tick();
+            while (!disk().waits_for<change::cancelled>())
+                disk().write();
+            disk().refuse();
+        },
+        {.deadline = 1s});
+    go_on();
+
+    BOOST_TEST((told.at(0).outcome == cancel_outcome::not_cancelled));
+    BOOST_TEST((core.state() == batch_state::expired));
+    BOOST_TEST(account(core).not_started == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_deadline_is_recorded_until_it_is_in)
+{
+    auto& core = make_durable(2, nothing, {.deadline = 1s});
+    clock.advance(2s);
+    host->run_timers();
+    BOOST_TEST_REQUIRE(disk().waits_for<change::cancelled>());
+    executor.run_all();
+    BOOST_TEST((core.state() == batch_state::created));
+    go_on();
+
+    BOOST_TEST((core.state() == batch_state::expired));
+}
+
+BOOST_AUTO_TEST_CASE(a_pending_job_is_cancelled_alone_once_that_is_durable)
+{
+    std::vector<int> entered(3);
+    auto& core = make_durable(3, [&](job& job) { ++entered[job.index()]; });
+    cancel_job(core, 1);
+    cancel_job(core, 1);
+    BOOST_TEST((core.job_state_of(1) == job_state::pending));
+    executor.run_all();
+    BOOST_TEST(job_told.empty());
+    BOOST_TEST((core.job_state_of(1) == job_state::pending));
+    BOOST_TEST(account(core).pending == 1U);
+    go_on();
+
+    BOOST_TEST_REQUIRE(job_told.size() == 2U);
+    BOOST_TEST((job_told[0].changed && !job_told[1].changed));
+    BOOST_TEST((job_told[0].current_state == job_state::cancelled));
+    BOOST_TEST(entered == (std::vector<int>{1, 0, 1}), boost::test_tools::per_element());
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST((core.job(1).disposition == disposition::not_started));
+}
+
+BOOST_AUTO_TEST_CASE(a_job_whose_cancel_cant_be_recorded_runs_once)
+{
+    std::vector<int> entered(3);
+    auto& core = make_durable(3, [&](job& job) { ++entered[job.index()]; });
+    cancel_job(core, 1);
+    executor.run_all();
+    BOOST_TEST_REQUIRE(disk().waits_for<change::job_cancelled>());
+    disk().refuse();
+    while (!disk().waits_for<change::job_withdrawn>())
+        disk().write();
+    disk().write();
+    BOOST_TEST_REQUIRE(job_told.size() == 1U);
+    BOOST_TEST((job_told[0].outcome == cancel_outcome::not_cancelled));
+    BOOST_TEST((job_told[0].current_state == job_state::pending));
+    go_on();
+
+    BOOST_TEST(entered == (std::vector<int>{1, 1, 1}), boost::test_tools::per_element());
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST(core.status().retried == 0U);
+    BOOST_TEST(core.job(1).attempt == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_running_job_is_told_to_stop_once_that_is_durable)
+{
+    auto& core = make_durable(2, [&](job& job) {
+        if (job.index() != 0)
+            return;
+        cancel_job(*shared(), 0);
+        BOOST_TEST(!job.stop_requested());
+        disk().write_all();
+        BOOST_TEST(job.stop_requested());
+    });
+    go_on();
+
+    BOOST_TEST((job_told.at(0).changed && job_told[0].current_state == job_state::running));
+    BOOST_TEST((core.job(0).disposition == disposition::stopped));
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(a_job_cancel_that_comes_while_a_cancel_is_recorded_is_kept)
+{
+    auto& core = make_durable(3, [&](job& job) {
+        if (job.index() != 0)
+            return;
+        cancel(*shared());
+        cancel_job(*shared(), 2);
+        while (!disk().waits_for<change::cancelled>())
+            disk().write();
+        disk().refuse();
+        disk().write();
+        BOOST_TEST(job_told.empty());
+    });
+    go_on();
+
+    BOOST_TEST((job_told.at(0).changed));
+    BOOST_TEST((core.job(2).disposition == disposition::not_started));
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST(account(core).succeeded == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_whose_end_is_being_recorded_is_not_cancelled)
+{
+    auto& core = make_durable(1, nothing);
+    executor.run_all();
+
+    cancel(core);
+    BOOST_TEST_REQUIRE(told.size() == 1U);
+    BOOST_TEST(!told[0].changed);
+    BOOST_TEST((told[0].current_state == batch_state::running));
+    go_on();
+
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(runners_leave_a_batch_whose_store_is_congested_and_come_back)
+{
+    auto& core = make_durable(1000, [&](job& job) {
+        if (job.index() == 0)
+            disk().congest(true);
+    });
+    executor.run_all();
+    BOOST_TEST(account(core).pending > 900U);
+    BOOST_TEST(executor.queued() == 0U);
+    disk().write_all();
+    BOOST_TEST((core.state() == batch_state::running));
+
+    disk().congest(false);
+    go_on();
+
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(a_congested_store_does_not_keep_a_cancel_from_ending_a_batch)
+{
+    auto& core = make_durable(1000, [&](job& job) {
+        if (job.index() == 0)
+            disk().congest(true);
+    });
+    executor.run_all();
+    cancel(core);
+    go_on();
+
+    BOOST_TEST((core.state() == batch_state::cancelled));
+    disk().congest(false);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

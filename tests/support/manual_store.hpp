@@ -1,0 +1,184 @@
+#ifndef BELAY_TESTS_MANUAL_STORE_HPP
+#define BELAY_TESTS_MANUAL_STORE_HPP
+
+#include "store.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace belay::test {
+
+/// A durable store whose disk the test moves by hand: what is handed over waits until the test has it
+/// written, or refused. What was written lies in a memory store.
+///
+/// Thread safety: full, save that one thread moves the disk.
+class manual_store final : public store {
+public:
+    [[nodiscard]] bool is_durable() const noexcept override { return true; }
+    [[nodiscard]] std::uint64_t next_sequence() override { return kept_->next_sequence(); }
+
+    void commit(std::uint64_t sequence, any_change what, persistence how, completion done) override
+    {
+        std::unique_lock lock(mutex_);
+        if (by_hand_)
+            return waiting_.push_back({sequence, std::move(what), how, std::move(done), {}, {}});
+        lock.unlock();
+        kept_->commit(sequence, std::move(what), how, std::move(done));
+    }
+
+    [[nodiscard]] bool record(std::uint64_t sequence, job_record&& record,
+                              job_listener& listener) override
+    {
+        std::scoped_lock const lock(mutex_);
+        waiting_.push_back(
+            {sequence, {}, persistence::until_done, {}, std::move(record), &listener});
+        return false;
+    }
+
+    [[nodiscard]] bool is_congested() const noexcept override { return congested_; }
+    void when_uncongested(std::function<void()> callback) override
+    {
+        if (congested_)
+            uncongested_.push_back(std::move(callback));
+        else
+            callback();
+    }
+
+    [[nodiscard]] std::optional<stored_batch> find(std::string_view id) override
+    {
+        return kept_->find(id);
+    }
+    [[nodiscard]] std::vector<stored_batch> list(std::uint64_t before, std::size_t limit) override
+    {
+        return kept_->list(before, limit);
+    }
+    [[nodiscard]] std::vector<stored_batch> open_batches() override
+    {
+        return kept_->open_batches();
+    }
+    [[nodiscard]] std::vector<job_record> jobs(std::uint64_t sequence, std::uint64_t first,
+                                               std::uint64_t end) override
+    {
+        return kept_->jobs(sequence, first, end);
+    }
+    [[nodiscard]] input_page inputs(std::uint64_t sequence, std::uint64_t index) override
+    {
+        return kept_->inputs(sequence, index);
+    }
+    [[nodiscard]] std::vector<std::uint64_t> cancelled_jobs(std::uint64_t sequence) override
+    {
+        return kept_->cancelled_jobs(sequence);
+    }
+    [[nodiscard]] std::optional<idempotent_batch>
+    find_idempotent(std::string_view owner, std::string_view key, time_point now) override
+    {
+        return kept_->find_idempotent(owner, key, now);
+    }
+    [[nodiscard]] std::vector<std::uint64_t> expired(time_point now, std::size_t limit) override
+    {
+        return kept_->expired(now, limit);
+    }
+    [[nodiscard]] std::optional<time_point> next_expiry() override { return kept_->next_expiry(); }
+    [[nodiscard]] detail::state_array states(std::uint64_t sequence, std::uint64_t total) override
+    {
+        return kept_->states(sequence, total);
+    }
+    [[nodiscard]] std::vector<begun_job> begun(std::uint64_t) override { return begun_; }
+    void recovered() override { begun_.clear(); }
+    [[nodiscard]] std::optional<std::string> problem() const override { return std::nullopt; }
+
+    /// From here on changes wait; before, they are written inside the call.
+    void by_hand() { by_hand_ = true; }
+
+    [[nodiscard]] std::size_t waiting() const
+    {
+        std::scoped_lock const lock(mutex_);
+        return waiting_.size();
+    }
+
+    /// Whether the change that waits longest is of a kind; jobs are of none.
+    template <class Change>
+    [[nodiscard]] bool waits_for() const
+    {
+        std::scoped_lock const lock(mutex_);
+        return !waiting_.empty() && waiting_.front().listener == nullptr &&
+               std::holds_alternative<Change>(waiting_.front().what);
+    }
+
+    /// Writes what waits longest.
+    void write()
+    {
+        operation next = take();
+        if (next.listener == nullptr)
+            return kept_->commit(next.sequence, std::move(next.what), next.how,
+                                 std::move(next.done));
+        job_record const copy = next.record;
+        (void)kept_->record(next.sequence, std::move(next.record), *next.listener);
+        next.listener->committed({&copy, 1});
+    }
+
+    /// Writes all that waits, and what follows from that; how much it was.
+    std::size_t write_all()
+    {
+        std::size_t written = 0;
+        for (; waiting() != 0; ++written)
+            write();
+        return written;
+    }
+
+    /// Refuses what waits longest.
+    void refuse()
+    {
+        operation const next = take();
+        next.done(std::make_exception_ptr(error(errc::store_failed, "the disk is on fire")));
+    }
+
+    void congest(bool congested)
+    {
+        congested_ = congested;
+        if (!congested)
+            for (auto const& callback : std::exchange(uncongested_, {}))
+                callback();
+    }
+
+    std::vector<begun_job> begun_; ///< what an earlier process had begun
+
+private:
+    struct operation {
+        std::uint64_t sequence;
+        any_change what;
+        persistence how;
+        completion done;
+        job_record record;
+        job_listener* listener;
+    };
+
+    operation take()
+    {
+        std::scoped_lock const lock(mutex_);
+        if (waiting_.empty())
+            throw std::logic_error("nothing waits for the store");
+        operation next = std::move(waiting_.front());
+        waiting_.pop_front();
+        return next;
+    }
+
+    std::shared_ptr<store> const kept_ = memory_store();
+    mutable std::mutex mutex_;
+    std::deque<operation> waiting_; // guarded by mutex_
+    bool by_hand_ = false;
+    bool congested_ = false;
+    std::vector<std::function<void()>> uncongested_;
+};
+
+} // namespace belay::test
+
+#endif
