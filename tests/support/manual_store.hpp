@@ -28,7 +28,7 @@ public:
     void commit(std::uint64_t sequence, any_change what, persistence how, completion done) override
     {
         std::unique_lock lock(mutex_);
-        if (by_hand_)
+        if (by_hand_ || !waiting_.empty())
             return waiting_.push_back({sequence, std::move(what), how, std::move(done), {}, {}});
         lock.unlock();
         kept_->commit(sequence, std::move(what), how, std::move(done));
@@ -95,7 +95,7 @@ public:
     void recovered() override { begun_.clear(); }
     [[nodiscard]] std::optional<std::string> problem() const override { return std::nullopt; }
 
-    /// From here on changes wait; before, they are written inside the call.
+    /// From here on changes wait; before, they are written inside the call if no job waits.
     void by_hand() { by_hand_ = true; }
 
     [[nodiscard]] std::size_t waiting() const

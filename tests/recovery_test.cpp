@@ -1,0 +1,316 @@
+// What an engine makes of the batches that an earlier one left in the store.
+#include "manual_store.hpp"
+
+#include "eventually.hpp"
+#include "temporary_directory.hpp"
+
+#include <belay/engine.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+using namespace belay;
+using namespace std::chrono_literals;
+using belay::test::eventually;
+using belay::test::manual_store;
+using belay::test::patience;
+using detail::job_byte;
+
+namespace {
+
+struct fixture {
+    /// An engine that has the store, and knows a type that echoes its input.
+    std::unique_ptr<engine> start(std::shared_ptr<store> const& store)
+    {
+        auto made = std::make_unique<engine>(
+            engine_options{.workers = 2, .grace = 100ms, .store = store});
+        made->define({.name = "echo", .body = [this](std::string_view input, job& job) {
+                          last_attempt = job.attempt();
+                          ++entered;
+                          return std::string(input);
+                      }});
+        return made;
+    }
+
+    /// A batch as an earlier process created it.
+    stored_batch leave(store& store, std::uint64_t total, batch_options options = {})
+    {
+        options.concurrency = 2;
+        options.grace = 100ms;
+        stored_batch batch{.sequence = store.next_sequence(),
+                           .id = make_id(),
+                           .type = "echo",
+                           .name = "left",
+                           .owner = "me",
+                           .collection = {},
+                           .options = options,
+                           .total = total,
+                           .created_at = time};
+        byte_strings inputs;
+        for (std::uint64_t i = 0; i != total; ++i)
+            inputs.push_back(std::to_string(i));
+        commit(store, batch, change::inputs{0, std::move(inputs)});
+        commit(store, batch, change::created{batch, std::nullopt});
+        commit(store, batch, change::started{time + 1s});
+        return batch;
+    }
+
+    static void commit(store& store, stored_batch const& batch, any_change what)
+    {
+        store.commit(batch.sequence, std::move(what), persistence::once,
+                     [](std::exception_ptr const& failed) { BOOST_TEST(!failed); });
+    }
+
+    static std::string make_id()
+    {
+        static int next = 0;
+        return "batch-" + std::to_string(++next);
+    }
+
+    static recorded_batch found(engine const& engine, stored_batch const& batch)
+    {
+        auto const found = engine.find(batch.id);
+        BOOST_TEST_REQUIRE(found.has_value());
+        return *found;
+    }
+
+    std::atomic<unsigned> last_attempt{0};
+    std::atomic<unsigned> entered{0};
+    time_point const time = system_clock().now() - 1h;
+};
+
+job_record succeeded(std::uint64_t index, std::string text)
+{
+    return {.index = index, .how = job_byte::succeeded, .started = 1, .ended = 2, .text = text};
+}
+
+void ended(any_batch const& batch)
+{
+    BOOST_TEST_REQUIRE(batch.wait_for(patience), "it ends");
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(recovery_test, fixture)
+
+BOOST_AUTO_TEST_CASE(what_had_not_ended_goes_on_and_what_had_stays)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 4);
+    commit(*disk, left, change::jobs{{succeeded(0, "kept"), succeeded(2, "kept too")}});
+
+    auto const engine = start(disk);
+    auto const batch = found(*engine, left);
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+
+    BOOST_TEST((batch.state() == batch_state::completed));
+    BOOST_TEST(entered == 2U);
+    BOOST_TEST(batch.output(0).value() == "kept");
+    BOOST_TEST(batch.output(1).value() == "1");
+    BOOST_TEST(batch.output(2).value() == "kept too");
+    BOOST_TEST(batch.job(1).attempt == 1U);
+    BOOST_TEST((batch.status().started_at == time + 1s));
+    BOOST_TEST(batch.name() == "left");
+}
+
+BOOST_AUTO_TEST_CASE(what_ran_is_pending_again_with_the_next_attempt)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 1);
+    disk->begun_ = {{0, job_byte::running}};
+
+    auto const engine = start(disk);
+    auto const batch = found(*engine, left);
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+
+    BOOST_TEST(last_attempt == 2U);
+    auto const job = batch.job(0);
+    BOOST_TEST((job.state == job_state::succeeded && job.attempt == 2));
+    BOOST_TEST((batch.status().retried == 1U));
+}
+
+BOOST_AUTO_TEST_CASE(the_third_crash_during_a_job_ends_it)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 2);
+    for (int crash = 1; crash != 3; ++crash) {
+        disk->begun_ = {{1, job_byte::running}};
+        // It knows no types, and does nothing but to take up.
+        engine const passing({.workers = 1, .store = disk});
+        auto const job = found(passing, left).job(1);
+        BOOST_TEST((job.state == job_state::pending && job.attempt == crash + 1U));
+    }
+    disk->begun_ = {{1, job_byte::ending}};
+
+    auto const engine = start(disk);
+    auto const batch = found(*engine, left);
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+
+    auto const job = batch.job(1);
+    BOOST_TEST((job.state == job_state::failed && job.failure == failure::crash_loop));
+    BOOST_TEST(job.attempt == 3U);
+    BOOST_TEST(entered == 1U);
+    BOOST_TEST((batch.state() == batch_state::completed));
+    BOOST_TEST(batch.errors(1).at(0).count == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_waited_for_its_next_attempt_had_not_begun_it)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 1, {.max_attempts = 2});
+    job_record failed{.index = 0, .how = job_byte::backing_off, .attempt = 2, .failures = 1};
+    failed.started = 1;
+    failed.ended = 2;
+    failed.text = "no";
+    commit(*disk, left, change::jobs{{failed}});
+    disk->begun_ = {{0, job_byte::backing_off}};
+    {
+        engine const passing({.workers = 1, .store = disk});
+        auto const job = found(passing, left).job(0);
+        BOOST_TEST((job.state == job_state::pending && job.attempt == 2U));
+        BOOST_TEST(job.message == "no");
+    }
+
+    auto const engine = start(disk);
+    auto const batch = found(*engine, left);
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+
+    BOOST_TEST(last_attempt == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(g1_a_cancelled_batch_is_never_queued_again)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 5);
+    commit(*disk, left, change::jobs{{succeeded(0, "kept")}});
+    cancel_record cancel;
+    cancel.requested_at = time + 2s;
+    cancel.deadline_at = time + 4s;
+    cancel.reason = "wrong input";
+    commit(*disk, left, change::cancelled{cancel, std::nullopt});
+    disk->begun_ = {{0, job_byte::ending}, {2, job_byte::running}};
+
+    auto const engine = start(disk);
+    auto const batch = found(*engine, left);
+    ended(batch);
+
+    BOOST_TEST(entered == 0U);
+    BOOST_TEST((batch.state() == batch_state::cancelled));
+    auto const counts = batch.status().jobs;
+    BOOST_TEST((counts.succeeded == 1 && counts.lost == 1 && counts.not_started == 3));
+    BOOST_TEST((batch.job(2).disposition == disposition::lost));
+    BOOST_TEST((batch.job(1).ended_at == time + 2s));
+    auto const record = *batch.status().cancel;
+    BOOST_TEST((record.requested_at == time + 2s && record.reason == "wrong input"));
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_was_cancelled_alone_and_ran_is_lost)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 2);
+    commit(*disk, left, change::job_cancelled{0, time + 2s, std::nullopt});
+    disk->begun_ = {{0, job_byte::running}};
+
+    auto const engine = start(disk);
+    auto const batch = found(*engine, left);
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+
+    BOOST_TEST((batch.job(0).disposition == disposition::lost));
+    BOOST_TEST(entered == 1U);
+    BOOST_TEST((batch.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_waits_for_its_type_and_can_be_cancelled_without)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const first = leave(*disk, 2);
+    auto const second = leave(*disk, 2);
+    engine engine({.workers = 1, .store = disk});
+
+    BOOST_TEST((found(engine, second).state() == batch_state::running));
+    BOOST_TEST(found(engine, second).cancel().changed);
+    BOOST_TEST((found(engine, second).state() == batch_state::cancelled));
+    engine.define({.name = "echo", .body = [this](std::string_view, job&) {
+                       ++entered;
+                       return std::string();
+                   }});
+    auto const batch = found(engine, first);
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+
+    BOOST_TEST(entered == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(shutdown_is_no_cancel)
+{
+    belay::test::temporary_directory const directory;
+    std::string id;
+    std::string ended_id;
+    {
+        engine engine({.workers = 2, .grace = 10s, .store = open_store(directory.path())});
+        std::atomic<bool> waits{false};
+        engine.define({.name = "echo", .body = [&](std::string_view input, job& job) {
+                           if (input == "last") {
+                               waits = true;
+                               if (!job.sleep_for(1h))
+                                   BOOST_TEST((job.cause() == stop_cause::shutdown));
+                           }
+                           return std::string(input);
+                       }});
+        batch_spec spec{.type = "echo"};
+        for (auto const* input : {"first", "last", "third"})
+            spec.inputs.push_back(input);
+        spec.options.concurrency = 1;
+        auto const batch = engine.submit(std::move(spec));
+        id = batch.id();
+        BOOST_TEST(eventually([&] { return waits.load(); }));
+        BOOST_TEST(eventually([&] { return batch.status().jobs.succeeded == 1; }));
+
+        batch_spec other{.type = "echo"};
+        other.inputs.push_back("other");
+        auto const done = engine.submit(std::move(other));
+        ended(done);
+        ended_id = done.id();
+    }
+
+    auto const engine = start(open_store(directory.path()));
+    auto const batch = engine->find(id).value();
+    ended(batch);
+
+    BOOST_TEST((batch.state() == batch_state::completed));
+    BOOST_TEST(entered == 2U);
+    BOOST_TEST(batch.job(0).attempt == 1U);
+    BOOST_TEST(batch.job(1).attempt == 2U);
+    BOOST_TEST(batch.job(2).attempt == 1U);
+    auto const other = engine->find(ended_id).value();
+    BOOST_TEST((other.state() == batch_state::completed));
+    BOOST_TEST(other.output(0).value() == "other");
+    BOOST_TEST(other.input(0) == "other");
+    BOOST_TEST(engine->list(1000, 10).size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(an_engine_ends_though_its_store_takes_nothing)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto engine = start(disk);
+    batch_spec spec{.type = "echo"};
+    spec.inputs.push_back("x");
+    auto const batch = engine->submit(std::move(spec));
+    BOOST_TEST(eventually([&] { return batch.status().waits_for_store; }));
+
+    engine.reset();
+
+    BOOST_TEST(!batch.wait_for(0s));
+    BOOST_TEST((batch.state() == batch_state::running));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
