@@ -92,14 +92,13 @@ def in_progress(suite):
     client = suite.client
     head = (f"POST /v1/batches?type=sleep HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: "
             f"{suite.server.key}\r\nContent-Type: {LINES}\r\nContent-Length: 4\r\n"
-            f"Idempotency-Key: ")
+            f"Expect: 100-continue\r\nIdempotency-Key: ")
     done, gone = fresh(), fresh()
     with wires(suite.server, 2) as (first, second):
-        first.send(f"{head}{done}\r\n\r\n0\n")
-        second.send(f"{head}{gone}\r\n\r\n0\n")
-        for key in (done, gone):
-            refused = until(lambda: (answer := post(client, key, "0\nx", LINES, "?type=sleep"))
-                            .status == 409 and answer, "a refusal")
+        for wire, key in ((first, done), (second, gone)):
+            equal(wire.send(f"{head}{key}\r\n\r\n").answer().status, 100, "it was taken in")
+            wire.send("0\n")
+            refused = post(client, key, "0\n1\n", LINES, "?type=sleep")
             refused.is_(409, "idempotency_in_progress").header("Retry-After", "1")
         first.send("1\n")
         batch = json.loads(first.answer().text)["data"]["batch_id"]
