@@ -39,11 +39,11 @@ std::uint64_t bytes_of(queued_change const& change)
     return bytes;
 }
 
-/// Whether the change would fail on any disk.
-bool is_its_own_fault(std::exception_ptr const& failure)
+/// Whether a change for which the exception in flight was thrown would fail on any disk.
+bool is_its_own_fault()
 {
     try {
-        std::rethrow_exception(failure);
+        throw;
     } catch (SQLite::Exception const& problem) {
         int const code = problem.getErrorCode();
         return code == SQLITE_CONSTRAINT || code == SQLITE_TOOBIG || code == SQLITE_MISMATCH ||
@@ -185,7 +185,7 @@ void sqlite_writer::write_essentials()
                 apply(*change);
         }))
         for (auto* const change : light)
-            finish(*change, nullptr);
+            finish(*change, true);
     else if (culprit_ != nullptr)
         refuse(*culprit_);
     failure_ = failure;
@@ -283,15 +283,15 @@ bool sqlite_writer::attempt(std::function<void()> const& apply)
         apply();
         database_.exec("COMMIT");
         return true;
-    } catch (...) {
-        failure_ = std::current_exception();
-        if (!is_its_own_fault(failure_))
+    } catch (std::exception const& problem) {
+        failure_ = problem.what();
+        if (!is_its_own_fault())
             culprit_ = nullptr;
         if (culprit_ == nullptr)
             note_failure();
-        roll_back();
-        return false;
     }
+    roll_back();
+    return false;
 }
 
 void sqlite_writer::roll_back() noexcept
@@ -300,30 +300,25 @@ void sqlite_writer::roll_back() noexcept
         (void)database_.tryExec("ROLLBACK");
 }
 
-/// Turns `failure_` into what callers are told.
-void sqlite_writer::note_failure() noexcept
+/// With the exception in flight.
+void sqlite_writer::note_failure()
 {
     int const number = ::sqlite3_system_errno(database_.getHandle());
-    std::string message = path_ + " can't be written: ";
     bool is_full = false;
     try {
-        std::rethrow_exception(failure_);
+        throw;
     } catch (SQLite::Exception const& problem) {
         int const code = problem.getErrorCode();
         is_full =
             code == SQLITE_FULL || (code == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT));
-        message += problem.what();
-    } catch (std::exception const& problem) {
-        message += problem.what();
+    } catch (...) {
     }
-    if (is_full) {
-        message = "the disk is full: " + path_;
+    failure_ = is_full ? "the disk is full: " + path_ : path_ + " can't be written: " + failure_;
+    if (is_full)
         reserve_.give_up();
-    }
     failing_ = true;
-    failure_ = std::make_exception_ptr(error(errc::store_failed, message));
     std::scoped_lock const lock(mutex_);
-    problem_ = std::move(message);
+    problem_ = failure_;
 }
 
 void sqlite_writer::note_success()
@@ -339,14 +334,14 @@ void sqlite_writer::note_success()
 void sqlite_writer::tell_urgent()
 {
     for (auto& change : std::exchange(urgent_, {}))
-        finish(change, nullptr);
+        finish(change, true);
 }
 
 void sqlite_writer::tell_group(group end)
 {
     std::uint64_t bytes = 0;
     walk(
-        end, [&](queued_change& change) { finish(change, nullptr); },
+        end, [&](queued_change& change) { finish(change, true); },
         [&](std::size_t begin, std::size_t stop) {
             tell_listeners(begin, stop);
             for (; begin != stop; ++begin) {
@@ -377,14 +372,15 @@ void sqlite_writer::tell_listeners(std::size_t begin, std::size_t end)
     }
 }
 
-void sqlite_writer::finish(queued_change& change, std::exception_ptr problem) noexcept
+/// Each is told by an exception of its own: they end on different threads.
+void sqlite_writer::finish(queued_change& change, bool is_written) noexcept
 {
     if (std::exchange(change.is_finished, true))
         return;
     queue_.finished(change);
     bool const is_draft = is_any_of<change::inputs, change::created>(change);
     bool const is_over = is_any_of<change::created, change::forgotten>(change);
-    if (problem && is_draft) {
+    if (!is_written && is_draft) {
         refused_drafts_.insert(change.sequence);
         abandoned_drafts_.push_back(change.sequence);
         has_garbage_ = true;
@@ -395,13 +391,13 @@ void sqlite_writer::finish(queued_change& change, std::exception_ptr problem) no
         has_garbage_ = true;
     change.what = change::withdrawn{}; // what it held is not needed any more
     if (auto const done = std::exchange(change.done, nullptr))
-        done(std::move(problem));
+        done(is_written ? nullptr : std::make_exception_ptr(error(errc::store_failed, failure_)));
 }
 
 /// Tells one that failed, and would again.
 void sqlite_writer::refuse(queued_change& change)
 {
-    finish(change, failure_);
+    finish(change, false);
     std::erase_if(urgent_, &queued_change::is_finished);
 }
 
@@ -412,20 +408,20 @@ void sqlite_writer::refuse_once()
     };
     for (auto& change : urgent_)
         if (is_once(change))
-            finish(change, failure_);
+            finish(change, false);
     std::erase_if(urgent_, &queued_change::is_finished);
     for (std::size_t place = next_change_; place != backlog_.changes.size(); ++place)
         if (is_once(backlog_.changes[place]))
-            finish(backlog_.changes[place], failure_);
+            finish(backlog_.changes[place], false);
 }
 
 /// When the store is closed and what waits can't be written.
 void sqlite_writer::refuse_all()
 {
     for (auto& change : urgent_)
-        finish(change, failure_);
+        finish(change, false);
     for (auto& change : backlog_.changes)
-        finish(change, failure_);
+        finish(change, false);
 }
 
 void sqlite_writer::look_after_garbage()

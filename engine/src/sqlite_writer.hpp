@@ -11,7 +11,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -75,13 +74,13 @@ private:
     [[nodiscard]] std::vector<queued_change*> light_changes();
     [[nodiscard]] bool attempt(std::function<void()> const& apply);
     void roll_back() noexcept;
-    void note_failure() noexcept;
+    void note_failure();
     void note_success();
 
     void tell_urgent();
     void tell_group(group end);
     void tell_listeners(std::size_t begin, std::size_t end);
-    void finish(queued_change& change, std::exception_ptr problem) noexcept;
+    void finish(queued_change& change, bool is_written) noexcept;
     void refuse(queued_change& change);
     void refuse_once();
     void refuse_all();
@@ -106,7 +105,7 @@ private:
     std::chrono::milliseconds retry_ = retry_min; ///< how long the next wait after a failure is
     bool has_garbage_ = true;
     queued_change* culprit_ = nullptr; ///< whose writing failed, if it would on any disk
-    std::exception_ptr failure_;       ///< of the last attempt that failed
+    std::string failure_;              ///< of the last attempt that failed
     std::unordered_set<std::uint64_t> refused_drafts_; ///< nothing more is taken for them
     std::vector<std::uint64_t> abandoned_drafts_;      ///< to be made garbage
 

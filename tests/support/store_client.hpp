@@ -49,8 +49,8 @@ class counting_listener final : public job_listener {
 public:
     void committed(std::span<job_record const> records) noexcept override
     {
-        count_ += records.size();
         ++calls_;
+        count_ += records.size(); // the last: whoever waits for it may destroy this
     }
     [[nodiscard]] std::uint64_t count() const { return count_; }
     [[nodiscard]] std::uint64_t calls() const { return calls_; }
