@@ -11,7 +11,10 @@ def verify(client, record):
     resolve(client, record)
     found = {}
     listed = list_all(client)
-    equal(sorted(listed), sorted(batch.id for batch in record.all()), "the batches there are")
+    known = {batch.id for batch in record.all()}
+    equal(sorted(known - set(listed)), [], "what was acknowledged and is not there (G2)")
+    equal(sorted(set(listed) - known), [], "what is there and was never asked for")
+    equal(len(listed), len(known), "how many are listed")
     for batch in record.all():
         try:
             state = verify_batch(client, batch)
