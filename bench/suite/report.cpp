@@ -90,7 +90,9 @@ void report::print(std::ostream& out) const
     out << '\n';
     for (auto const& one : figures_)
         out << one.name << " at " << one.at << ": " << number(one.value) << " " << one.unit
-            << " (aim: at most " << number(one.at_most) << "); " << one.yardstick << ": "
+            << " (aim: at "
+            << (one.at_least > 0 ? "least " + number(one.at_least) : "most " + number(one.at_most))
+            << "); " << one.yardstick << ": "
             << number(one.yardstick_value) << " " << one.unit << "; ratio " << number(one.ratio())
             << '\n';
     for (auto const& text : notes_)

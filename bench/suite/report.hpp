@@ -19,7 +19,8 @@ struct figure {
     std::string unit;
     std::string yardstick; ///< those other means
     double yardstick_value = 0;
-    double at_most = 0; ///< what is aimed at
+    double at_most = 0;  ///< what is aimed at; 0 if it is
+    double at_least = 0; ///< this
 
     [[nodiscard]] double ratio() const noexcept { return value / yardstick_value; }
 };
