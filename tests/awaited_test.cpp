@@ -220,6 +220,46 @@ BOOST_AUTO_TEST_CASE(a_batch_that_could_not_be_written_is_500_and_there_is_none)
     BOOST_TEST(ask(service, "GET", "/v1/batches", "ann").data().at("batches").as_array().empty());
 }
 
+BOOST_AUTO_TEST_CASE(lines_are_taken_only_while_the_store_keeps_up)
+{
+    store->by_hand();
+    auto admitted = service.admit({.method = "POST",
+                                   .target = "/v1/batches?type=sleep",
+                                   .api_key = "ann",
+                                   .content_type = "application/x-ndjson",
+                                   .has_body = true});
+    BOOST_TEST_REQUIRE(admitted.has_value());
+    http::operation& creation = **admitted;
+    std::string piece;
+    for (int i = 0; i != 2000; ++i)
+        piece += "60000\n";
+
+    // What is to be done after one more piece, other than to go on.
+    auto const fed = [&]() -> std::optional<http::pause> {
+        for (int pieces = 0; pieces != 1000; ++pieces) {
+            BOOST_TEST_REQUIRE(!creation.take(piece));
+            auto next = creation.digest();
+            while (next && std::holds_alternative<http::more_to_do>(*next))
+                next = creation.digest();
+            if (next)
+                return next;
+        }
+        return std::nullopt;
+    };
+    auto const full = fed();
+    store->write_all();
+    auto const again = fed();
+    auto const in_vain = creation.digest();
+
+    for (auto const* const wait : {&full, &again})
+        BOOST_TEST((*wait && std::holds_alternative<http::wait_for_end>(**wait)));
+    BOOST_TEST_REQUIRE((in_vain && std::holds_alternative<http::api_error>(*in_vain)));
+    BOOST_TEST(std::get<http::api_error>(*in_vain).status == 503U);
+    admitted->reset();
+    store->write_all();
+    BOOST_TEST(ask(service, "GET", "/v1/batches", "ann").data().at("batches").as_array().empty());
+}
+
 BOOST_AUTO_TEST_CASE(G3_what_waits_for_the_store_says_so)
 {
     auto const batch = made("[0]");
