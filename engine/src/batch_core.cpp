@@ -57,7 +57,8 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
                                          : nullptr),
       store_(std::move(setup.store)), sequence_(setup.sequence),
       durable_(store_ && store_->is_durable()), gate_(setup.total), life_(setup.created, grace()),
-      work_(std::move(setup.work))
+      work_(std::move(setup.work)),
+      under_way_(durable_ ? zeroed_array<begun_at>(std::min(total_, under_way_max)) : nullptr)
 {
     auto const places = std::min<std::uint64_t>(concurrency(), total_);
     for (std::uint64_t i = 0; i != places; ++i)

@@ -354,6 +354,15 @@ private:
     bool let_go_ = false;          ///< suspended, and nothing runs any more
     bool shutting_down_ = false;
     time_point suspend_deadline_ = time_point::max();
+    /// When jobs were begun whose ends are on their way to the disk: the last few thousand, each at
+    /// its index modulo their number.
+    struct begun_at {
+        std::atomic<std::uint64_t> index; ///< + 1
+        std::atomic<std::int64_t> started;
+    };
+    static constexpr std::uint64_t under_way_max = 8192;
+    std::unique_ptr<begun_at[], free_memory> const under_way_; ///< null if it is not durable
+    [[nodiscard]] std::optional<time_point> begun_under_way(std::uint64_t index) const noexcept;
     /// Attempts that neither failed nor ended, and crashes: of jobs that an earlier process began.
     struct earlier {
         std::uint32_t attempts = 0;

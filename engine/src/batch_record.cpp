@@ -276,6 +276,12 @@ void batch_core::hand_over(job_record&& record) noexcept
     fill_in(record);
     if (how == job_byte::failed) [[unlikely]]
         errors_.add(record.failure, record.text);
+    if (under_way_ && is_final(how)) {
+        begun_at& place = under_way_[index % std::min(total_, under_way_max)];
+        place.index.store(0, std::memory_order_release);
+        place.started.store(record.started, std::memory_order_release);
+        place.index.store(index + 1, std::memory_order_release);
+    }
     bool const is_done = store_->record(sequence_, std::move(record), *this);
     if (is_done || how == job_byte::backing_off)
         states_[index].store(how, std::memory_order_release);

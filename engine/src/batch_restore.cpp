@@ -52,6 +52,7 @@ void batch_core::restore(stored_batch const& batch)
     }
     if (!batch.end)
         return;
+    (void)gate_.finish();
     (void)life_.quiet(batch.end->at);
     for (auto const& error : batch.end->errors)
         errors_.add(error.code, error.message, error.count);

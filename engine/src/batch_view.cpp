@@ -306,6 +306,8 @@ job_status batch_core::job(std::uint64_t index)
         if (slot const* const place = running_in(index)) {
             result.started_at = time_from(place->started.load(std::memory_order_relaxed));
             result.progress = progress_of(*place, index);
+        } else {
+            result.started_at = begun_under_way(index);
         }
     } else if (byte == job_byte::not_started) {
         auto const found = lone_not_started_.find(index);
@@ -319,6 +321,16 @@ job_status batch_core::job(std::uint64_t index)
     if (store_ && byte != job_byte::pending && byte != job_byte::withheld && !is_running(byte))
         describe(result, byte == job_byte::not_started || byte == job_byte::backing_off);
     return result;
+}
+
+std::optional<time_point> batch_core::begun_under_way(std::uint64_t index) const noexcept
+{
+    if (!under_way_)
+        return std::nullopt;
+    begun_at const& place = under_way_[index % std::min(total_, under_way_max)];
+    std::int64_t const started = place.started.load(std::memory_order_acquire);
+    return place.index.load(std::memory_order_acquire) == index + 1 ? time_from(started)
+                                                                    : std::nullopt;
 }
 
 std::optional<std::string> batch_core::output(std::uint64_t index)
