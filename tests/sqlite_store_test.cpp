@@ -493,7 +493,7 @@ BOOST_AUTO_TEST_CASE(on_a_full_disk_the_reserve_is_given_up_for_cancels_g10)
     auto const store = open_sqlite_store(directory.path(), small_reserve, disk.name());
     auto const sequence = create(*store, 3);
 
-    disk.arm({fault_vfs::operation::write, 1, SQLITE_FULL, true});
+    disk.arm({fault_vfs::operation::write, 1, SQLITE_FULL, 0});
     (void)store->record(sequence, record_of(0), listener);
     BOOST_TEST(eventually([&] { return filesystem::file_size(reserve) == 0; }));
     BOOST_TEST(eventually([&] { return store->problem().has_value(); }));
@@ -516,8 +516,10 @@ BOOST_AUTO_TEST_CASE(a_failure_ends_also_if_nothing_more_is_written)
     auto const store = open_sqlite_store(directory.path(), small_reserve, disk.name());
     auto const sequence = create(*store, 3);
 
-    disk.arm({fault_vfs::operation::write, 1, SQLITE_IOERR_WRITE, true});
+    disk.arm({fault_vfs::operation::write, 1, SQLITE_IOERR_WRITE, 0});
     BOOST_TEST((try_to(*store, sequence, change::cancelled{cancel_at(5), {}}) != nullptr));
+    unsigned const before = disk.count();
+    BOOST_TEST(eventually([&] { return disk.count() > before + 2; }), "it is tried again");
     BOOST_TEST(store->problem().has_value());
 
     disk.disarm();
@@ -556,7 +558,7 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_closed_while_the_disk_fails_says_so)
     auto store = open_sqlite_store(directory.path(), small_reserve, disk.name());
     auto const sequence = create(*store, 3);
 
-    disk.arm({fault_vfs::operation::write, 1, SQLITE_IOERR_WRITE, true});
+    disk.arm({fault_vfs::operation::write, 1, SQLITE_IOERR_WRITE, 0});
     (void)store->record(sequence, record_of(0), listener);
     auto ended = ask(*store, sequence, change::ended{end_at(5, 3)}, persistence::until_done);
     store.reset();

@@ -290,6 +290,42 @@ BOOST_AUTO_TEST_CASE(a_torn_file_is_not_trusted)
     }
 }
 
+/// Not even with a check that is right.
+BOOST_AUTO_TEST_CASE(lengths_are_not_trusted)
+{
+    namespace layout = state_file;
+    constexpr std::uint64_t salt = 99;
+    constexpr std::uint64_t segment = layout::file_header_bytes;
+    constexpr std::uint64_t region = segment + layout::segment_header_bytes;
+    struct lengths {
+        std::uint64_t segment;
+        std::uint64_t region;
+        std::uint64_t total;
+    };
+    for (auto const& [segment_size, region_size, total] :
+         {lengths{8192, 256, 100}, lengths{1 << 20, 256, 100}, lengths{8192, 1 << 20, 100},
+          lengths{8192, 256, 1000}, lengths{8192, ~std::uint64_t{63}, 100}, lengths{0, 256, 100},
+          lengths{8192, 0, 0}}) {
+        temporary_directory directory;
+        std::string bytes(segment + 8192, '\0');
+        layout::file_header header{};
+        std::memcpy(header.magic, layout::magic, sizeof header.magic);
+        header.salt = salt;
+        layout::segment_header const first{layout::segment_check(salt, segment), segment_size};
+        layout::region_header const only{layout::region_check(salt, region, region_size),
+                                         region_size, 11, total};
+        std::memcpy(bytes.data(), &header, sizeof header);
+        std::memcpy(bytes.data() + segment, &first, sizeof first);
+        std::memcpy(bytes.data() + region, &only, sizeof only);
+        bytes[region + sizeof only + 5] = 1;
+        directory.write("belay.states-1", bytes);
+
+        bool const is_right = segment_size == 8192 && region_size == 256 && total == 100;
+        BOOST_TEST(begun(earlier_states(directory.path()), 11) ==
+                   (is_right ? numbers{5} : numbers{}));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(threads_take_and_give_back)
 {
     temporary_directory directory;

@@ -226,7 +226,7 @@ int fault_vfs::judge(operation operation, bool& survives)
     if (!fault_ || fault_->of != operation)
         return SQLITE_OK;
     ++count_;
-    if (count_ != fault_->nth && !(fault_->lasts && count_ > fault_->nth))
+    if (count_ < fault_->nth || (fault_->times != 0 && count_ >= fault_->nth + fault_->times))
         return SQLITE_OK;
     failed_ = true;
     survives = fault_->survives;

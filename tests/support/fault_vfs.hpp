@@ -24,7 +24,7 @@ public:
         operation of;
         unsigned nth = 1;      ///< which one fails, from 1
         int code = 0;          ///< what it answers
-        bool lasts = false;    ///< and so do all that follow
+        unsigned times = 1;    ///< how many fail, from that one on; 0: all
         bool survives = false; ///< a sync that fails has done its work all the same
     };
 
