@@ -368,6 +368,8 @@ private:
         std::uint32_t attempts = 0;
         std::uint32_t crashes = 0;
     };
+    std::atomic<std::uint64_t> under_way_count_{0}; ///< records that the store will tell of
+    std::shared_ptr<batch_core> kept_alive_;        ///< itself, let go of with records under way
     std::unordered_map<std::uint64_t, earlier> earlier_; // changed before open() only
     std::optional<stored_batch> restored_;               ///< of a batch that had ended: likewise
     std::mutex load_mutex_;

@@ -119,7 +119,7 @@ void batch_core::cancel_unknown(std::string const& problem, afterwards& then)
 void batch_core::take_up(kept_cancel kept, afterwards& then)
 {
     then.callbacks.push_back([self = self_.lock(), kept = std::move(kept)] {
-        self->cancel(kept.request, kept.cause, [&kept](cancel_result result) {
+        self->cancel(kept.request, kept.cause, [kept](cancel_result result) {
             result.previous_state = kept.result.previous_state;
             if (kept.done)
                 kept.done(result);
@@ -282,7 +282,10 @@ void batch_core::hand_over(job_record&& record) noexcept
         place.started.store(record.started, std::memory_order_release);
         place.index.store(index + 1, std::memory_order_release);
     }
+    under_way_count_ += 1;
     bool const is_done = store_->record(sequence_, std::move(record), *this);
+    if (is_done)
+        under_way_count_ -= 1;
     if (is_done || how == job_byte::backing_off)
         states_[index].store(how, std::memory_order_release);
 }
@@ -300,12 +303,18 @@ void batch_core::fill_in(job_record& record) const noexcept
 void batch_core::committed(std::span<job_record const> records) noexcept
 {
     afterwards then;
+    std::shared_ptr<batch_core> last;
     {
         std::scoped_lock const lock(mutex_);
         for (auto const& record : records)
             if (is_final(record.how))
                 settle(record.index, record.how);
         sweep_lone_stops(then);
+        if ((under_way_count_ -= records.size()) == 0) {
+            last = std::move(kept_alive_);
+            if (suspended_)
+                let_go_if_quiet(then);
+        }
     }
     perform(then);
 }

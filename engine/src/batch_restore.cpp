@@ -104,7 +104,7 @@ void batch_core::suspend(afterwards& then)
 
 void batch_core::let_go_if_quiet(afterwards& then)
 {
-    if (inside_ == 0 && !let_go_)
+    if (inside_ == 0 && under_way_count_ == 0 && !let_go_)
         let_go(then);
 }
 
@@ -112,6 +112,8 @@ void batch_core::let_go(afterwards& then)
 {
     let_go_ = true;
     then.let_go = true;
+    if (under_way_count_ != 0)
+        kept_alive_ = self_.lock(); // the store will tell
     release(then);
 }
 

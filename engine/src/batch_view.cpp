@@ -351,12 +351,10 @@ void batch_core::describe(job_status& status, bool waited) const
         return;
     job_record const& record = found.front();
     status.attempt = record.attempt;
-    if (record.how == job_byte::failed || record.how == job_byte::backing_off) {
-        // One that an earlier process had begun waits without having failed.
-        if (record.ended != 0) {
-            status.failure = record.failure;
-            status.message = record.text;
-        }
+    // One that waits, or was cancelled while it did, may have failed before.
+    if (record.how == job_byte::failed || (waited && record.failures != 0)) {
+        status.failure = record.failure;
+        status.message = record.text;
     }
     if (waited) {
         if (record.how == job_byte::not_started)

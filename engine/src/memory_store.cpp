@@ -54,6 +54,10 @@ public:
         job_record* const old = records_[index].load();
         if (old != nullptr && old->how != detail::job_byte::backing_off)
             return;
+        if (old != nullptr && keeps_failure(*fresh)) {
+            fresh->failure = old->failure;
+            fresh->text = std::move(old->text);
+        }
         records_[index].store(fresh.release());
         delete old;
     }

@@ -34,7 +34,6 @@ job_record after_crash(job_record known, bool cancelled, time_point now)
     if (++known.crashes < crashes_max) {
         known.how = job_byte::backing_off;
         ++known.attempt;
-        known.text.clear();
         return known;
     }
     known.how = job_byte::failed;

@@ -62,7 +62,10 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
             how = excluded.how, attempt = excluded.attempt, failures = excluded.failures,
             crashes = excluded.crashes, started_at = excluded.started_at,
             ended_at = excluded.ended_at, progress = excluded.progress,
-            failure = excluded.failure, text = excluded.text
+            failure = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
+                          job.failure, excluded.failure),
+            text = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
+                       job.text, excluded.text)
         WHERE job.how = 'backing_off')"),
       last_sequence_(database, "UPDATE store SET last_sequence = max(last_sequence, ?)"),
       draft_(database, "INSERT OR IGNORE INTO draft VALUES (?)"),

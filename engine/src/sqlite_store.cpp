@@ -75,6 +75,11 @@ public:
     {
     }
 
+    [[nodiscard]] bool is_on_writer_thread() const noexcept
+    {
+        return writer_.is_on_own_thread();
+    }
+
     [[nodiscard]] bool is_durable() const noexcept override { return true; }
 
     [[nodiscard]] std::uint64_t next_sequence() override { return ++last_sequence_; }
@@ -183,7 +188,14 @@ private:
 std::shared_ptr<store> open_sqlite_store(std::filesystem::path const& directory,
                                          store_options const& options, std::string const& vfs_name)
 {
-    return std::make_shared<sqlite_store>(directory, options, vfs_name);
+    // Whoever lets go last may be called by the writer: its thread can't wait for its own end.
+    auto const destroy = [](sqlite_store* store) {
+        if (store->is_on_writer_thread())
+            std::thread([store] { delete store; }).detach();
+        else
+            delete store;
+    };
+    return {new sqlite_store(directory, options, vfs_name), destroy};
 }
 
 std::shared_ptr<store> open_store(std::filesystem::path const& directory, store_options options)

@@ -34,6 +34,10 @@ public:
                   disk_reserve reserve);
     /// Writes what still waits. If that fails those who wait for changes are told so.
     ~sqlite_writer();
+    [[nodiscard]] bool is_on_own_thread() const noexcept
+    {
+        return std::this_thread::get_id() == thread_.get_id();
+    }
     sqlite_writer(sqlite_writer const&) = delete;
     sqlite_writer& operator=(sqlite_writer const&) = delete;
 

@@ -52,6 +52,9 @@ struct stored_batch {
 };
 
 /// What is kept of the last attempt at one job, or of its end without one.
+///
+/// One that only says how a job waits now, or that it never started, keeps the failure and the message
+/// of the attempt before: see `keeps_failure`.
 struct job_record {
     std::uint64_t index = 0;
     /// `succeeded`, `succeeded_late`, `failed`, `not_started`, `stopped`, `abandoned` or `lost`; or
@@ -66,6 +69,12 @@ struct job_record {
     belay::failure failure{};    ///< of a job that failed
     std::string text = {};       ///< its output, or the message of its failure
 };
+
+/// Whether what is kept of a job's last failure stays when `record` takes its place.
+[[nodiscard]] inline bool keeps_failure(job_record const& record) noexcept
+{
+    return record.how == detail::job_byte::not_started || record.ended == 0;
+}
 
 /// What can be asked of a store to write. Each is about one batch, and each is whole: it is on disk,
 /// or nothing of it is.
@@ -98,8 +107,7 @@ struct cancelled {
 /// A cancel (and the end with it) that may or may not have been written does not count.
 struct withdrawn {};
 
-/// One job is asked to stop; with `record` where that ended it: of an attempt that failed before, the
-/// failure and its message stay.
+/// One job is asked to stop; with `record` where that ended it.
 struct job_cancelled {
     std::uint64_t index;
     time_point at;
