@@ -1,11 +1,32 @@
 #include "directory_lock.hpp"
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include <sys/file.h>
 
 namespace belay {
+
+namespace {
+
+/// Whoever has it may be about to let go: a process that ends, a store that writes its last.
+constexpr std::chrono::seconds patience{2};
+constexpr std::chrono::milliseconds pause{5};
+
+bool lock(int descriptor) noexcept
+{
+    auto const end = std::chrono::steady_clock::now() + patience;
+    while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || std::chrono::steady_clock::now() >= end)
+            return false;
+        std::this_thread::sleep_for(pause);
+    }
+    return true;
+}
+
+} // namespace
 
 directory_lock::directory_lock(std::filesystem::path path) : path_(std::move(path))
 {
@@ -21,8 +42,8 @@ directory_lock::directory_lock(std::filesystem::path path) : path_(std::move(pat
                 continue;
             throw file_error(errc::store_unusable, path_, "can't be opened for writing", errno);
         }
-        if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0)
-            throw errno == EWOULDBLOCK
+        if (!lock(file_.get()))
+            throw errno == EWOULDBLOCK || errno == EINTR
                 ? error(errc::store_unusable, path_.parent_path().string() +
                                                   " is in use by another process: it holds " +
                                                   path_.string())
