@@ -159,7 +159,7 @@ void batch_core::run_quantum(turn& turn, bool& again)
             return;
         }
         range = {0, 0};
-        if (now >= end) {
+        if (now >= end || turn.cut_short) {
             again = true;
             return;
         }
@@ -169,7 +169,8 @@ void batch_core::run_quantum(turn& turn, bool& again)
 void batch_core::run(turn& turn, gate::range range, std::uint64_t& chunk, std::int64_t& now)
 {
     turn.began = now;
-    if (phase_.load() != phase::open)
+    turn.cut_short = phase_.load() != phase::open;
+    if (turn.cut_short)
         return;
     turn.jobs.run(turn, range.begin, range.end);
     if (turn.abandoned)
@@ -198,9 +199,10 @@ std::optional<gate::range> batch_core::claim(slot& place, std::uint64_t chunk) n
 
 void batch_core::forget_range(turn& turn) noexcept
 {
-    // Once the gate is closed the range stays: what is pending in it has to be settled. Helpers
-    // read the two the other way round and so never see a range that was never claimed.
-    if (turn.abandoned || phase_.load() != phase::open)
+    // Once the gate is closed the range stays: what is pending in it has to be settled, or goes on
+    // if the gate is opened again, which may have come about by now. Helpers read the two the other
+    // way round and so never see a range that was never claimed.
+    if (turn.abandoned || turn.cut_short || phase_.load() != phase::open)
         return;
     turn.place.range_end.store(0, std::memory_order_relaxed);
     turn.place.range_begin.store(0, std::memory_order_release);

@@ -9,6 +9,7 @@
 
 #include <SQLiteCpp/Database.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -73,6 +74,7 @@ private:
     void apply_urgent();
     void apply(queued_change& change);
     void apply_group(group end);
+    /// Visits what is unfinished up to `end`, in order: changes one by one, records by ranges.
     template <class OnChange, class OnRecords>
     void walk(group end, OnChange on_change, OnRecords on_records);
     [[nodiscard]] std::vector<queued_change*> light_changes();
@@ -115,6 +117,26 @@ private:
 
     std::thread thread_;
 };
+
+template <class OnChange, class OnRecords>
+void sqlite_writer::walk(group end, OnChange on_change, OnRecords on_records)
+{
+    std::size_t change = next_change_;
+    std::size_t record = next_record_;
+    while (change != end.change || record != end.record) {
+        if (change != end.change && backlog_.changes[change].place <= record) {
+            if (!backlog_.changes[change].is_finished)
+                on_change(backlog_.changes[change]);
+            ++change;
+            continue;
+        }
+        std::size_t const stop = change == end.change
+                                     ? end.record
+                                     : std::min(end.record, backlog_.changes[change].place);
+        on_records(record, stop);
+        record = stop;
+    }
+}
 
 } // namespace belay
 

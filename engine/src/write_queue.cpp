@@ -27,11 +27,10 @@ void backlog::append(backlog& other)
 /// What is about the gate overtakes the rest, but not the creation of its own batch.
 bool write_queue::is_urgent(queued_change const& change) const noexcept
 {
-    bool const is_about_gate = std::holds_alternative<change::withdrawn>(change.what) ||
-                               std::holds_alternative<change::job_cancelled>(change.what) ||
-                               std::holds_alternative<change::job_withdrawn>(change.what) ||
-                               (std::holds_alternative<change::cancelled>(change.what) &&
-                                !std::get<change::cancelled>(change.what).end);
+    auto const* const cancel = std::get_if<change::cancelled>(&change.what);
+    bool const is_about_gate =
+        is_any_of<change::withdrawn, change::job_cancelled, change::job_withdrawn>(change) ||
+        (cancel != nullptr && !cancel->end);
     return is_about_gate && !unborn_.contains(change.sequence);
 }
 
@@ -41,7 +40,7 @@ void write_queue::push(queued_change&& change)
     if (is_urgent(change)) {
         urgent_.push_back(std::move(change));
     } else {
-        if (std::holds_alternative<change::created>(change.what))
+        if (is_any_of<change::created>(change))
             unborn_.insert(change.sequence);
         change.place = backlog_.records.size();
         backlog_.changes.push_back(std::move(change));
@@ -135,7 +134,7 @@ void write_queue::take(backlog& empty)
 
 void write_queue::finished(queued_change const& change)
 {
-    if (!std::holds_alternative<change::created>(change.what))
+    if (!is_any_of<change::created>(change))
         return;
     std::scoped_lock const lock(mutex_);
     unborn_.erase(change.sequence);

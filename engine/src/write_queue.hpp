@@ -12,6 +12,7 @@
 #include <functional>
 #include <mutex>
 #include <unordered_set>
+#include <variant>
 #include <vector>
 
 namespace belay {
@@ -25,6 +26,12 @@ struct queued_change {
     std::size_t place = 0;    ///< how many records of the backlog come before it
     bool is_finished = false; ///< written, or refused
 };
+
+template <class... Kinds>
+[[nodiscard]] bool is_any_of(queued_change const& change) noexcept
+{
+    return (std::holds_alternative<Kinds>(change.what) || ...);
+}
 
 /// Where a record belongs and who is to be told.
 struct record_target {

@@ -77,8 +77,10 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
             started = now(turn);
             place.started.store(started, std::memory_order_relaxed);
         }
-        if (turn.batch_phase.load(std::memory_order_acquire) != phase::open)
+        if (turn.batch_phase.load(std::memory_order_acquire) != phase::open) {
+            turn.cut_short = true;
             return;
+        }
         if (timed)
             place.undecided.store(index, std::memory_order_relaxed);
         place.current.store(index, std::memory_order_relaxed);
@@ -128,8 +130,10 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
             how = attempt_failed(turn, index, exception);
         if constexpr (Work::is_recorded) {
             how = work.finish(turn, index, how, value, exception, started, ended);
-            if (how == job_byte::ending) [[unlikely]]
-                return; // the gate is closed
+            if (how == job_byte::ending) [[unlikely]] {
+                turn.cut_short = true; // the gate is closed
+                return;
+            }
         } else {
             how = work.finish(index, how, value, exception);
             state.store(how, std::memory_order_release);

@@ -104,6 +104,7 @@ struct turn {
     bool timed = false;          ///< its jobs have a time-out
     bool entered_any = false;
     bool abandoned = false;      ///< the body it ran was abandoned: the thread is to leave
+    bool cut_short = false;      ///< it found the batch not open, and left the rest of its range
     bool congested = false;      ///< it left since too much waits for the store
 };
 
