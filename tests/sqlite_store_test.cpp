@@ -360,14 +360,18 @@ BOOST_AUTO_TEST_CASE(no_sequence_is_given_twice)
 {
     temporary_directory directory;
     std::uint64_t last = 0;
-    for (int round = 0; round != 3; ++round) {
+    for (int round = 0; round != 4; ++round) {
         auto const store = open_store(directory.path(), small_reserve);
         auto const created = create(*store, 1);
         BOOST_TEST(created > last);
         write(*store, created, change::forgotten{});
-        auto const draft = store->next_sequence();
-        write(*store, draft, change::inputs{0, numbered(0, 1)});
-        last = draft;
+        last = store->next_sequence();
+        if (round % 2 == 0) {
+            write(*store, last, change::inputs{0, numbered(0, 1)}); // a draft
+        } else {
+            write(*store, last, change::created{batch_of(last, 0), {}});
+            write(*store, last, change::forgotten{});
+        }
     }
 }
 

@@ -1,0 +1,126 @@
+// What became of the jobs of one batch, in memory.
+#ifndef BELAY_SRC_RECORD_TABLE_HPP
+#define BELAY_SRC_RECORD_TABLE_HPP
+
+#include "store.hpp"
+
+#include <belay/detail/lazy_array.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace belay {
+
+/// The records of a batch's jobs. A job that nobody began costs an untouched pointer.
+/// Thread safety: full.
+class record_table {
+public:
+    explicit record_table(std::uint64_t total)
+        : total_(total),
+          records_(detail::zeroed_array<std::atomic<job_record*>>(total)),
+          touched_(detail::zeroed_array<std::atomic<bool>>(total / chunk + 1))
+    {
+    }
+    record_table(record_table const&) = delete;
+    record_table& operator=(record_table const&) = delete;
+    ~record_table()
+    {
+        for_touched(0, total_, [](std::atomic<job_record*>& place) { delete place.load(); });
+    }
+
+    /// An end is final: what comes after it is dropped.
+    void put(job_record&& record)
+    {
+        std::uint64_t const index = record.index;
+        if (index >= total_)
+            return;
+        auto fresh = std::make_unique<job_record>(std::move(record));
+        touch(index);
+        job_record* none = nullptr;
+        if (records_[index].compare_exchange_strong(none, fresh.get())) {
+            (void)fresh.release();
+            return;
+        }
+        std::scoped_lock const lock(mutex_of(index));
+        job_record* const old = records_[index].load();
+        if (old != nullptr && old->how != detail::job_byte::backing_off)
+            return;
+        if (old != nullptr && keeps_failure(*fresh)) {
+            fresh->failure = old->failure;
+            fresh->text = std::move(old->text);
+        }
+        records_[index].store(fresh.release());
+        delete old;
+    }
+
+    void erase_not_started(std::uint64_t index)
+    {
+        if (index >= total_)
+            return;
+        std::scoped_lock const lock(mutex_of(index));
+        job_record* const old = records_[index].load();
+        if (old == nullptr || old->how != detail::job_byte::not_started)
+            return;
+        records_[index].store(nullptr);
+        delete old;
+    }
+
+    [[nodiscard]] bool has_end(std::uint64_t index) const
+    {
+        std::scoped_lock const lock(mutex_of(index));
+        job_record const* const record = records_[index].load();
+        return record != nullptr && record->how != detail::job_byte::backing_off;
+    }
+
+    [[nodiscard]] std::vector<job_record> get(std::uint64_t first, std::uint64_t end) const
+    {
+        std::vector<job_record> result;
+        for_touched(first, std::min(end, total_), [&](std::atomic<job_record*>& place) {
+            std::scoped_lock const lock(
+                mutex_of(static_cast<std::uint64_t>(&place - &records_[0])));
+            if (job_record const* const record = place.load())
+                result.push_back(*record);
+        });
+        return result;
+    }
+
+private:
+    static constexpr std::uint64_t chunk = 4096;
+
+    void touch(std::uint64_t index)
+    {
+        auto& touched = touched_[index / chunk];
+        if (!touched.load(std::memory_order_relaxed))
+            touched.store(true);
+    }
+
+    template <class Action>
+    void for_touched(std::uint64_t first, std::uint64_t end, Action action) const
+    {
+        while (first < end) {
+            std::uint64_t const chunk_end = std::min(end, (first / chunk + 1) * chunk);
+            if (touched_[first / chunk].load())
+                for (std::uint64_t index = first; index != chunk_end; ++index)
+                    action(records_[index]);
+            first = chunk_end;
+        }
+    }
+
+    /// Held to read a record or to replace one; not to put a job's first.
+    std::mutex& mutex_of(std::uint64_t index) const { return mutexes_[index % mutexes_.size()]; }
+
+    std::uint64_t total_;
+    std::unique_ptr<std::atomic<job_record*>[], detail::free_memory> records_;
+    std::unique_ptr<std::atomic<bool>[], detail::free_memory> touched_;
+    mutable std::array<std::mutex, 16> mutexes_;
+};
+
+} // namespace belay
+
+#endif
