@@ -1,0 +1,35 @@
+// A batch that is on disk: what has ended stays, and the rest goes on, whatever happens to the process.
+#include <belay/engine.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <string>
+
+int main()
+{
+    auto const directory = std::filesystem::temp_directory_path() /
+                           ("belay-example-" + std::to_string(std::rand()));
+    std::string id;
+    {
+        belay::engine engine({.store = belay::open_store(directory)});
+        engine.define({.name = "shout", .body = [](std::string_view input, belay::job&) {
+                           return std::string(input) + "!";
+                       }});
+        belay::batch_spec spec{.type = "shout"};
+        spec.inputs.push_back("hello");
+        spec.inputs.push_back("world");
+        auto const batch = engine.submit(std::move(spec)); // it is on disk
+        id = batch.id();
+        batch.wait(); // so are its results
+    }
+
+    // Another process, another day. What had not ended would go on from here.
+    belay::engine engine({.store = belay::open_store(directory)});
+    auto const batch = engine.find(id).value();
+    for (auto const& [index, output] : batch.results())
+        std::cout << index << ": " << output << '\n';
+    bool const right = batch.output(1) == "world!";
+    std::filesystem::remove_all(directory);
+    return right ? EXIT_SUCCESS : EXIT_FAILURE;
+}
