@@ -441,6 +441,34 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_end_of_a_job_is_final, Place, stores)
     BOOST_TEST(place.store->jobs(sequence, 0, 1).at(0).text == "third");
 }
 
+/// A record that only says how a job waits now, or that it never started: `keeps_failure`.
+BOOST_AUTO_TEST_CASE_TEMPLATE(the_last_failure_stays_where_no_attempt_was_made, Place, stores)
+{
+    Place place;
+    auto const sequence = create(*place.store, 2);
+    auto failed = record_of(0, job_byte::backing_off, "slow");
+    failed.failure = failure::timeout;
+    failed.failures = 1;
+    auto waits = record_of(0, job_byte::backing_off, "");
+    waits.attempt = 3;
+    waits.ended = 0;
+    waits.failures = 1;
+
+    record(*place.store, sequence, failed);
+    record(*place.store, sequence, waits);
+
+    auto found = place.store->jobs(sequence, 0, 1).at(0);
+    BOOST_TEST(found.attempt == 3);
+    BOOST_TEST((found.failure == failure::timeout));
+    BOOST_TEST(found.text == "slow");
+
+    write(*place.store, sequence,
+          change::job_cancelled{0, at(5), record_of(0, job_byte::not_started, "")});
+    found = place.store->jobs(sequence, 0, 1).at(0);
+    BOOST_TEST((found.how == job_byte::not_started));
+    BOOST_TEST(found.text == "slow");
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(jobs_left_behind_are_written_at_once, Place, stores)
 {
     Place place;
