@@ -87,6 +87,8 @@ public:
 
     // Readers (batch_view.cpp).
     [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
+    /// The states of its jobs, and with them what a store in memory has of it.
+    [[nodiscard]] state_array const& states() const noexcept { return states_; }
     [[nodiscard]] batch_options const& options() const noexcept { return options_; }
     [[nodiscard]] std::size_t concurrency() const noexcept { return *options_.concurrency; }
     [[nodiscard]] std::chrono::milliseconds grace() const noexcept { return *options_.grace; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace belay::detail {
 
@@ -100,11 +101,11 @@ void engine_state::let_go(std::vector<held> batches)
 {
     // Freeing what a large batch has takes long; the caller may be a server's only thread. Not the
     // batch itself: it knows the engine, and its queue would own itself.
-    std::vector<std::shared_ptr<recorded>> records;
+    std::vector<std::pair<std::shared_ptr<recorded>, state_array>> garbage;
     for (auto& batch : batches)
-        records.push_back(std::move(batch.record));
-    if (!records.empty())
-        runners_->post([records = std::move(records)] {});
+        garbage.emplace_back(std::move(batch.record), batch.batch->states());
+    if (!garbage.empty())
+        runners_->post([garbage = std::move(garbage)] {});
 }
 
 std::vector<engine_state::held> engine_state::make_room(std::uint64_t jobs)
@@ -149,13 +150,7 @@ void engine_state::forget(held const& batch, std::function<void(std::exception_p
         if (auto held = extract(sequence))
             gone.push_back(std::move(*held));
     }
-    auto task = [store = store_, sequence, done = std::move(done)] {
-        store->commit(sequence, change::forgotten{}, persistence::until_done, done);
-    };
-    if (store_->is_durable())
-        task();
-    else
-        runners_->post(std::move(task)); // it frees every job
+    store_->commit(sequence, change::forgotten{}, persistence::until_done, std::move(done));
     let_go(std::move(gone));
 }
 
@@ -179,7 +174,6 @@ void engine_state::look_for_expired()
             if (auto held = extract(sequence))
                 gone.push_back(std::move(*held));
         }
-        let_go(std::move(gone));
         std::function<void(std::exception_ptr)> done;
         if (sequence == found.back())
             done = [self = weak_from_this()](std::exception_ptr const&) {
@@ -187,6 +181,7 @@ void engine_state::look_for_expired()
                     state->arm_expiry(state->time().now());
             };
         store_->commit(sequence, change::forgotten{}, persistence::until_done, std::move(done));
+        let_go(std::move(gone));
     }
 }
 
