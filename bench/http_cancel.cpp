@@ -158,11 +158,5 @@ int main(int argc, char** argv)
     program program("http_cancel: PUT /v1/batches/{id}/state over loopback, both workers of the "
                     "server busy",
                     300);
-    std::filesystem::path belay;
-    program.command_line()
-        .add_option("--belay", belay, "the program to measure; else the one built beside this")
-        ->option_text("FILE")
-        ->check(CLI::ExistingFile);
-    return program.run(argc, argv,
-                       [&](std::size_t runs, report& report) { measure(belay, runs, report); });
+    return run_with_server(program, argc, argv, measure);
 }

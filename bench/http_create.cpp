@@ -144,11 +144,5 @@ void measure(std::filesystem::path const& program, std::size_t runs, report& rep
 int main(int argc, char** argv)
 {
     program program("http_create: a batch of 10^6 jobs, as lines over loopback, on disk", 3);
-    std::filesystem::path belay;
-    program.command_line()
-        .add_option("--belay", belay, "the program to measure; else the one built beside this")
-        ->option_text("FILE")
-        ->check(CLI::ExistingFile);
-    return program.run(argc, argv,
-                       [&](std::size_t runs, report& report) { measure(belay, runs, report); });
+    return run_with_server(program, argc, argv, measure);
 }

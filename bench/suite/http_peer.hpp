@@ -186,6 +186,20 @@ inline connection::response timed(connection& connection, connection::request co
     return answer;
 }
 
+/// Runs a benchmark of a server: `measure(belay, runs, report)`, where `belay` is what `--belay` says,
+/// or empty.
+template <class Measure>
+[[nodiscard]] int run_with_server(program& program, int argc, char** argv, Measure measure)
+{
+    std::filesystem::path belay;
+    program.command_line()
+        .add_option("--belay", belay, "the program to measure; else the one built beside this")
+        ->option_text("FILE")
+        ->check(CLI::ExistingFile);
+    return program.run(argc, argv,
+                       [&](std::size_t runs, report& report) { measure(belay, runs, report); });
+}
+
 } // namespace belay::bench
 
 #endif
