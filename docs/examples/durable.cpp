@@ -4,12 +4,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <random>
 #include <string>
 
 int main()
 {
     auto const directory = std::filesystem::temp_directory_path() /
-                           ("belay-example-" + std::to_string(std::rand()));
+                           ("belay-example-" + std::to_string(std::random_device{}()));
     std::string id;
     {
         belay::engine engine({.store = belay::open_store(directory)});
