@@ -39,7 +39,8 @@ struct cancel_commit;
 /// store has them (G2, G3).
 ///
 /// Locking: `mutex_` guards whatever is not atomic. Runners take it when their turn begins and
-/// ends, never between jobs. Neither a caller's code runs while it is held nor is the store called.
+/// ends, never between jobs. While it is held no code of a caller's runs, and of the store only
+/// `record` is called, which does not wait for the disk.
 class batch_core : public job_listener {
 public:
     struct setup {

@@ -118,7 +118,7 @@ void engine::forget(recorded_batch const& batch, std::function<void(std::excepti
         throw error(errc::cancel_first, "batch " + batch.id() + " is " +
                                             std::string(to_string(batch.state())) +
                                             "; cancel it first, and wait until it has ended");
-    state_->forget({batch.core_, batch.recorded_}, std::move(done));
+    state_->forget(batch.recorded_->batch.sequence, std::move(done));
 }
 
 std::vector<std::string> engine::problems() const { return state_->problems(); }

@@ -69,7 +69,7 @@ void engine_state::reserve(std::uint64_t jobs)
     }
     if (!store_->is_durable())
         for (auto const& victim : victims)
-            forget(victim, {});
+            forget(victim.record->batch.sequence, {});
     let_go(std::move(victims));
 }
 
@@ -141,9 +141,8 @@ std::optional<engine_state::held> engine_state::extract(std::uint64_t sequence)
     return std::move(node.mapped());
 }
 
-void engine_state::forget(held const& batch, std::function<void(std::exception_ptr)> done)
+void engine_state::forget(std::uint64_t sequence, std::function<void(std::exception_ptr)> done)
 {
-    std::uint64_t const sequence = batch.record->batch.sequence;
     std::vector<held> gone;
     {
         std::scoped_lock const lock(mutex_);
@@ -168,20 +167,13 @@ void engine_state::look_for_expired()
         return;
     }
     for (auto const sequence : found) {
-        std::vector<held> gone;
-        {
-            std::scoped_lock const lock(mutex_);
-            if (auto held = extract(sequence))
-                gone.push_back(std::move(*held));
-        }
         std::function<void(std::exception_ptr)> done;
         if (sequence == found.back())
             done = [self = weak_from_this()](std::exception_ptr const&) {
                 if (auto const state = self.lock())
                     state->arm_expiry(state->time().now());
             };
-        store_->commit(sequence, change::forgotten{}, persistence::until_done, std::move(done));
-        let_go(std::move(gone));
+        forget(sequence, std::move(done));
     }
 }
 
