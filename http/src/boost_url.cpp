@@ -1,5 +1,3 @@
-#include <boost/beast/src.hpp>
-#include <boost/json/src.hpp>
 #include <boost/version.hpp>
 
 // Later versions have it only as a compiled library, which http/Jamfile then links.
