@@ -313,4 +313,24 @@ BOOST_AUTO_TEST_CASE(an_engine_ends_though_its_store_takes_nothing)
     BOOST_TEST((batch.state() == batch_state::running));
 }
 
+BOOST_AUTO_TEST_CASE(who_looks_while_a_batch_is_being_forgotten_does_not_keep_it)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 1);
+    commit(*disk, left, change::jobs{{succeeded(0, "x")}});
+    auto const engine = start(disk);
+    ended(found(*engine, left));
+    bool forgotten = false;
+
+    disk->by_hand();
+    engine->forget(found(*engine, left), [&](std::exception_ptr const& failed) {
+        forgotten = !failed;
+    });
+    (void)engine->find(left.id);
+    disk->write_all();
+
+    BOOST_TEST(forgotten);
+    BOOST_TEST(!engine->find(left.id).has_value());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -148,8 +148,19 @@ void engine_state::forget(std::uint64_t sequence, std::function<void(std::except
         std::scoped_lock const lock(mutex_);
         if (auto held = extract(sequence))
             gone.push_back(std::move(*held));
+        forgetting_.insert(sequence);
     }
-    store_->commit(sequence, change::forgotten{}, persistence::until_done, std::move(done));
+    store_->commit(sequence, change::forgotten{}, persistence::until_done,
+                   [self = weak_from_this(), sequence,
+                    done = std::move(done)](std::exception_ptr const& failed) {
+                       if (auto const state = self.lock()) {
+                           std::scoped_lock const lock(state->mutex_);
+                           state->forgetting_.erase(sequence);
+                           ++state->forgotten_;
+                       }
+                       if (done)
+                           done(failed);
+                   });
     let_go(std::move(gone));
 }
 
@@ -206,24 +217,29 @@ void engine_state::sealed(batch_core& batch) noexcept
 
 std::optional<engine_state::held> engine_state::find(std::string_view id)
 {
+    std::uint64_t forgotten = 0;
     {
         std::scoped_lock const lock(mutex_);
         if (auto const sequence = sequences_.find(std::string(id)); sequence != sequences_.end())
             return records_.at(sequence->second);
+        forgotten = forgotten_;
     }
     auto const stored = store_->find(id);
     // One that has not ended and is not held is about to be taken in.
     if (!stored || !stored->end)
         return std::nullopt;
     auto made = restore(*stored);
-    insert(made);
+    insert(made, forgotten);
     return made;
 }
 
-void engine_state::insert(held const& batch)
+void engine_state::insert(held const& batch, std::uint64_t forgotten)
 {
     std::vector<held> victims;
     std::scoped_lock const lock(mutex_);
+    // It may have been forgotten since it was read, and would be found for ever.
+    if (forgotten_ != forgotten || forgetting_.contains(batch.record->batch.sequence))
+        return;
     try {
         victims = make_room(batch.batch->total());
     } catch (error const&) {

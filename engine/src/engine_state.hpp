@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -85,7 +86,7 @@ public:
 
 private:
     [[nodiscard]] std::vector<held> make_room(std::uint64_t jobs);
-    void insert(held const& batch);
+    void insert(held const& batch, std::uint64_t forgotten);
     [[nodiscard]] std::optional<held> extract(std::uint64_t sequence);
     void let_go(std::vector<held> batches);
     void recover(stored_batch const& batch);
@@ -102,6 +103,8 @@ private:
     std::unordered_map<batch_core*, std::shared_ptr<batch_core>> open_;
     std::map<std::uint64_t, held> records_; // by sequence: the open ones, and some that have ended
     std::unordered_map<std::string, std::uint64_t> sequences_;
+    std::set<std::uint64_t> forgetting_; // sequences, until the store has forgotten them
+    std::uint64_t forgotten_ = 0;        // how often it has
     std::map<std::string, std::shared_ptr<job_type const>, std::less<>> types_;
     std::map<std::string, std::vector<held>, std::less<>> untyped_; // what waits for its type
     std::uint64_t recorded_jobs_ = 0; // in records_, or with room made for them
