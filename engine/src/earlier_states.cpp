@@ -103,6 +103,17 @@ bool earlier_states::read_region(std::size_t number, std::uint64_t salt, std::ui
     return true;
 }
 
+namespace {
+
+/// A job is `not_started` also where that is only derived from its batch's cancel.
+bool was_begun(detail::job_byte byte) noexcept
+{
+    return byte != detail::job_byte::pending && byte != detail::job_byte::withheld &&
+           byte != detail::job_byte::not_started;
+}
+
+} // namespace
+
 std::vector<begun_job> earlier_states::begun(std::uint64_t sequence) const
 {
     std::vector<begun_job> result;
@@ -114,8 +125,7 @@ std::vector<begun_job> earlier_states::begun(std::uint64_t sequence) const
             if (!files_[file].read(offset + first, bytes.data(), count))
                 break;
             for (std::size_t i = 0; i != count; ++i)
-                if (auto const byte = static_cast<detail::job_byte>(bytes[i]);
-                    byte != detail::job_byte::pending && byte != detail::job_byte::withheld)
+                if (auto const byte = static_cast<detail::job_byte>(bytes[i]); was_begun(byte))
                     result.push_back({first + i, byte});
         }
     }
