@@ -203,6 +203,19 @@ BOOST_AUTO_TEST_CASE(arrays_outlive_the_map_and_its_file_then_stays)
                "a clean end leaves nothing");
 }
 
+BOOST_AUTO_TEST_CASE(what_was_never_entered_had_not_begun)
+{
+    temporary_directory directory;
+    state_map map(directory.path(), 7);
+    auto const array = map.make(1, 4);
+
+    array[1] = job_byte::withheld;
+    array[2] = job_byte::not_started;
+    array[3] = job_byte::ending;
+
+    BOOST_TEST(begun(earlier_states(directory.path()), 1) == numbers{3});
+}
+
 BOOST_AUTO_TEST_CASE(a_new_process_sees_what_had_begun)
 {
     crashed const left;
