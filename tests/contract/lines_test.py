@@ -86,7 +86,7 @@ def no_inputs(suite):
     post(suite.client, "").is_(400, "invalid_request")
     post(suite.client, None).is_(400, "invalid_request")
     post(suite.client, "\n").is_(400, "invalid_request")
-    post(suite.client, iter([b""])).is_(400, "invalid_request")
+    post(suite.client, iter([])).is_(400, "invalid_request")
     equal(batches_there_are(suite.client), before, "batches")
 
 
