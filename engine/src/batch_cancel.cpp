@@ -41,7 +41,7 @@ cancel_result batch_core::cancel(cancel_request const& request, stop_cause cause
     {
         std::scoped_lock const lock(mutex_);
         cancel_done none;
-        result = *begin_cancel(request, cause, none, then);
+        (void)begin_cancel(request, cause, none, then, result);
     }
     perform(then);
     return result;
@@ -50,26 +50,25 @@ cancel_result batch_core::cancel(cancel_request const& request, stop_cause cause
 void batch_core::cancel(cancel_request const& request, stop_cause cause, cancel_done done)
 {
     check(request);
-    std::optional<cancel_result> result;
+    cancel_result result;
+    bool decided = false;
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
-        result = begin_cancel(request, cause, done, then);
+        decided = begin_cancel(request, cause, done, then, result);
     }
     perform(then);
-    if (result && done)
-        done(*result);
+    if (decided && done)
+        done(result);
 }
 
-std::optional<cancel_result> batch_core::begin_cancel(cancel_request const& request,
-                                                      stop_cause cause, cancel_done& done,
-                                                      afterwards& then)
+bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, cancel_done& done,
+                              afterwards& then, cancel_result& result)
 {
-    cancel_result result;
     result.previous_state = life_.state(started());
-    if (window_) {
+    if (store_ && window_) {
         window_->cancels.push_back({request, cause, result, std::exchange(done, {})});
-        return std::nullopt;
+        return false;
     }
     if (life_.is_closed() && cause == stop_cause::fail_fast) {
         // Nothing starts any more, and what runs has been told what to do.
@@ -81,7 +80,7 @@ std::optional<cancel_result> batch_core::begin_cancel(cancel_request const& requ
         claimed_at_close_ = closing.claimed;
         if (store_) {
             open_window(request, cause, closing, result, std::exchange(done, {}), then);
-            return std::nullopt;
+            return false;
         }
         phase_ = request.mode == cancel_mode::drain ? phase::draining : phase::stopping;
         // After the phase: whoever starts later than this has seen it.
@@ -90,7 +89,7 @@ std::optional<cancel_result> batch_core::begin_cancel(cancel_request const& requ
         result.changed = true;
     }
     result.current_state = life_.state(started());
-    return result;
+    return true;
 }
 
 void batch_core::repeat_cancel(cancel_request const& request, afterwards& then)

@@ -55,8 +55,8 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
       options_(std::move(setup.options)), states_(std::move(setup.states)),
       retried_(options_.max_attempts > 1 ? zeroed_array<std::atomic<std::uint8_t>>(total_)
                                          : nullptr),
-      store_(std::move(setup.store)), sequence_(setup.sequence),
-      durable_(store_ && store_->is_durable()), gate_(setup.total), life_(setup.created, grace()),
+      sequence_(setup.sequence), durable_(setup.store && setup.store->is_durable()),
+      gate_(setup.total), store_(std::move(setup.store)), life_(setup.created, grace()),
       work_(std::move(setup.work)),
       under_way_(durable_ ? zeroed_array<begun_at>(std::min(total_, under_way_max)) : nullptr)
 {

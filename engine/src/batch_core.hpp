@@ -230,10 +230,10 @@ private:
     void abandon(slot& place, afterwards& then);
     void fail_abandoned(slot& place, std::uint64_t index, afterwards& then);
 
-    // Cancels that begin; nothing where the store has to be waited for, then `done` was taken.
-    [[nodiscard]] std::optional<cancel_result> begin_cancel(cancel_request const& request,
-                                                            stop_cause cause, cancel_done& done,
-                                                            afterwards& then);
+    // Cancels that begin; false, or nothing, where the store has to be waited for: then `done` was
+    // taken. That of a batch writes into a result of its caller's, as moving strings costs cold code.
+    [[nodiscard]] bool begin_cancel(cancel_request const& request, stop_cause cause,
+                                    cancel_done& done, afterwards& then, cancel_result& result);
     [[nodiscard]] std::optional<job_cancel_result>
     begin_job_cancel(std::uint64_t index, cancel_request const& request, job_cancel_done& done,
                      afterwards& then);
@@ -319,7 +319,6 @@ private:
     /// How many attempts of each job have failed and were followed by another; none if a job has
     /// only one.
     std::unique_ptr<std::atomic<std::uint8_t>[], free_memory> const retried_;
-    std::shared_ptr<belay::store> const store_;
     std::uint64_t const sequence_;
     bool const durable_; ///< the ends of jobs are shown only once the store has told of them
     error_tally errors_;
@@ -330,6 +329,10 @@ private:
     alignas(128) gate gate_;
     std::atomic<phase> phase_{phase::open};
     std::atomic<bool> sealed_{false};
+    bool end_requested_ = false;
+    bool suspended_ = false;
+    bool let_go_ = false; ///< suspended, and nothing runs any more
+    std::shared_ptr<belay::store> const store_;
     std::mutex mutex_;
     std::atomic<std::int64_t> started_{0};
     batch_life life_;
@@ -352,9 +355,6 @@ private:
     std::array<std::uint64_t, job_bytes> settled_{};         ///< ends that are durable, so shown
     std::optional<window> window_;
     std::vector<job_cancel> job_cancels_;
-    bool end_requested_ = false;
-    bool suspended_ = false;
-    bool let_go_ = false;          ///< suspended, and nothing runs any more
     bool shutting_down_ = false;
     time_point suspend_deadline_ = time_point::max();
     /// When jobs were begun whose ends are on their way to the disk: the last few thousand, each at
