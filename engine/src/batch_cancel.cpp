@@ -66,6 +66,7 @@ bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, c
                               afterwards& then, cancel_result& result)
 {
     result.previous_state = life_.state(started());
+    // Without a store there is no window, and its cache line, a cold one, is left alone.
     if (store_ && window_) {
         window_->cancels.push_back({request, cause, result, std::exchange(done, {})});
         return false;
