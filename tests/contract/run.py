@@ -6,6 +6,7 @@ the status is 1 if any failed.
 """
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -78,6 +79,7 @@ def stopped(suite):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # servers are ended too
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory(prefix="belay-contract-") as folder:

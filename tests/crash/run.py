@@ -10,6 +10,7 @@ import argparse
 import os
 import pathlib
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -113,6 +114,7 @@ class Report:
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # servers are ended too
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("program")
     parser.add_argument("--rounds", type=int, default=20)
