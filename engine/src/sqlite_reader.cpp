@@ -149,7 +149,7 @@ job_record read_job(rows& row)
     if (row.is_null())
         row.skip(1);
     else
-        record.failure = row.word(failure::crash_loop);
+        record.failure = row.word(failure::signal);
     record.text = row.text();
     return record;
 }
@@ -192,7 +192,7 @@ std::vector<error_count> sqlite_reader::failures(std::uint64_t sequence)
     std::vector<error_count> result;
     rows row(statement(list_failures), sequence);
     while (row.next()) {
-        auto const code = row.word(failure::crash_loop);
+        auto const code = row.word(failure::signal);
         auto message = row.text();
         result.push_back({code, std::move(message), row.count()});
     }

@@ -10,6 +10,7 @@
 #include <belay/executor.hpp>
 #include <belay/job.hpp>
 #include <belay/job_type.hpp>
+#include <belay/process.hpp>
 #include <belay/state.hpp>
 
 #endif

@@ -53,6 +53,8 @@ enum class failure : std::uint8_t {
     input,      ///< the job's input can't be used
     timeout,    ///< the job ran longer than its time-out
     crash_loop, ///< the engine crashed three times while the job ran
+    exit,       ///< its program ended with a status other than 0
+    signal,     ///< its program was ended by a signal
 };
 
 [[nodiscard]] std::string_view to_string(failure value) noexcept;

@@ -3,6 +3,7 @@
 
 #include <belay/batch.hpp>
 #include <belay/job.hpp>
+#include <belay/process.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -55,8 +56,11 @@ struct job_type {
     /// 1 … 64 characters out of a-z, 0-9, `-` and `_`.
     std::string name;
 
-    /// The body: gets the input, returns the output. Called on several threads at once.
+    /// The body: gets the input, returns what the job comes to. Called on several threads at once.
     std::function<std::string(std::string_view input, job& job)> body;
+
+    /// A program that each job runs, in place of a body. While it runs it holds no worker.
+    std::optional<process_type> process = std::nullopt;
 
     /// How long a body may go on after a cancel; the engine's unless set.
     std::optional<std::chrono::milliseconds> grace = std::nullopt;
@@ -67,7 +71,8 @@ struct job_type {
     /// The most attempts that a batch may ask for, 1 … `attempts_max`.
     unsigned max_attempts = attempts_max;
 
-    /// How many jobs of one batch may run at the same time, from 1; the workers unless set.
+    /// How many jobs of one batch may run at the same time, from 1; unless set, the workers, or of
+    /// programs the processors.
     std::optional<std::size_t> concurrency = std::nullopt;
 };
 
