@@ -16,7 +16,7 @@ BOOST_AUTO_TEST_CASE(all_types_are_offered)
     for (auto const& type : built_in_types())
         names.push_back(type.type.name);
 
-    BOOST_TEST(names == (std::vector<std::string>{"checksum", "sleep", "spin"}));
+    BOOST_TEST(names == (std::vector<std::string>{"checksum", "compress", "sleep", "spin"}));
 }
 
 BOOST_AUTO_TEST_CASE(every_type_can_be_described)

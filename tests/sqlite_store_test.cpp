@@ -194,8 +194,8 @@ BOOST_AUTO_TEST_CASE(a_directory_that_is_held_is_refused)
 BOOST_AUTO_TEST_CASE(a_newer_version_is_refused)
 {
     made const place;
-    place.execute("PRAGMA user_version = 2");
-    check_refused(place.directory.path(), {place.database.string(), "version 2", "newer belay"});
+    place.execute("PRAGMA user_version = 3");
+    check_refused(place.directory.path(), {place.database.string(), "version 3", "newer belay"});
 }
 
 /// The version may stand in the log only, when its process crashed.
@@ -205,11 +205,11 @@ BOOST_AUTO_TEST_CASE(a_newer_version_in_the_log_is_refused)
     temporary_directory copy;
     {
         SQLite::Database connection(place.database.string(), SQLite::OPEN_READWRITE);
-        connection.exec("PRAGMA user_version = 2");
+        connection.exec("PRAGMA user_version = 3");
         for (auto const* const name : {"belay.db", "belay.db-wal", "belay.states"})
             filesystem::copy(place.directory.path() / name, copy.path() / name);
     }
-    check_refused(copy.path(), {"belay.db", "version 2"});
+    check_refused(copy.path(), {"belay.db", "version 3"});
 }
 
 BOOST_AUTO_TEST_CASE(a_version_that_never_was_is_refused)
@@ -304,7 +304,7 @@ BOOST_AUTO_TEST_CASE(steps_lead_from_version_to_version)
 {
     temporary_directory directory;
     sqlite_schema::place const place{directory.path() / "belay.db"};
-    sqlite_schema::create(place);
+    sqlite_schema::create(place, sqlite_schema::known().first(1));
     std::array<char const*, 3> const steps{sqlite_schema::known()[0], "CREATE TABLE second (x)",
                                            "CREATE TABLE third (x); INSERT INTO second VALUES (3)"};
     std::array<char const*, 3> failing = steps;
@@ -321,6 +321,24 @@ BOOST_AUTO_TEST_CASE(steps_lead_from_version_to_version)
 
     sqlite_schema::migrate(database, steps);
     BOOST_TEST(database.execAndGet("SELECT count(*) FROM second").getInt() == 1, "once");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_the_first_version_is_taken_over)
+{
+    temporary_directory directory;
+    sqlite_schema::place const place{directory.path() / "belay.db"};
+    sqlite_schema::create(place, sqlite_schema::known().first(1));
+
+    std::string id;
+    {
+        auto const store = open_store(directory.path(), small_reserve);
+        id = store->id();
+        BOOST_TEST(id.size() == 16U);
+        auto const batch = create(*store, 1);
+        BOOST_TEST(store->jobs(batch, 0, 1).empty());
+    }
+    BOOST_TEST(open_store(directory.path(), small_reserve)->id() == id);
+    BOOST_TEST(open_store(temporary_directory().path(), small_reserve)->id() != id);
 }
 
 BOOST_AUTO_TEST_CASE(every_commit_is_synced)

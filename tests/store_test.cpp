@@ -107,6 +107,9 @@ void check_equal(job_record const& left, job_record const& right)
     BOOST_TEST(left.progress == right.progress);
     BOOST_TEST((left.failure == right.failure));
     BOOST_TEST(left.text == right.text);
+    BOOST_TEST((left.process == nullptr) == (right.process == nullptr));
+    if (left.process && right.process)
+        BOOST_TEST((*left.process == *right.process));
 }
 
 batch_end full_end(std::uint64_t total)
@@ -392,8 +395,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(records_come_back_by_index, Place, stores)
     std::vector<job_record> given;
     for (auto const how :
          {job_byte::succeeded, job_byte::succeeded_late, job_byte::failed, job_byte::not_started,
-          job_byte::stopped, job_byte::abandoned, job_byte::lost, job_byte::backing_off}) {
-        job_record record{.index = 9'999 - 1'250 * given.size(),
+          job_byte::stopped, job_byte::abandoned, job_byte::lost, job_byte::terminated, job_byte::killed, job_byte::backing_off}) {
+        job_record record{.index = 9'999 - 1'000 * given.size(),
                           .how = how,
                           .attempt = 2,
                           .failures = 1,
@@ -424,6 +427,33 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(records_come_back_by_index, Place, stores)
     BOOST_TEST(place.store->jobs(sequence, 0, 10).empty());
     BOOST_TEST(place.store->jobs(sequence, 9'990, newest).size() == 1);
     BOOST_TEST(place.store->jobs(sequence + 1, 0, newest).empty());
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(what_programs_used_is_kept_of_the_last_attempt, Place, stores)
+{
+    Place place;
+    auto const sequence = create(*place.store, 3);
+    process_usage used{.exit_status = 255,
+                       .user_time = 1us,
+                       .system_time = 2us,
+                       .memory_peak_bytes = 3,
+                       .read_bytes = 4,
+                       .written_bytes = std::uint64_t{1} << 62};
+    auto first = record_of(1, job_byte::backing_off, "");
+    first.process = std::make_shared<process_usage const>(used);
+    used.exit_status.reset();
+    used.signal = 9;
+    auto last = record_of(1, job_byte::killed, "");
+    last.process = std::make_shared<process_usage const>(used);
+
+    record(*place.store, sequence, first);
+    record(*place.store, sequence, last);
+    record(*place.store, sequence, record_of(2, job_byte::succeeded, ""));
+
+    auto const found = place.store->jobs(sequence, 0, 3);
+    BOOST_TEST_REQUIRE(found.size() == 2U);
+    check_equal(found[0], last);
+    BOOST_TEST(!found[1].process);
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(an_end_of_a_job_is_final, Place, stores)

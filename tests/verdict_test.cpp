@@ -23,7 +23,17 @@ std::map<std::string, body_end> const bodies{
     {"throws", {.threw = true}},
 };
 
-body_end with(body_end end, std::string const& stop)
+std::map<std::string, program_verdict> const programs{
+    {"ends well by itself", {.well = true}},
+    {"ends badly by itself", {}},
+    {"ends after SIGTERM", {.well = true, .was_terminated = true}},
+    {"ends well after SIGTERM, and its type says that it has finished then",
+     {.well = true, .was_terminated = true, .finishes_at_stop = true}},
+    {"ends by SIGKILL", {.was_terminated = true, .was_killed = true}},
+};
+
+template <class End>
+End with(End end, std::string const& stop)
 {
     end.closed = stop == "the batch drains" || stop == "told to stop";
     end.told = stop == "told to stop" || stop == "ran into its time-out";
@@ -38,6 +48,8 @@ std::string word_for(job_byte byte)
     case job_byte::succeeded_late: return "`succeeded`, late";
     case job_byte::failed: return "`failed`";
     case job_byte::stopped: return "`stopped`";
+    case job_byte::terminated: return "`terminated`";
+    case job_byte::killed: return "`killed`";
     default: return "something else";
     }
 }
@@ -59,17 +71,20 @@ BOOST_AUTO_TEST_CASE(every_end_is_the_one_in_the_document)
             continue;
         }
         auto const body = bodies.find(cells[1]);
-        if (body == bodies.end())
+        auto const program = programs.find(cells[1]);
+        if (body == bodies.end() && program == programs.end())
             continue;
         for (std::size_t i = 2; i != 6; ++i) {
             if (cells[i].empty())
                 continue; // nobody is shown a stop that there is not
+            auto const how = body != bodies.end() ? judge(with(body->second, stops[i]))
+                                                  : judge(with(program->second, stops[i]));
             BOOST_TEST_CONTEXT(cells[1] << "; " << stops[i])
-            BOOST_TEST(word_for(judge(with(body->second, stops[i]))) == cells[i]);
+            BOOST_TEST(word_for(how) == cells[i]);
             ++compared;
         }
     }
-    BOOST_TEST(compared == 14U);
+    BOOST_TEST(compared == 28U);
 }
 
 BOOST_AUTO_TEST_CASE(whoever_was_shown_the_stop_and_kept_the_result_has_succeeded)
@@ -80,7 +95,7 @@ BOOST_AUTO_TEST_CASE(whoever_was_shown_the_stop_and_kept_the_result_has_succeede
 
 BOOST_AUTO_TEST_CASE(a_job_that_was_stopped_alone_is_late)
 {
-    BOOST_TEST((judge({.told = true}) == job_byte::succeeded_late));
+    BOOST_TEST((judge(body_end{.told = true}) == job_byte::succeeded_late));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

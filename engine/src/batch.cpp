@@ -101,4 +101,29 @@ std::optional<std::string> recorded_batch::output(std::uint64_t index) const
     return core_->output(index);
 }
 
+std::optional<job_output> recorded_batch::open_output(std::uint64_t index) const
+{
+    auto found = recorded_->open_output(*core_, index);
+    if (!found)
+        return std::nullopt;
+    return job_output(std::make_shared<file const>(std::move(*found)));
+}
+
+job_output::job_output(std::shared_ptr<file const> file)
+    : file_(std::move(file)), size_(file_->size())
+{
+}
+
+void job_output::read(std::uint64_t offset, std::size_t bytes, std::string& to) const
+{
+    std::uint64_t const left = offset < size_ ? size_ - offset : 0;
+    bytes = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, left));
+    std::size_t const before = to.size();
+    to.resize(before + bytes);
+    if (file_->read(offset, to.data() + before, bytes))
+        return;
+    to.resize(before);
+    throw error(errc::store_failed, "the output of the job can't be read");
+}
+
 } // namespace belay

@@ -191,6 +191,7 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
     }
     stop->asked_for = true;
     stop->deadline = std::min(stop->deadline, deadline);
+    arm_kill(stop->deadline);
     // Its attempt may have failed meanwhile: there is to be no other.
     while (state_of(byte = states_[index].load()) == job_state::pending)
         result.changed |= not_started_alone(index, byte);
@@ -198,8 +199,7 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
     if (is_running(byte))
         return;
     // It ended meanwhile, and its runner may not have seen the request.
-    result.changed =
-        result.changed && (byte == job_byte::stopped || byte == job_byte::not_started);
+    result.changed = result.changed && state_of(byte) == job_state::cancelled;
     end_lone_stop(*stop, then);
 }
 
@@ -231,6 +231,7 @@ void batch_core::stop_running(std::uint64_t index, afterwards& then)
         if (place->stop_source)
             then.sources.push_back(*place->stop_source);
     }
+    stop_detached(index, then);
     then.wake_sleepers = sleepers_ != 0;
 }
 

@@ -76,6 +76,7 @@ void batch_core::open()
         });
     {
         std::scoped_lock const lock(mutex_);
+        is_asynchronous_ = work_ && work_->is_asynchronous();
         if (ended_ == total_)
             gate_.finish();
         if (phase_.load() == phase::open) {
@@ -121,6 +122,8 @@ void batch_core::take_turn(slot& place)
     auto const visit = host_->turn_begins(self_.lock());
     run_quantum(turn, again);
     host_->turn_ended(visit);
+    if (turn.detached)
+        return;
     if (!turn.abandoned)
         return leave(turn, again);
     host_->counted.threads_abandoned -= 1;
@@ -136,7 +139,7 @@ void batch_core::run_quantum(turn& turn, bool& again)
     std::uint64_t single = 1;
     // The rest of a chunk whose runner was abandoned.
     gate::range range{place.range_begin, place.range_end};
-    while (!turn.abandoned) {
+    while (!turn.abandoned && !turn.detached) {
         if (phase_.load() != phase::open) {
             again = true; // if it is opened again before this runner has left
             return;
@@ -150,7 +153,7 @@ void batch_core::run_quantum(turn& turn, bool& again)
         } else if (auto const retry = claim_retry(place, now)) {
             run(turn, *retry, single, now);
             forget_range(turn);
-        } else if (auto const claimed = claim(place, chunk)) {
+        } else if (auto const claimed = claim(place, is_asynchronous_ ? 1 : chunk)) {
             run(turn, *claimed, chunk, now);
             forget_range(turn);
         } else if (auto const tail = help(place, again)) {
@@ -159,6 +162,8 @@ void batch_core::run_quantum(turn& turn, bool& again)
             return;
         }
         range = {0, 0};
+        if (turn.detached)
+            return;
         if (now >= end || turn.cut_short) {
             again = true;
             return;
@@ -173,7 +178,7 @@ void batch_core::run(turn& turn, gate::range range, std::uint64_t& chunk, std::i
     if (turn.cut_short)
         return;
     turn.jobs.run(turn, range.begin, range.end);
-    if (turn.abandoned)
+    if (turn.abandoned || turn.detached)
         return;
     std::uint64_t const ended = ended_in(turn.place);
     ledger_add(ended - std::exchange(turn.place.flushed, ended));
@@ -202,7 +207,7 @@ void batch_core::forget_range(turn& turn) noexcept
     // Once the gate is closed the range stays: what is pending in it has to be settled, or goes on
     // if the gate is opened again, which may have come about by now. Helpers read the two the other
     // way round and so never see a range that was never claimed.
-    if (turn.abandoned || turn.cut_short || phase_.load() != phase::open)
+    if (turn.abandoned || turn.detached || turn.cut_short || phase_.load() != phase::open)
         return;
     turn.place.range_end.store(0, std::memory_order_relaxed);
     turn.place.range_begin.store(0, std::memory_order_release);
@@ -282,11 +287,15 @@ void batch_core::apply(batch_life::actions actions, afterwards& then)
     if (actions.interrupt) {
         then.interrupted = true;
         then.wake_sleepers = sleepers_ != 0;
+        if (is_asynchronous_)
+            stop_detached(no_index, then);
         if (tokens_ != 0)
             for (auto const& place : slots_)
                 if (place->stop_source && !place->abandoned)
                     then.sources.push_back(*place->stop_source);
     }
+    if (is_asynchronous_ && life_.deadline() && !actions.sealed)
+        arm_kill(*life_.deadline());
     if (actions.sealed) {
         note_late_starts();
         sealed_ = true;
@@ -316,6 +325,10 @@ void batch_core::perform(afterwards& then) noexcept
         sleep_condition_.notify_all();
     for (auto& source : then.sources)
         source.request_stop();
+    for (auto const& body : then.stopped)
+        body->stop();
+    for (auto const& body : then.killed)
+        body->kill();
     if (then.interrupted)
         fail_point("interrupted");
     for (auto& write : then.writes)

@@ -1,6 +1,7 @@
 #ifndef BELAY_BATCH_CORE_HPP
 #define BELAY_BATCH_CORE_HPP
 
+#include "asynchronous_body.hpp"
 #include "batch_life.hpp"
 #include "error_tally.hpp"
 #include "gate.hpp"
@@ -31,6 +32,16 @@
 namespace belay::detail {
 
 struct cancel_commit;
+
+/// A job that goes on without a thread, and what it holds of its batch meanwhile.
+struct detached_job {
+    std::shared_ptr<batch_core> core;
+    std::shared_ptr<work> jobs;
+    slot* place;
+    std::uint64_t index;
+    std::int64_t started;
+    host::visit visit;
+};
 
 /// A batch: gate, slots, ledger and life in one place. It knows indices and outcomes, neither
 /// inputs nor values.
@@ -134,6 +145,14 @@ public:
     [[nodiscard]] bool told_to_stop(slot const& place, std::uint64_t index) const noexcept;
     [[nodiscard]] phase current_phase() const noexcept { return phase_.load(); }
 
+    // Bodies that hold no thread (batch_detach.cpp).
+    /// Lets the job that `turn` has entered go on without it.
+    [[nodiscard]] detached_job detach(turn& turn, std::uint64_t index, std::int64_t started);
+    /// Says what is to be told of stops; it is told at once if there has been one.
+    void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body);
+    /// It has ended: `conclude` ends the job, and the slot goes on.
+    void resume(detached_job job, std::function<void(turn&)> const& conclude);
+
 private:
     /// The stop of a single job.
     struct lone_stop {
@@ -194,6 +213,8 @@ private:
         std::vector<write> writes;
         std::shared_ptr<cancel_commit const> cancel;
         std::vector<std::stop_source> sources;
+        std::vector<std::shared_ptr<asynchronous_body>> stopped;
+        std::vector<std::shared_ptr<asynchronous_body>> killed;
         std::vector<std::function<void()>> callbacks;
         std::shared_ptr<detail::work> work;
         std::unique_ptr<token_callback> token;
@@ -228,6 +249,9 @@ private:
     void let_go_if_quiet(afterwards& then);
     void let_go(afterwards& then);
     void abandon(slot& place, afterwards& then);
+    void stop_detached(std::uint64_t index, afterwards& then);
+    void kill_detached(time_point now, afterwards& then);
+    void arm_kill(time_point deadline);
     void fail_abandoned(slot& place, std::uint64_t index, afterwards& then);
 
     // Cancels that begin; false, or nothing, where the store has to be waited for: then `done` was
@@ -331,6 +355,7 @@ private:
     std::atomic<bool> sealed_{false};
     bool end_requested_ = false;
     bool suspended_ = false;
+    bool is_asynchronous_ = false; ///< its jobs run without a thread; set by open()
     bool let_go_ = false; ///< suspended, and nothing runs any more
     std::shared_ptr<belay::store> const store_;
     std::mutex mutex_;
@@ -341,6 +366,12 @@ private:
     std::size_t inside_ = 0;                ///< runners in a turn, those of abandoned bodies not
     std::size_t sleepers_ = 0;              ///< bodies in sleep()
     std::size_t tokens_ = 0;                ///< slots that have a stop_source
+    /// What runs without a thread, by slot.
+    struct detached_body {
+        std::shared_ptr<asynchronous_body> body;
+        bool killed = false;
+    };
+    std::unordered_map<slot*, detached_body> detached_;
     std::uint64_t claimed_at_close_ = 0;
     std::uint64_t highest_abandoned_ = 0;   ///< index + 1
     std::vector<lone_stop> lone_stops_;
@@ -403,6 +434,9 @@ void set_failure(job_record& record, std::exception_ptr const& exception);
 
 /// How many jobs have ended in `place`.
 [[nodiscard]] std::uint64_t ended_in(slot const& place) noexcept;
+
+/// Notes how far a job is that runs in `place`.
+void set_progress(slot& place, std::uint64_t index, double fraction) noexcept;
 
 /// What has been reported of a job that runs in, or has just left, `place`.
 [[nodiscard]] std::optional<float> progress_of(slot const& place, std::uint64_t index) noexcept;

@@ -65,6 +65,9 @@ public:
     /// Whether code that still runs is to be abandoned.
     [[nodiscard]] bool overdue(time_point now) const noexcept;
 
+    /// When everything is to be over; nothing if that is not bounded.
+    [[nodiscard]] std::optional<time_point> deadline() const noexcept { return deadline_; }
+
     [[nodiscard]] bool is_closed() const noexcept { return closed_; }
     [[nodiscard]] bool is_sealed() const noexcept { return ended_.has_value(); }
 

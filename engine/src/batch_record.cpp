@@ -239,8 +239,7 @@ void batch_core::correct(slot const& place, job_record& record) noexcept
         record.how = job_byte::succeeded;
     else if (record.how == job_byte::failed && !asked)
         record.how = next_after_failure(record.index);
-    else if (suspended_ && !asked &&
-             (record.how == job_byte::stopped || record.how == job_byte::abandoned))
+    else if (suspended_ && !asked && state_of(record.how) == job_state::cancelled)
         record = {.index = record.index, .how = job_byte::backing_off};
 }
 

@@ -99,6 +99,7 @@ void batch_core::suspend(afterwards& then)
     suspended_ = true;
     phase_ = phase::stopping;
     apply({.interrupt = true}, then);
+    arm_kill(suspend_deadline_);
     let_go_if_quiet(then);
 }
 

@@ -41,6 +41,8 @@ time_point batch_core::tick()
         sweep_lone_stops(then);
         bool const all =
             life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin);
+        if (!detached_.empty() && !window_)
+            kill_detached(at, then);
         // While a cancel is being recorded the batch looks as before, and nothing of it ends.
         for (std::size_t i = 0; i != slots_.size() && !window_; ++i) {
             slot& place = *slots_[i];
@@ -110,6 +112,7 @@ void batch_core::time_out(slot& place, time_point at, afterwards& then)
         stop->deadline = std::min(stop->deadline, deadline);
     else
         lone_stops_.push_back({index, deadline, false});
+    arm_kill(deadline);
     stop_running(index, then);
 }
 
@@ -133,8 +136,10 @@ void batch_core::abandon(slot& place, afterwards& then)
     --inside_;
     highest_abandoned_ =
         std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
-    host_->counted.threads_abandoned += 1;
-    then.threads_lost.push_back(place.thread);
+    if (!is_asynchronous_) {
+        host_->counted.threads_abandoned += 1;
+        then.threads_lost.push_back(place.thread);
+    }
     if (std::exchange(place.stop_source, std::nullopt))
         --tokens_;
     if (lone_stop* const stop = find_lone_stop(index))

@@ -54,6 +54,8 @@ disposition disposition_of(job_byte byte) noexcept
     case job_byte::stopped: return disposition::stopped;
     case job_byte::abandoned: return disposition::abandoned;
     case job_byte::lost: return disposition::lost;
+    case job_byte::terminated: return disposition::terminated;
+    case job_byte::killed: return disposition::killed;
     default: return disposition::none;
     }
 }
@@ -214,6 +216,8 @@ void put_ended(job_counts& to, by_byte const& ended) noexcept
     to.stopped = of(job_byte::stopped);
     to.abandoned = of(job_byte::abandoned);
     to.lost = of(job_byte::lost);
+    to.terminated = of(job_byte::terminated);
+    to.killed = of(job_byte::killed);
 }
 
 std::uint64_t ended_sum(by_byte const& of) noexcept
@@ -361,6 +365,8 @@ void batch_core::describe(job_status& status, bool waited) const
             status.ended_at = time_from(record.ended);
         return;
     }
+    if (record.process)
+        status.process = *record.process;
     status.started_at = time_from(record.started);
     status.ended_at = time_from(record.ended);
     if (record.progress >= 0)

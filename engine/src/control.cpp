@@ -90,6 +90,9 @@ void control::run()
         auto actions = timers_.due(time_.now());
         std::vector<std::shared_ptr<batch_core>> visited(visits_.begin(), visits_.end());
         lock.unlock();
+        // Once each, however many of its jobs run.
+        std::ranges::sort(visited);
+        visited.erase(std::ranges::unique(visited).begin(), visited.end());
         for (auto const& action : actions)
             action();
         look = time_point::max();

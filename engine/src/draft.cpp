@@ -178,7 +178,7 @@ batch_draft engine::draft(batch_spec spec)
     stored_batch batch;
     batch.options = detail::effective(
         std::move(spec.options),
-        {.concurrency = std::min(type->concurrency.value_or(workers()), workers()),
+        {.concurrency = state_->concurrency_of(*type),
          .grace = type->grace.value_or(grace()),
          .timeout = type->timeout,
          .max_attempts = type->max_attempts});

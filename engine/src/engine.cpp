@@ -55,7 +55,10 @@ engine::~engine() { state_->shut_down(); }
 void engine::define(job_type type)
 {
     check_name(type.name);
-    require(static_cast<bool>(type.body), "job type '" + type.name + "' has no body");
+    require(static_cast<bool>(type.body) != type.process.has_value(),
+            "job type '" + type.name + "' needs either a body or a process, one of them");
+    require(!type.process || type.process->command,
+            "the process of job type '" + type.name + "' has no command");
     std::string const whose = " of job type '" + type.name + "'";
     check_time("the grace" + whose, type.grace, std::chrono::milliseconds(0), grace_max);
     check_time("the timeout" + whose, type.timeout, std::chrono::milliseconds(1));
@@ -125,6 +128,11 @@ std::vector<std::string> engine::problems() const { return state_->problems(); }
 
 std::size_t engine::workers() const noexcept { return state_->runners().concurrency(); }
 
+std::size_t engine::concurrency_of(job_type const& type) const noexcept
+{
+    return state_->concurrency_of(type);
+}
+
 std::chrono::milliseconds engine::grace() const noexcept { return state_->options().grace; }
 
 std::size_t engine::open_batches() const { return state_->open_batches(); }
@@ -133,7 +141,7 @@ engine_counters engine::counters() const noexcept
 {
     auto const& counted = state_->counted;
     return {counted.jobs_started_after_cancel, counted.late_writes_refused, counted.jobs_abandoned,
-            counted.threads_abandoned};
+            counted.threads_abandoned, counted.processes_killed};
 }
 
 } // namespace belay

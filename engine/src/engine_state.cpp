@@ -3,6 +3,7 @@
 #include <belay/error.hpp>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -31,7 +32,11 @@ engine_state::engine_state(engine_options options)
                    ? options_.runners
                    : std::make_shared<worker_pool>(options_.workers, options_.abandoned_max,
                                                    options_.on_worker_start)),
-      store_(options_.store ? options_.store : memory_store()), control_(*time_)
+      store_(options_.store ? options_.store : memory_store()),
+      processes_({.store = store_->id(),
+                  .directory = store_->directory(),
+                  .is_subreaper = options_.is_subreaper}),
+      control_(*time_)
 {
 }
 
@@ -154,6 +159,7 @@ void engine_state::forget(std::uint64_t sequence, std::function<void(std::except
                    [self = weak_from_this(), sequence,
                     done = std::move(done)](std::exception_ptr const& failed) {
                        if (auto const state = self.lock()) {
+                           state->processes_.forget_outputs(sequence);
                            std::scoped_lock const lock(state->mutex_);
                            state->forgetting_.erase(sequence);
                            ++state->forgotten_;
@@ -298,6 +304,14 @@ std::shared_ptr<job_type const> engine_state::find_type(std::string_view name) c
     return found->second;
 }
 
+std::size_t engine_state::concurrency_of(job_type const& type) const noexcept
+{
+    std::size_t const workers = runners_->concurrency();
+    if (type.process)
+        return type.concurrency.value_or(std::max(1U, std::thread::hardware_concurrency()));
+    return std::min(type.concurrency.value_or(workers), workers);
+}
+
 std::size_t engine_state::open_batches() const
 {
     // What has just ended may not have been taken out yet.
@@ -328,6 +342,7 @@ void engine_state::shut_down()
     lock.lock();
     all_ended_.wait(lock, [&] { return open_.empty(); });
     lock.unlock();
+    processes_.stop();
     control_.stop();
     // The batches own this, and it them.
     lock.lock();

@@ -4,6 +4,7 @@
 #include "batch_core.hpp"
 #include "control.hpp"
 #include "host.hpp"
+#include "process/process_host.hpp"
 #include "recorded.hpp"
 #include "store.hpp"
 #include "worker_pool.hpp"
@@ -43,6 +44,7 @@ public:
         return control_.turn_begins(std::move(batch));
     }
     void turn_ended(visit visit) noexcept override { control_.turn_ended(visit); }
+    [[nodiscard]] process_host& processes() noexcept override { return processes_; }
     void sealed(batch_core& batch) noexcept override;
 
     /// Takes a batch in and lets it run. Throws `error` (`shutting_down`).
@@ -76,6 +78,9 @@ public:
     void define(job_type type);
     [[nodiscard]] std::shared_ptr<job_type const> find_type(std::string_view name) const;
 
+    /// The most jobs of a batch of this type that run at the same time.
+    [[nodiscard]] std::size_t concurrency_of(job_type const& type) const noexcept;
+
     [[nodiscard]] std::size_t open_batches() const;
     [[nodiscard]] std::vector<std::string> problems() const;
     [[nodiscard]] engine_options const& options() const noexcept { return options_; }
@@ -97,6 +102,8 @@ private:
     std::shared_ptr<clock> const time_;
     std::shared_ptr<executor> const runners_;
     std::shared_ptr<belay::store> const store_;
+
+    process_host processes_;
 
     mutable std::mutex mutex_; // guards what follows
     std::condition_variable all_ended_;

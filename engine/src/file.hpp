@@ -22,6 +22,8 @@ namespace belay {
 class file {
 public:
     file() = default;
+    /// Takes over a descriptor; -1 is none.
+    explicit file(int descriptor) noexcept : descriptor_(descriptor) {}
     /// Mode 0600 if it makes one. On failure it is not open, and errno says why.
     file(std::filesystem::path const& path, int flags)
         : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0600))
@@ -38,6 +40,9 @@ public:
         if (descriptor_ >= 0)
             ::close(descriptor_);
     }
+
+    /// Hands the descriptor over.
+    [[nodiscard]] int release() noexcept { return std::exchange(descriptor_, -1); }
 
     [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
     [[nodiscard]] int get() const noexcept { return descriptor_; }

@@ -15,6 +15,7 @@
 namespace belay::detail {
 
 class batch_core;
+class process_host;
 
 /// What a batch needs of the engine it runs in. Lives as long as anything of the engine's runs,
 /// abandoned bodies included.
@@ -25,6 +26,7 @@ public:
         std::atomic<std::uint64_t> late_writes_refused{0};
         std::atomic<std::uint64_t> jobs_abandoned{0};
         std::atomic<std::uint64_t> threads_abandoned{0};
+        std::atomic<std::uint64_t> processes_killed{0}; ///< that an earlier run had left
     };
 
     virtual ~host() = default;
@@ -44,6 +46,9 @@ public:
     using visit = std::list<std::shared_ptr<batch_core>>::iterator;
     [[nodiscard]] virtual visit turn_begins(std::shared_ptr<batch_core> batch) = 0;
     virtual void turn_ended(visit visit) noexcept = 0;
+
+    /// What runs programs.
+    [[nodiscard]] virtual process_host& processes() noexcept = 0;
 
     /// The batch has become terminal.
     virtual void sealed(batch_core& batch) noexcept = 0;

@@ -2,6 +2,7 @@
 #include <belay/job.hpp>
 
 #include "batch_core.hpp"
+#include "process/process_host.hpp"
 #include "verdict.hpp"
 
 #include <sys/eventfd.h>
@@ -73,12 +74,19 @@ int job::stop_fd()
 
 unsigned job::attempt() const noexcept { return core_.attempt(index_); }
 
+void job::write_output(std::string_view bytes)
+{
+    if (!core_.is_recorded())
+        throw error(errc::invalid_argument, "only jobs of recorded batches have an output");
+    if (!place_.output)
+        place_.output =
+            std::make_unique<detail::output_draft>(core_.owner().processes().make_output());
+    place_.output->write(bytes);
+}
+
 void job::progress(double fraction) noexcept
 {
-    // The comparison is false for NaN.
-    float const value = fraction > 0 ? static_cast<float>(std::min(fraction, 1.0)) : 0.0F;
-    place_.progress.store(value, std::memory_order_relaxed);
-    place_.progress_of.store(index_, std::memory_order_release);
+    detail::set_progress(place_, index_, fraction);
 }
 
 stop_cause job::cause() noexcept
@@ -87,6 +95,14 @@ stop_cause job::cause() noexcept
 }
 
 namespace detail {
+
+void set_progress(slot& place, std::uint64_t index, double fraction) noexcept
+{
+    // The comparison is false for NaN.
+    float const value = fraction > 0 ? static_cast<float>(std::min(fraction, 1.0)) : 0.0F;
+    place.progress.store(value, std::memory_order_relaxed);
+    place.progress_of.store(index, std::memory_order_release);
+}
 
 slot::slot() = default;
 slot::~slot() = default;

@@ -1,4 +1,5 @@
 #include "record_table.hpp"
+#include "recorded.hpp"
 #include "store.hpp"
 
 #include <algorithm>
@@ -33,6 +34,11 @@ struct kept_batch {
 class memory_store final : public store {
 public:
     [[nodiscard]] bool is_durable() const noexcept override { return false; }
+    [[nodiscard]] std::string const& id() const noexcept override { return id_; }
+    [[nodiscard]] std::filesystem::path const& directory() const noexcept override
+    {
+        return no_directory_;
+    }
 
     [[nodiscard]] std::uint64_t next_sequence() override { return ++last_sequence_; }
 
@@ -174,6 +180,9 @@ public:
 private:
     using request = std::pair<std::string, std::string>;
     using batch_pointer = std::shared_ptr<kept_batch>;
+
+    std::string const id_ = make_batch_id().substr(std::string_view("batch-").size());
+    std::filesystem::path const no_directory_;
 
     /// Null if it isn't there, and nobody has a handle of it.
     [[nodiscard]] batch_pointer created(std::uint64_t sequence) const

@@ -48,22 +48,34 @@ void recorded::run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) n
 void recorded::run(std::uint64_t index, job& job, value& output)
 {
     auto const found = find_input(index);
-    output = type_->body(found.input, job);
+    output.text = type_->body(found.input, job);
 }
 
 detail::job_byte recorded::finish(detail::turn& turn, std::uint64_t index, detail::job_byte how,
                                   value& output, std::exception_ptr const& exception,
                                   std::int64_t started, std::int64_t ended) noexcept
 {
+    std::exception_ptr problem = exception;
+    if (auto const draft = std::move(turn.place.output);
+        draft && (how == detail::job_byte::succeeded || how == detail::job_byte::succeeded_late)) {
+        try {
+            turn.core.owner().processes().outputs()->keep(
+                std::move(*draft), {batch.sequence, index, turn.core.attempt(index)});
+        } catch (...) {
+            problem = std::current_exception();
+            how = detail::job_byte::failed;
+        }
+    }
     job_record record{.index = index,
                       .how = how,
                       .started = started,
                       .ended = ended,
-                      .progress = detail::progress_of(turn.place, index).value_or(-1.0F)};
+                      .progress = detail::progress_of(turn.place, index).value_or(-1.0F),
+                      .process = output.process};
     if (how == detail::job_byte::failed || how == detail::job_byte::backing_off)
-        detail::set_failure(record, exception);
+        detail::set_failure(record, problem);
     else if (how != detail::job_byte::stopped)
-        record.text = std::move(output);
+        record.text = std::move(output.text);
     return turn.core.take_over(turn.place, std::move(record));
 }
 
@@ -82,6 +94,19 @@ recorded::page_view recorded::find_input(std::uint64_t index)
         found = pages_.insert(pages_.end(), std::move(page));
     }
     return {*found, (*found)->inputs[index - (*found)->first]};
+}
+
+std::optional<file> recorded::open_output(detail::batch_core& core, std::uint64_t index)
+{
+    auto const status = core.job(index);
+    auto* const outputs = core.owner().processes().outputs();
+    if (status.state != job_state::succeeded || outputs == nullptr)
+        return std::nullopt;
+    try {
+        return outputs->open({batch.sequence, index, status.attempt});
+    } catch (std::system_error const& problem) {
+        throw error(errc::store_failed, problem.what());
+    }
 }
 
 std::string recorded::input(std::uint64_t index) { return std::string(find_input(index).input); }

@@ -2,6 +2,7 @@
 #define BELAY_RECORDED_HPP
 
 #include "batch_core.hpp"
+#include "process/process_host.hpp"
 #include "store.hpp"
 
 #include <belay/detail/work.hpp>
@@ -22,7 +23,10 @@ namespace belay {
 class recorded final : public detail::work {
 public:
     static constexpr bool is_recorded = true;
-    using value = std::string;
+    struct value {
+        std::string text;
+        std::shared_ptr<process_usage const> process;
+    };
 
     /// `type` is null as long as it is not defined.
     recorded(std::shared_ptr<job_type const> type, stored_batch batch,
@@ -35,11 +39,19 @@ public:
                             value& output, std::exception_ptr const& exception,
                             std::int64_t started, std::int64_t ended) noexcept;
     void fail(std::uint64_t, std::exception_ptr) noexcept override {}
+    [[nodiscard]] bool is_asynchronous() const noexcept override
+    {
+        return type_ && type_->process;
+    }
+
+    /// Runs the program of a job, which goes on without the thread.
+    void start(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
 
     /// Says what its jobs do; before any runs.
     void define(std::shared_ptr<job_type const> type) { type_ = std::move(type); }
 
     [[nodiscard]] std::string input(std::uint64_t index);
+    [[nodiscard]] std::optional<file> open_output(detail::batch_core& core, std::uint64_t index);
 
     stored_batch const batch; ///< as it was when this was made
 
@@ -49,6 +61,10 @@ private:
         std::string_view input;
     };
     [[nodiscard]] page_view find_input(std::uint64_t index);
+    void program_ended(detail::detached_job const& job, detail::program_end end,
+                       bool finishes_at_stop);
+    void conclude(detail::turn& turn, detail::detached_job const& job, detail::program_end& end,
+                  bool finishes_at_stop) noexcept;
 
     std::shared_ptr<job_type const> type_;
     std::shared_ptr<belay::store> const store_;

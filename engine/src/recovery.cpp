@@ -69,9 +69,15 @@ engine_state::held engine_state::restore(stored_batch const& stored)
 
 void engine_state::recover()
 {
+    counted.processes_killed += processes_.recover();
     for (auto const& stored : store_->open_batches())
         recover(stored);
     store_->recovered();
+    if (auto* const outputs = processes_.outputs())
+        outputs->tidy([this](std::uint64_t sequence) {
+            auto const found = store_->list(sequence + 1, 1);
+            return !found.empty() && found.front().sequence == sequence;
+        });
     look_for_expired();
 }
 

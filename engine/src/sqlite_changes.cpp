@@ -14,7 +14,7 @@ using detail::job_byte;
 
 namespace {
 
-std::array<std::pair<job_byte, std::string>, 8> const job_words{{
+std::array<std::pair<job_byte, std::string>, 10> const job_words{{
     {job_byte::succeeded, "succeeded"},
     {job_byte::succeeded_late, "succeeded_late"},
     {job_byte::failed, "failed"},
@@ -22,6 +22,8 @@ std::array<std::pair<job_byte, std::string>, 8> const job_words{{
     {job_byte::stopped, "stopped"},
     {job_byte::abandoned, "abandoned"},
     {job_byte::lost, "lost"},
+    {job_byte::terminated, "terminated"},
+    {job_byte::killed, "killed"},
     {job_byte::backing_off, "backing_off"},
 }};
 
@@ -67,6 +69,7 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
             text = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
                        job.text, excluded.text)
         WHERE job.how = 'backing_off')"),
+      process_(database, "INSERT OR REPLACE INTO process VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       last_sequence_(database, "UPDATE store SET last_sequence = max(last_sequence, ?)"),
       draft_(database, "INSERT OR IGNORE INTO draft VALUES (?)"),
       no_draft_(database, "DELETE FROM draft WHERE batch = ?"),
@@ -115,6 +118,9 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
       some_cancels_(database, R"(
         DELETE FROM job_cancel WHERE batch = ?1 AND job <= (SELECT max(job) FROM
             (SELECT job FROM job_cancel WHERE batch = ?1 ORDER BY job LIMIT 1000)))"),
+      some_processes_(database, R"(
+        DELETE FROM process WHERE batch = ?1 AND job <= (SELECT max(job) FROM
+            (SELECT job FROM process WHERE batch = ?1 ORDER BY job LIMIT 1000)))"),
       garbage_gone_(database, "DELETE FROM garbage WHERE batch = ?")
 {
 }
@@ -128,10 +134,18 @@ void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
 {
     bool const failed = record.failures != 0 || record.how == job_byte::failed ||
                         record.how == job_byte::backing_off;
-    run(job_, sequence, record.index, job_word(record.how), record.attempt, record.failures,
-        record.crashes, record.started, record.ended,
-        record.progress < 0 ? std::nullopt : std::optional(record.progress),
-        failed ? std::optional(to_string(record.failure)) : std::nullopt, blob{record.text});
+    bool const is_written =
+        run(job_, sequence, record.index, job_word(record.how), record.attempt, record.failures,
+            record.crashes, record.started, record.ended,
+            record.progress < 0 ? std::nullopt : std::optional(record.progress),
+            failed ? std::optional(to_string(record.failure)) : std::nullopt,
+            blob{record.text}) != 0;
+    if (is_written && record.process) {
+        process_usage const& used = *record.process;
+        run(process_, sequence, record.index, used.exit_status, used.signal,
+            used.user_time.count(), used.system_time.count(), used.memory_peak_bytes,
+            used.read_bytes, used.written_bytes);
+    }
 }
 
 std::uint64_t sqlite_changes::inputs_of(std::uint64_t sequence)
@@ -278,7 +292,7 @@ bool sqlite_changes::collect_garbage()
     if (!batch)
         return false;
     if (run(some_jobs_, *batch) == 0 && run(some_inputs_, *batch) == 0 &&
-        run(some_cancels_, *batch) == 0)
+        run(some_cancels_, *batch) == 0 && run(some_processes_, *batch) == 0)
         run(garbage_gone_, *batch);
     return true;
 }

@@ -51,6 +51,7 @@ private:
     [[nodiscard]] std::uint64_t inputs_of(std::uint64_t sequence);
 
     SQLite::Statement job_;
+    SQLite::Statement process_;
     SQLite::Statement last_sequence_;
     SQLite::Statement draft_;
     SQLite::Statement no_draft_;
@@ -76,6 +77,7 @@ private:
     SQLite::Statement some_jobs_;
     SQLite::Statement some_inputs_;
     SQLite::Statement some_cancels_;
+    SQLite::Statement some_processes_;
     SQLite::Statement garbage_gone_;
 };
 

@@ -31,9 +31,11 @@ constexpr char const* list_open = BELAY_SELECT_BATCH "WHERE state IS NULL ORDER 
 constexpr char const* list_failures =
     "SELECT code, message, count FROM failure WHERE batch = ? ORDER BY place";
 constexpr char const* list_jobs =
-    "SELECT job, how, attempt, failures, crashes, started_at, ended_at, progress, failure, text "
-    "FROM job WHERE batch = ?1 AND job >= ?2 AND job < ?3 "
-    "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY job";
+    "SELECT j.job, how, attempt, failures, crashes, started_at, ended_at, progress, failure, text, "
+    "p.job, exit_status, signal, user_us, system_us, memory_peak_bytes, read_bytes, written_bytes "
+    "FROM job j LEFT JOIN process p ON p.batch = j.batch AND p.job = j.job "
+    "WHERE j.batch = ?1 AND j.job >= ?2 AND j.job < ?3 "
+    "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY j.job";
 constexpr char const* find_inputs =
     "SELECT first, count, bytes FROM input_page WHERE batch = ?1 AND first <= ?2 "
     "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY first DESC LIMIT 1";
@@ -135,6 +137,24 @@ stored_batch read_batch(rows& row)
     return batch;
 }
 
+std::shared_ptr<process_usage const> read_process(rows& row)
+{
+    if (!row.optional(&rows::integer))
+        return nullptr;
+    auto const whole = [](std::optional<std::int64_t> number) {
+        return number ? std::optional(static_cast<int>(*number)) : std::nullopt;
+    };
+    auto used = std::make_shared<process_usage>();
+    used->exit_status = whole(row.optional(&rows::integer));
+    used->signal = whole(row.optional(&rows::integer));
+    used->user_time = std::chrono::microseconds(row.integer());
+    used->system_time = std::chrono::microseconds(row.integer());
+    used->memory_peak_bytes = row.count();
+    used->read_bytes = row.count();
+    used->written_bytes = row.count();
+    return used;
+}
+
 job_record read_job(rows& row)
 {
     job_record record;
@@ -151,6 +171,7 @@ job_record read_job(rows& row)
     else
         record.failure = row.word(failure::signal);
     record.text = row.text();
+    record.process = read_process(row);
     return record;
 }
 

@@ -123,7 +123,26 @@ CREATE INDEX idempotency_created ON idempotency (created_at);
 CREATE TABLE garbage (batch INTEGER PRIMARY KEY) STRICT;
 )";
 
-constexpr std::array<char const*, 1> all_steps{version_1};
+constexpr char const* version_2 = R"(
+ALTER TABLE store ADD COLUMN id TEXT NOT NULL DEFAULT '';
+UPDATE store SET id = lower(hex(randomblob(8)));
+
+CREATE TABLE process (
+    batch INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    exit_status INTEGER,
+    signal INTEGER,
+    user_us INTEGER NOT NULL,
+    system_us INTEGER NOT NULL,
+    memory_peak_bytes INTEGER NOT NULL,
+    read_bytes INTEGER NOT NULL,
+    written_bytes INTEGER NOT NULL,
+    PRIMARY KEY (batch, job)
+) STRICT, WITHOUT ROWID;
+)";
+
+constexpr std::array<char const*, 2> all_steps{version_1, version_2};
+/// Of the first version, which any of them has.
 constexpr std::array tables{"store",      "batch",   "draft",       "input_page", "job",
                             "job_cancel", "failure", "idempotency", "garbage"};
 

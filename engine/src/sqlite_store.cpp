@@ -168,6 +168,12 @@ public:
         earlier_.clear();
     }
 
+    [[nodiscard]] std::string const& id() const noexcept override { return writer_.store_id(); }
+    [[nodiscard]] std::filesystem::path const& directory() const noexcept override
+    {
+        return directory_;
+    }
+
     [[nodiscard]] std::optional<std::string> problem() const override { return writer_.problem(); }
 
 private:

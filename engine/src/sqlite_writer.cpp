@@ -78,6 +78,7 @@ void sqlite_writer::prepare()
     transaction.commit();
     last_sequence_ = static_cast<std::uint64_t>(
         database_.execAndGet("SELECT last_sequence FROM store").getInt64());
+    store_id_ = database_.execAndGet("SELECT id FROM store").getString();
     changes_.emplace(database_);
 }
 

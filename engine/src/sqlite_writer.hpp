@@ -44,6 +44,7 @@ public:
 
     /// The highest that was used when it was opened.
     [[nodiscard]] std::uint64_t last_sequence() const noexcept { return last_sequence_; }
+    [[nodiscard]] std::string const& store_id() const noexcept { return store_id_; }
 
     [[nodiscard]] write_queue& queue() noexcept { return queue_; }
     [[nodiscard]] write_queue const& queue() const noexcept { return queue_; }
@@ -98,6 +99,7 @@ private:
     disk_reserve reserve_;
     write_queue queue_;
     std::uint64_t last_sequence_ = 0;
+    std::string store_id_;
 
     mutable std::mutex mutex_;
     std::optional<std::string> problem_; ///< guarded by `mutex_`

@@ -9,12 +9,15 @@
 #include <belay/detail/work.hpp>
 #include <belay/error.hpp>
 #include <belay/job_type.hpp>
+#include <belay/process.hpp>
 #include <belay/store.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -57,8 +60,8 @@ struct stored_batch {
 /// of the attempt before: see `keeps_failure`.
 struct job_record {
     std::uint64_t index = 0;
-    /// `succeeded`, `succeeded_late`, `failed`, `not_started`, `stopped`, `abandoned` or `lost`; or
-    /// `backing_off` for a job that is to be tried again, which bears the number of that attempt.
+    /// How it ended; or `backing_off` for a job that is to be tried again, which bears the number of
+    /// that attempt.
     detail::job_byte how{};
     std::uint32_t attempt = 1;
     std::uint32_t failures = 0;  ///< attempts that failed; what crashed or was shut down is none
@@ -67,7 +70,8 @@ struct job_record {
     std::int64_t ended = 0;      ///< likewise
     float progress = -1;         ///< below 0: never reported
     belay::failure failure{};    ///< of a job that failed
-    std::string text = {};       ///< its output, or the message of its failure
+    std::string text = {};       ///< what it returned, or the message of its failure
+    std::shared_ptr<process_usage const> process = {}; ///< what its program used, if it had one
 };
 
 /// Whether what is kept of a job's last failure stays when `record` takes its place.
@@ -249,6 +253,13 @@ public:
 
     /// What an earlier process had begun has been dealt with: it is not told again.
     virtual void recovered() = 0;
+
+    /// Its own, the same as long as it is there: 1 … 32 characters out of a-z and 0-9.
+    [[nodiscard]] virtual std::string const& id() const noexcept = 0;
+
+    /// Where what belongs to its batches may be put, and nobody else does; empty if there is no such
+    /// place.
+    [[nodiscard]] virtual std::filesystem::path const& directory() const noexcept = 0;
 
     /// Why nothing can be written at the moment; nothing if it can.
     [[nodiscard]] virtual std::optional<std::string> problem() const = 0;

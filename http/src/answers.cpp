@@ -63,6 +63,9 @@ response failed(api_error const& error, std::string_view request_id)
         answer.fields.emplace_back("Retry-After", "5");
     if (error.code == "idempotency_in_progress")
         answer.fields.emplace_back("Retry-After", "1");
+    if (auto const* const size = error.details.if_contains("size");
+        error.status == 416 && size != nullptr)
+        answer.fields.emplace_back("Content-Range", "bytes */" + boost::json::serialize(*size));
     if (auto const* const allowed = error.details.if_contains("allowed");
         error.status == 405 && allowed != nullptr)
         answer.fields.emplace_back("Allow", std::string(allowed->as_string()));

@@ -130,6 +130,12 @@ api_error unsupported_media_type(std::string_view given, std::string_view accept
                 " is not accepted here; accepted: " + std::string(accepted)};
 }
 
+api_error range_not_satisfiable(std::uint64_t size)
+{
+    return {416, "range_not_satisfiable",
+            "No byte of the range exists; there are " + std::to_string(size), {{"size", size}}};
+}
+
 api_error misdirected_request()
 {
     return {421, "misdirected_request",

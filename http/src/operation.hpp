@@ -27,6 +27,8 @@ struct request_head {
     std::string accept = {};
     std::string prefer = {};
     std::optional<std::string> idempotency_key = {};
+    std::string range = {};
+    std::string if_range = {};
     bool has_body = false;
     std::optional<std::uint64_t> content_length = {}; ///< not known of a chunked body
 };
@@ -47,6 +49,7 @@ struct response {
     std::vector<std::pair<std::string, std::string>> fields = {}; ///< further header fields
     std::string body = {};
     std::unique_ptr<body_source> rest = {}; ///< follows `body`, if set
+    std::optional<std::uint64_t> rest_bytes = {}; ///< how much that is, where it is known
 };
 
 /// Wait until something has come to pass, at most `at_most`, then ask again.

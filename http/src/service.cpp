@@ -41,6 +41,7 @@ constexpr std::array routes{
     route{"GET", "v1/batches/*/results", role::read, body_kind::none, get_results},
     route{"GET", "v1/batches/*/jobs", role::read, body_kind::none, list_jobs},
     route{"GET", "v1/batches/*/jobs/*", role::read, body_kind::none, get_job},
+    route{"GET", "v1/batches/*/jobs/*/output", role::read, body_kind::none, get_output},
     route{"GET", "v1/batches/*/state", role::read, body_kind::none, get_batch_state},
     route{"PUT", "v1/batches/*/state", role::submit, body_kind::small, put_batch_state},
     route{"PUT", "v1/batches/*/jobs/*/state", role::submit, body_kind::small, put_job_state},

@@ -289,6 +289,8 @@ asio::awaitable<void> session::answer_request(exchange& exchange)
     head.prefer = joined(message, bhttp::field::prefer);
     if (message.count("Idempotency-Key") != 0)
         head.idempotency_key = joined(message, "Idempotency-Key");
+    head.range = joined(message, bhttp::field::range);
+    head.if_range = message[bhttp::field::if_range];
     if (auto const length = exchange.parser.content_length())
         head.content_length = *length;
     head.has_body = exchange.parser.chunked() || head.content_length.value_or(0) != 0;
@@ -447,7 +449,8 @@ asio::awaitable<void> session::write(exchange& exchange, response answer)
     auto const& request = exchange.parser.get();
     unsigned const version = exchange.parser.is_header_done() ? request.version() : 11;
     bool const streamed = answer.rest != nullptr;
-    if (streamed && version < 11)
+    bool const sized = !streamed || answer.rest_bytes;
+    if (!sized && version < 11)
         exchange.after = after::close;
 
     bhttp::response<bhttp::string_body> message(static_cast<bhttp::status>(answer.status), version);
@@ -459,10 +462,10 @@ asio::awaitable<void> session::write(exchange& exchange, response answer)
     for (auto const& [name, value] : answer.fields)
         message.set(name, value);
     message.keep_alive(exchange.after == after::keep);
-    if (streamed)
-        message.chunked(version >= 11);
+    if (sized)
+        message.content_length(answer.body.size() + answer.rest_bytes.value_or(0));
     else
-        message.content_length(answer.body.size());
+        message.chunked(version >= 11);
     if (!streamed && !exchange.bodiless)
         message.body() = std::move(answer.body);
 
@@ -484,7 +487,7 @@ asio::awaitable<void> session::write(exchange& exchange, response answer)
 
 asio::awaitable<void> session::write_rest(exchange& exchange, response& answer)
 {
-    bool const chunked = exchange.parser.get().version() >= 11;
+    bool const chunked = exchange.parser.get().version() >= 11 && !answer.rest_bytes;
     std::string piece = std::move(answer.body);
     bool more = true;
     while (more || !piece.empty()) {

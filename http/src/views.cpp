@@ -60,6 +60,27 @@ json::value error_view(job_status const& job)
     return json::object{{"code", to_string(*job.failure)}, {"message", job.message}};
 }
 
+/// What the program of a job came to; null if it had none, or has not ended.
+json::value process_view(job_status const& job)
+{
+    if (!job.process)
+        return nullptr;
+    auto const whole = [](std::optional<int> number) {
+        return number ? json::value(*number) : json::value(nullptr);
+    };
+    auto const milliseconds = [](std::chrono::microseconds time) {
+        return static_cast<double>(time.count()) / 1000;
+    };
+    process_usage const& used = *job.process;
+    return json::object{{"exit_status", whole(used.exit_status)},
+                        {"signal", whole(used.signal)},
+                        {"cpu_user_ms", milliseconds(used.user_time)},
+                        {"cpu_system_ms", milliseconds(used.system_time)},
+                        {"memory_peak_bytes", used.memory_peak_bytes},
+                        {"read_bytes", used.read_bytes},
+                        {"written_bytes", used.written_bytes}};
+}
+
 } // namespace
 
 std::string path_of(recorded_batch const& batch) { return "/v1/batches/" + batch.id(); }
@@ -152,6 +173,7 @@ void append_job(std::string& out, recorded_batch const& batch, std::uint64_t ind
     view["ended_at"] = time_view(job.ended_at);
     view["progress"] = job.progress ? json::value(*job.progress) : json::value(nullptr);
     view["error"] = error_view(job);
+    view["process"] = process_view(job);
 
     // Inputs and results are JSON already.
     out += json::serialize(view);

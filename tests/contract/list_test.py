@@ -159,7 +159,7 @@ def types(suite):
     """/v1/types: name, limits and input schema of each"""
     types = suite.client.get("/v1/types").is_(200).data["types"]
 
-    equal([type["name"] for type in types], ["checksum", "sleep", "spin"], "the names")
+    equal([type["name"] for type in types], ["checksum", "compress", "sleep", "spin"], "the names")
     for type in types:
         shapes.members(type, {"name": str, "limits": dict, "input_schema": dict}, "the type")
         equal(type["limits"], {"concurrency": 2, "max_attempts": 100, "timeout_ms": None,

@@ -84,6 +84,9 @@ JOB = {
     "job": count, "state": word(*JOB_STATES), "disposition": maybe(word(*DISPOSITIONS)),
     "late": bool, "attempt": count, "started_at": maybe(micros), "ended_at": maybe(micros),
     "progress": maybe(number), "error": maybe({"code": word(*ERROR_CODES), "message": text}),
+    "process": maybe({"exit_status": maybe(number), "signal": maybe(number), "cpu_user_ms": number,
+                      "cpu_system_ms": number, "memory_peak_bytes": number, "read_bytes": number,
+                      "written_bytes": number}),
     "input": dict, "result": maybe(dict),
 }
 TIMING = {"created_at": micros, "started_at": maybe(micros), "ended_at": maybe(micros),

@@ -156,6 +156,8 @@ public:
         case disposition::not_started: ++counts.not_started; return;
         case disposition::stopped: ++counts.stopped; return;
         case disposition::abandoned: ++counts.abandoned; return;
+        case disposition::terminated: ++counts.terminated; return;
+        case disposition::killed: ++counts.killed; return;
         default: BOOST_ERROR("job " << job.index << " is cancelled, nobody knows how");
         }
     }

@@ -22,6 +22,11 @@ namespace belay::test {
 /// Thread safety: full, save that one thread moves the disk.
 class manual_store final : public store {
 public:
+    [[nodiscard]] std::string const& id() const noexcept override { return kept_->id(); }
+    [[nodiscard]] std::filesystem::path const& directory() const noexcept override
+    {
+        return kept_->directory();
+    }
     [[nodiscard]] bool is_durable() const noexcept override { return true; }
     [[nodiscard]] std::uint64_t next_sequence() override { return kept_->next_sequence(); }
 

@@ -3,6 +3,7 @@
 
 #include "batch_core.hpp"
 #include "host.hpp"
+#include "process/process_host.hpp"
 #include "timers.hpp"
 #include "manual_clock.hpp"
 #include "manual_executor.hpp"
@@ -46,6 +47,7 @@ public:
         batch = std::move(*visit);
         visits_.erase(visit);
     }
+    [[nodiscard]] detail::process_host& processes() noexcept override { return processes_; }
     void sealed(detail::batch_core& batch) noexcept override
     {
         std::scoped_lock const lock(mutex_);
@@ -92,6 +94,7 @@ private:
     std::list<std::shared_ptr<detail::batch_core>> visits_;
     detail::timers timers_;
     std::size_t sealed_ = 0;
+    detail::process_host processes_{{.store = "test"}};
 };
 
 } // namespace belay::test

@@ -5,6 +5,7 @@
 #include <belay/clock.hpp>
 #include <belay/detail/work.hpp>
 #include <belay/error.hpp>
+#include <belay/process.hpp>
 #include <belay/state.hpp>
 
 #include <chrono>
@@ -132,6 +133,7 @@ struct job_status {
     std::optional<float> progress; ///< 0 … 1, where the body has said
     std::optional<belay::failure> failure;
     std::string message; ///< of the failure
+    std::optional<process_usage> process; ///< of a program that was run, once the job has ended
 };
 
 /// What all batches have in common: a handle to one.

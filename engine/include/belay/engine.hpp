@@ -53,6 +53,10 @@ struct engine_options {
     /// unless set, as far as `recorded_jobs_max` allows.
     std::optional<std::chrono::milliseconds> keep = std::nullopt;
 
+    /// This process is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), and whatever child comes
+    /// to it that way may be reaped. So what a job's program leaves behind is found at once.
+    bool is_subreaper = false;
+
     /// Called on each worker thread before anything else. Must not throw.
     std::function<void()> on_worker_start = {};
 
@@ -69,6 +73,7 @@ struct engine_counters {
     std::uint64_t late_writes_refused = 0;       ///< ends of abandoned bodies (G4)
     std::uint64_t jobs_abandoned = 0;
     std::uint64_t threads_abandoned = 0; ///< whose bodies are still running
+    std::uint64_t processes_killed = 0;  ///< at the start: what an earlier run's jobs had left
 };
 
 namespace detail {
@@ -218,6 +223,9 @@ public:
 
     /// How many bodies may run at the same time.
     [[nodiscard]] std::size_t workers() const noexcept;
+
+    /// The most jobs of a batch of this type that run at the same time.
+    [[nodiscard]] std::size_t concurrency_of(job_type const& type) const noexcept;
 
     /// How long bodies may go on after a cancel, where nothing else is said.
     [[nodiscard]] std::chrono::milliseconds grace() const noexcept;

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <stop_token>
+#include <string_view>
 
 namespace belay {
 
@@ -90,6 +91,11 @@ public:
     /// Says that the value about to be returned is whole although a stop was shown: the job then
     /// is `succeeded` (and `late`).
     void keep_result() noexcept { kept_ = unusual_ = true; }
+
+    /// Appends to the job's output, which is kept beside what it returns if it succeeds; of recorded
+    /// batches only. Throws `error` (`invalid_argument`) in another, std::system_error if it can't be
+    /// written.
+    void write_output(std::string_view bytes);
 
     /// Reports how far the body is, 0 … 1; other values are clamped.
     void progress(double fraction) noexcept;

@@ -17,6 +17,8 @@
 
 namespace belay {
 
+class file;
+
 /// A list of byte strings, such as the inputs of a recorded batch. It grows by blocks: adding to a
 /// long list never copies it.
 class byte_strings {
@@ -57,7 +59,7 @@ struct job_type {
     std::string name;
 
     /// The body: gets the input, returns what the job comes to. Called on several threads at once.
-    std::function<std::string(std::string_view input, job& job)> body;
+    std::function<std::string(std::string_view input, job& job)> body = {};
 
     /// A program that each job runs, in place of a body. While it runs it holds no worker.
     std::optional<process_type> process = std::nullopt;
@@ -100,6 +102,24 @@ struct batch_spec {
     std::optional<belay::idempotency> idempotency = std::nullopt; ///< to find it by, for 24 hours
 };
 
+/// The output that a job has left, beside what it returned: bytes, in a file.
+///
+/// Lifetime: it can be read also when its batch is forgotten meanwhile. Thread safety: full.
+class job_output {
+public:
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+    /// Reads `bytes` from `offset` on, or up to its end, and appends them to `to`. Throws `error`
+    /// (`store_failed`).
+    void read(std::uint64_t offset, std::size_t bytes, std::string& to) const;
+
+private:
+    friend class recorded_batch;
+    explicit job_output(std::shared_ptr<file const> file);
+    std::shared_ptr<file const> file_;
+    std::uint64_t size_;
+};
+
 /// How often jobs of a batch failed in one way.
 struct error_count {
     failure code;
@@ -131,9 +151,13 @@ public:
     /// The input of a job. Throws `error` (`no_such_job`, `store_failed`).
     [[nodiscard]] std::string input(std::uint64_t index) const;
 
-    /// What the body of a job returned; nothing if it has not succeeded. Throws `error`
+    /// What a job returned; nothing if it has not succeeded. Throws `error`
     /// (`no_such_job`; `no_value` if the batch was forgotten; `store_failed`).
     [[nodiscard]] std::optional<std::string> output(std::uint64_t index) const;
+
+    /// The output that a job has left; nothing if it has left none, or has not succeeded. Throws
+    /// `error` (`no_such_job`, `store_failed`).
+    [[nodiscard]] std::optional<job_output> open_output(std::uint64_t index) const;
 
     /// What has succeeded so far, by index, as `batch<R>::results`.
     [[nodiscard]] auto results() const

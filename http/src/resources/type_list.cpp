@@ -5,8 +5,6 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
-#include <algorithm>
-
 namespace belay::http {
 
 namespace json = boost::json;
@@ -15,8 +13,7 @@ namespace {
 
 json::object limits_view(job_type const& type, engine const& engine)
 {
-    std::size_t const workers = engine.workers();
-    return {{"concurrency", std::min(type.concurrency.value_or(workers), workers)},
+    return {{"concurrency", engine.concurrency_of(type)},
             {"max_attempts", type.max_attempts},
             {"timeout_ms", type.timeout ? json::value(type.timeout->count()) : nullptr},
             {"grace_ms", type.grace.value_or(engine.grace()).count()}};

@@ -42,11 +42,51 @@ inline void count_left(slot& place, job_byte how) noexcept
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
+/// Ends a job whose body has ended as `how` says; gives what it ended as. Where nobody may go on with
+/// this turn, `turn` says so: the body had been abandoned (`turn.abandoned`), or the end is to be
+/// decided later (`turn.cut_short`). `alone` is set if the job was asked to stop alone.
+template <class Work>
+[[nodiscard]] inline job_byte conclude(turn& turn, Work& work, std::uint64_t index, job_byte how,
+                                       typename Work::value& value, std::exception_ptr& exception,
+                                       std::int64_t started, bool& alone) noexcept
+{
+    slot& place = turn.place;
+    std::atomic<job_byte>& state = turn.states[index];
+    std::int64_t ended = 0;
+    if constexpr (Work::is_recorded)
+        ended = now(turn);
+    auto expected = job_byte::running;
+    std::uint64_t undecided = index;
+    if ((turn.timed && !place.undecided.compare_exchange_strong(undecided, no_index)) ||
+        !state.compare_exchange_strong(expected, job_byte::ending)) [[unlikely]] {
+        late_write_refused(turn);
+        turn.abandoned = true;
+        return job_byte::ending;
+    }
+    // Whoever asks one job to stop writes stop_index and then reads the state; here it is the
+    // other way round, so one of the two always sees the other, save that a state of `ending`
+    // tells it to look again later.
+    alone = place.stop_index.load() == index;
+    if (how == job_byte::failed) [[unlikely]]
+        how = attempt_failed(turn, index, exception);
+    if constexpr (Work::is_recorded) {
+        how = work.finish(turn, index, how, value, exception, started, ended);
+        if (how == job_byte::ending) [[unlikely]]
+            turn.cut_short = true; // the gate is closed
+    } else {
+        how = work.finish(index, how, value, exception);
+        state.store(how, std::memory_order_release);
+        count_left(place, how);
+    }
+    return how;
+}
+
 /// Enters every job in [begin, end) that is still pending, until the batch is no longer open or a
 /// body was abandoned (`turn.abandoned`).
 ///
 /// `Work` has `is_recorded`, `value` (what a body returns until the end of its job stands) and
-/// `run(index, job, value)` (calls the body). Then, not recorded: `finish(index, how, value,
+/// `run(index, job, value)` (calls the body). Recorded: `is_asynchronous` says that instead
+/// `start(turn, index, started)` has the job go on without this thread (`turn.detached`). Then, not recorded: `finish(index, how, value,
 /// exception)` keeps the value; gives the byte, which differs from `how` only if that can't be done.
 /// Recorded: `finish(turn, index, how, value, exception, started, ended)` also sees to the job's
 /// byte; gives it, or `ending` if that is to be decided later. `finish` does not throw. Nothing of a
@@ -60,11 +100,13 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
     struct progress {
         slot& place;
         std::uint64_t entered = 0; ///< index + 1
-        ~progress()
+        void note()
         {
             if (entered > place.highest_entered.load(std::memory_order_relaxed))
                 place.highest_entered.store(entered, std::memory_order_relaxed);
+            entered = 0;
         }
+        ~progress() { note(); }
     } progress{place};
     for (std::uint64_t index = begin; index != end; ++index) {
         std::atomic<job_byte>& state = turn.states[index];
@@ -96,6 +138,13 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
                             std::memory_order_release);
         progress.entered = index + 1;
 
+        if constexpr (Work::is_recorded) {
+            if (work.is_asynchronous()) {
+                progress.note(); // the slot is the job's from there on
+                work.start(turn, index, started);
+                return;
+            }
+        }
         job job = job_access::make(turn, index);
         job_byte how = job_byte::succeeded;
         typename Work::value value;
@@ -111,34 +160,10 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
             exception = std::current_exception();
         }
 
-        std::int64_t ended = 0;
-        if constexpr (Work::is_recorded)
-            ended = now(turn);
-        expected = job_byte::running;
-        std::uint64_t undecided = index;
-        if ((timed && !place.undecided.compare_exchange_strong(undecided, no_index)) ||
-            !state.compare_exchange_strong(expected, job_byte::ending)) [[unlikely]] {
-            late_write_refused(turn);
-            turn.abandoned = true;
+        bool alone = false;
+        how = conclude(turn, work, index, how, value, exception, started, alone);
+        if (how == job_byte::ending) [[unlikely]]
             return;
-        }
-        // Whoever asks one job to stop writes stop_index and then reads the state; here it is the
-        // other way round, so one of the two always sees the other, save that a state of `ending`
-        // tells it to look again later.
-        bool const alone = place.stop_index.load() == index;
-        if (how == job_byte::failed) [[unlikely]]
-            how = attempt_failed(turn, index, exception);
-        if constexpr (Work::is_recorded) {
-            how = work.finish(turn, index, how, value, exception, started, ended);
-            if (how == job_byte::ending) [[unlikely]] {
-                turn.cut_short = true; // the gate is closed
-                return;
-            }
-        } else {
-            how = work.finish(index, how, value, exception);
-            state.store(how, std::memory_order_release);
-            count_left(place, how);
-        }
         if (how == job_byte::failed || how == job_byte::backing_off) [[unlikely]] {
             // Bodies of which a chunk has several are short: the next attempt holds nobody up.
             if (how == job_byte::backing_off && end - begin > 1 && let_in_at_once(turn, index)) {

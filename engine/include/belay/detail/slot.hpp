@@ -16,6 +16,7 @@
 namespace belay::detail {
 
 class batch_core;
+class output_draft;
 class stop_descriptor;
 class work;
 
@@ -44,16 +45,17 @@ enum class job_byte : std::uint8_t {
     backing_off, ///< failed, and waits for its next attempt; shown as pending
     lost,        ///< ran when the engine crashed, and its batch was cancelled
     withheld,    ///< pending, and its cancel is being recorded; shown as pending
+    terminated,  ///< its program ended after SIGTERM
+    killed,      ///< its program was ended by SIGKILL
 };
 
-inline constexpr std::size_t job_bytes = 12;
+inline constexpr std::size_t job_bytes = 14;
 
 /// Whether a body of the job is being run, as far as anybody is told.
 [[nodiscard]] constexpr bool is_running(job_byte byte) noexcept
 {
     return byte == job_byte::running || byte == job_byte::ending;
 }
-
 
 /// One runner's place in a batch. A batch keeps its slots as long as it lives.
 struct alignas(128) slot {
@@ -91,6 +93,7 @@ struct alignas(128) slot {
     std::optional<std::stop_source> stop_source; ///< made when the running body asks for it
 
     std::unique_ptr<stop_descriptor> descriptor; ///< likewise; the running body's own
+    std::unique_ptr<output_draft> output;        ///< likewise
 };
 
 /// A runner's visit to a batch.
@@ -106,6 +109,7 @@ struct turn {
     bool abandoned = false;      ///< the body it ran was abandoned: the thread is to leave
     bool cut_short = false;      ///< it found the batch not open, and left the rest of its range
     bool congested = false;      ///< it left since too much waits for the store
+    bool detached = false;       ///< its job goes on without a thread, and has the slot
 };
 
 } // namespace belay::detail

@@ -31,6 +31,8 @@ public:
     /// Keeps why an attempt failed whose body was abandoned after its time-out. Recorded batches
     /// have the core write that.
     virtual void fail(std::uint64_t index, std::exception_ptr exception) noexcept = 0;
+    /// Whether its jobs go on without a thread.
+    [[nodiscard]] virtual bool is_asynchronous() const noexcept { return false; }
 };
 
 /// What the jobs of a typed batch came to.

@@ -27,6 +27,10 @@ class root_directory;
 /// a root every job does.
 [[nodiscard]] offered_type checksum_type(std::shared_ptr<root_directory const> root = nullptr);
 
+/// `compress`: a file as a zstd frame, which is the job's output. Input `{"path":"a/b.txt","level":3}`
+/// (1 … 19), or the path alone; result `{"bytes_in":N,"bytes_out":N}`. Paths are as `checksum`'s.
+[[nodiscard]] offered_type compress_type(std::shared_ptr<root_directory const> root = nullptr);
+
 /// `sleep`: waits. Input `{"ms":250}` (0 … 86,400,000), or the number alone; result `{"ms":250}`.
 [[nodiscard]] offered_type sleep_type();
 

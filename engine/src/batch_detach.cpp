@@ -1,0 +1,80 @@
+// Jobs that run without a thread.
+#include "batch_core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace belay::detail {
+
+detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t started)
+{
+    turn.detached = true;
+    std::scoped_lock const lock(mutex_);
+    return {self_.lock(), work_, &turn.place, index, started, host_->turn_begins(self_.lock())};
+}
+
+void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body)
+{
+    bool told = false;
+    {
+        std::scoped_lock const lock(mutex_);
+        told = told_to_stop(*job.place, job.index) || job.place->abandoned;
+        detached_[job.place].body = body;
+        if (phase_.load() == phase::stopping && life_.deadline())
+            arm_kill(*life_.deadline());
+    }
+    if (told)
+        body->stop();
+}
+
+void batch_core::resume(detached_job job, std::function<void(turn&)> const& conclude)
+{
+    std::shared_ptr<asynchronous_body> body; // gone after the lock
+    {
+        std::scoped_lock const lock(mutex_);
+        if (auto node = detached_.extract(job.place))
+            body = std::move(node.mapped().body);
+    }
+    turn turn{*this, *job.jobs, *job.place, phase_, states_.get()};
+    turn.timed = options_.timeout.has_value();
+    turn.entered_any = true;
+    conclude(turn);
+    if (!turn.abandoned) {
+        std::uint64_t const ended = ended_in(turn.place);
+        ledger_add(ended - std::exchange(turn.place.flushed, ended));
+        forget_range(turn);
+    }
+    host_->turn_ended(job.visit);
+    if (!turn.abandoned)
+        leave(turn, true);
+}
+
+void batch_core::stop_detached(std::uint64_t index, afterwards& then)
+{
+    for (auto const& [place, detached] : detached_)
+        if (!place->abandoned && (index == no_index || place->current == index))
+            then.stopped.push_back(detached.body);
+}
+
+void batch_core::kill_detached(time_point at, afterwards& then)
+{
+    bool const all = (life_.deadline() && at >= *life_.deadline() - deadline_margin) ||
+                     (suspended_ && at >= suspend_deadline_ - deadline_margin);
+    for (auto& [place, detached] : detached_) {
+        lone_stop const* const stop = find_lone_stop(place->current);
+        if (detached.killed || place->abandoned ||
+            !(all || (stop != nullptr && at >= stop->deadline - deadline_margin)))
+            continue;
+        detached.killed = true;
+        then.killed.push_back(detached.body);
+    }
+}
+
+void batch_core::arm_kill(time_point deadline)
+{
+    // The tick comes every few milliseconds anyway; a grace of nothing is not to wait for it.
+    if (!detached_.empty())
+        arm(deadline - deadline_margin);
+}
+
+} // namespace belay::detail

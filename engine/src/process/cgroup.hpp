@@ -1,0 +1,47 @@
+// Control groups: where there is a writable cgroup v2, a job's program can't leave its own.
+#ifndef BELAY_PROCESS_CGROUP_HPP
+#define BELAY_PROCESS_CGROUP_HPP
+
+#include "file.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace belay::detail {
+
+/// A cgroup of belay's own, beneath that of this process.
+///
+/// Thread safety: none.
+class cgroup {
+public:
+    /// Makes one of this name; nothing where there is no cgroup v2 that this process may write in.
+    [[nodiscard]] static std::optional<cgroup> make_own(std::string const& name);
+
+    /// Makes one beneath it; nothing if that can't be done.
+    [[nodiscard]] std::optional<cgroup> make_child(std::string const& name) const;
+
+    /// Sends SIGKILL to everything in it and beneath.
+    void kill() const noexcept;
+
+    /// Whether nothing is left in it; then it has been removed.
+    [[nodiscard]] bool try_remove() const noexcept;
+
+    /// What a process writes "0" into to enter it.
+    [[nodiscard]] file open_procs() const;
+
+    [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
+
+private:
+    explicit cgroup(std::filesystem::path path) : path_(std::move(path)) {}
+
+    std::filesystem::path path_;
+};
+
+/// Kills what an earlier process left in the cgroup `path`, and removes it with those beneath; whether
+/// it is gone. Does nothing where there is none.
+[[nodiscard]] bool remove_cgroup_tree(std::filesystem::path const& path);
+
+} // namespace belay::detail
+
+#endif

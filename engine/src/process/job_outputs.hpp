@@ -1,0 +1,87 @@
+// The outputs of jobs, as files: docs/format.md.
+#ifndef BELAY_PROCESS_JOB_OUTPUTS_HPP
+#define BELAY_PROCESS_JOB_OUTPUTS_HPP
+
+#include "file.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace belay::detail {
+
+/// Which attempt of which job.
+struct output_name {
+    std::uint64_t sequence; ///< of the batch
+    std::uint64_t index;
+    unsigned attempt;
+};
+
+/// An output while it is written. Its file goes with it, unless it is kept.
+///
+/// Thread safety: none.
+class output_draft {
+public:
+    output_draft(std::filesystem::path path, file target) noexcept
+        : path_(std::move(path)), file_(std::move(target))
+    {
+    }
+    output_draft(output_draft&& other) noexcept
+        : path_(std::exchange(other.path_, {})), file_(std::move(other.file_)), size_(other.size_)
+    {
+    }
+    output_draft& operator=(output_draft&&) = delete;
+    ~output_draft();
+
+    /// Throws std::system_error.
+    void write(std::string_view bytes);
+
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+private:
+    friend class job_outputs;
+    std::filesystem::path path_; ///< empty once it is kept
+    file file_;
+    std::uint64_t size_ = 0;
+};
+
+/// The directory that they are in.
+///
+/// Thread safety: full.
+class job_outputs {
+public:
+    /// Made when the first is written.
+    explicit job_outputs(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+    /// Throws std::system_error.
+    [[nodiscard]] output_draft make();
+    /// A file that a job has left, to be kept where it is now: a regular file, reached without a
+    /// link, with no other name. Throws job_failure for any other, std::system_error.
+    [[nodiscard]] output_draft adopt(std::filesystem::path const& path) const;
+
+    /// Keeps it under its name; on disk when this returns. Throws std::system_error.
+    void keep(output_draft draft, output_name const& name);
+
+    /// One that was kept. Throws std::system_error if it can't be opened, but is there.
+    [[nodiscard]] std::optional<file> open(output_name const& name) const;
+
+    /// Removes those of a batch.
+    void forget(std::uint64_t sequence) noexcept;
+
+    /// Removes what an earlier process had not kept, and those of batches that `is_there` denies.
+    void tidy(std::function<bool(std::uint64_t sequence)> const& is_there);
+
+private:
+    [[nodiscard]] std::filesystem::path folder(std::uint64_t sequence) const;
+
+    std::filesystem::path const directory_;
+    std::atomic<std::uint64_t> next_{0};
+};
+
+} // namespace belay::detail
+
+#endif

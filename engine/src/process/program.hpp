@@ -1,0 +1,92 @@
+// One program of a job: how it is started, stopped, killed, and what it leaves.
+#ifndef BELAY_PROCESS_PROGRAM_HPP
+#define BELAY_PROCESS_PROGRAM_HPP
+
+#include "cgroup.hpp"
+#include "process_host.hpp"
+#include "process_host_impl.hpp"
+#include "process_tree.hpp"
+#include "spawn.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace belay::detail {
+
+/// Lifetime: the host holds it from its start to its end.
+/// Thread safety: `start`, `stop` and `kill` may be called from any thread; the rest is the host's
+/// thread's own.
+class program_run final : public process_host::program,
+                          public std::enable_shared_from_this<program_run> {
+public:
+    program_run(process_host::impl& host, program_setup setup);
+
+    void start() override;
+    void stop() noexcept override;
+    void kill() noexcept override;
+
+    // The search for what has left its group, where there is no cgroup.
+    [[nodiscard]] tree_root root() const { return {pid_, started_, setup_.marker}; }
+    /// A look at all processes found some of it, or not; true if it is over with that.
+    [[nodiscard]] bool looked(bool found_any);
+
+    /// The host ends, whatever this is doing.
+    void give_up();
+
+private:
+    /// A pipe that the program writes into.
+    struct pipe {
+        explicit pipe(boost::asio::io_context& context) : descriptor(context) {}
+        boost::asio::posix::stream_descriptor descriptor;
+        std::uint64_t bytes = 0; ///< read so far
+        std::string line = {};   ///< the begin of one that has not ended
+    };
+
+    void begin();
+    void launch();
+    [[nodiscard]] spawn_request request() const;
+    [[nodiscard]] file open_input() const;
+    void watch(pipe& from);
+    /// Reads what is there, at most `most` bytes; false once there will be no more.
+    [[nodiscard]] bool read(pipe& from, std::size_t most);
+    void take(pipe& from, std::string_view bytes);
+    void look_for_progress(pipe& from, std::string_view bytes);
+    void fail(std::exception_ptr problem);
+    [[nodiscard]] bool has_ended() noexcept;
+    void signal_group(int number) const noexcept;
+    void kill_tree();
+    void leader_ended();
+    void wait_for_cgroup();
+    void reap();
+    void finish();
+    void collect(program_end& end);
+    void tell(program_end end);
+
+    process_host::impl& host_;
+    program_setup setup_;
+    program_end end_;
+    bool is_stopped_ = false; ///< it was told to stop or killed
+    bool is_over_ = false;    ///< its leader has ended
+    int clean_looks_ = 0;
+    pid_t pid_ = 0;
+    std::uint64_t started_ = 0; ///< clock ticks since the system's start
+    std::size_t record_ = 0;
+    std::optional<cgroup> cgroup_;
+    boost::asio::posix::stream_descriptor pidfd_;
+    pipe output_;
+    pipe error_;
+    boost::asio::steady_timer timer_;
+    std::chrono::milliseconds pause_{1};
+    std::optional<output_draft> draft_; ///< what came on its standard output
+};
+
+} // namespace belay::detail
+
+#endif

@@ -1,0 +1,75 @@
+// GET /v1/batches/{id}/jobs/{n}/output: the bytes that a job has left.
+#include "../byte_range.hpp"
+#include "resource.hpp"
+
+#include <string>
+
+namespace belay::http {
+
+namespace {
+
+constexpr std::size_t piece_bytes = 64 * 1024;
+
+/// A part of an output, read by pieces.
+class output_part final : public body_source {
+public:
+    output_part(job_output output, byte_range range) : output_(std::move(output)), range_(range) {}
+
+    bool next(std::string& out) override
+    {
+        auto const bytes = std::min<std::uint64_t>(piece_bytes, range_.end - range_.first);
+        output_.read(range_.first, static_cast<std::size_t>(bytes), out);
+        range_.first += bytes;
+        return range_.first != range_.end;
+    }
+
+private:
+    job_output output_;
+    byte_range range_; // what is left
+};
+
+std::string tag_of(admitted const& request)
+{
+    return '"' + request.batch->id() + '-' + std::to_string(request.job) + '-' +
+           std::to_string(request.batch->job(request.job).attempt) + '"';
+}
+
+} // namespace
+
+made_operation get_output(admitted request)
+{
+    if (auto error = request.query.only({}))
+        return std::move(*error);
+    auto output = request.batch->open_output(request.job);
+    if (!output) {
+        auto const state = request.batch->job(request.job).state;
+        return not_found("Job " + std::to_string(request.job) + " of batch " +
+                         request.batch->id() + " has no output; it is " +
+                         std::string(to_string(state)));
+    }
+    std::uint64_t const size = output->size();
+    std::string const tag = tag_of(request);
+    bool const is_the_same = request.head.if_range.empty() || request.head.if_range == tag;
+    auto const wanted = is_the_same ? parse_range(request.head.range, size) : wanted_bytes{};
+    if (wanted.what == wanted_bytes::kind::nothing)
+        return range_not_satisfiable(size);
+
+    bool const is_part = wanted.what == wanted_bytes::kind::part;
+    byte_range const range = is_part ? wanted.range : byte_range{0, size};
+    response answer{.status = is_part ? 206U : 200U,
+                    .content_type = "application/octet-stream",
+                    .fields = {{"Content-Disposition", "attachment"},
+                               {"Content-Security-Policy", "sandbox"},
+                               {"Accept-Ranges", "bytes"},
+                               {"ETag", tag}},
+                    .rest_bytes = range.end - range.first};
+    if (is_part)
+        answer.fields.emplace_back("Content-Range",
+                                   "bytes " + std::to_string(range.first) + '-' +
+                                       std::to_string(range.end - 1) + '/' + std::to_string(size));
+    if (range.first != range.end)
+        answer.rest = std::make_unique<output_part>(std::move(*output), range);
+    return answer_with(std::move(answer));
+}
+
+} // namespace belay::http

@@ -1,0 +1,372 @@
+// Jobs that run a program, in an engine.
+#include "process/process_tree.hpp"
+#include "eventually.hpp"
+#include "temporary_directory.hpp"
+
+#include <belay/engine.hpp>
+#include <belay/store.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+
+using namespace belay;
+using namespace std::chrono_literals;
+using belay::test::eventually;
+using belay::test::patience;
+
+namespace {
+
+std::string const for_ever = "while :; do sleep 1000; done";
+std::string const stubborn = "trap '' TERM; echo BELAY_PROGRESS 1; " + for_ever;
+std::string const willing = "echo BELAY_PROGRESS 1; sleep 1000 & wait";
+
+/// Its inputs are scripts.
+process_type shell(bool exit_0_after_stop = false)
+{
+    return {.command = [exit_0_after_stop](std::string_view input, process_job const&) {
+        return command{.arguments = {"/bin/sh", "-c", std::string(input)},
+                       .exit_0_after_stop = exit_0_after_stop};
+    }};
+}
+
+/// An engine whose type `run` runs its input as a script.
+struct fixture {
+    explicit fixture(std::shared_ptr<store> store = nullptr, process_type type = shell())
+        : engine(std::make_unique<belay::engine>(
+              engine_options{.workers = 1, .store = std::move(store)}))
+    {
+        engine->define({.name = "run",
+                        .process = std::move(type),
+                        .grace = 100ms,
+                        .concurrency = 64});
+    }
+
+    recorded_batch submit(std::initializer_list<std::string> scripts, batch_options options = {})
+    {
+        batch_spec spec{.type = "run", .options = std::move(options)};
+        for (auto const& script : scripts)
+            spec.inputs.push_back(script);
+        return engine->submit(std::move(spec));
+    }
+    recorded_batch run(std::initializer_list<std::string> scripts, batch_options options = {})
+    {
+        auto const batch = submit(scripts, std::move(options));
+        BOOST_TEST_REQUIRE(batch.wait_for(patience), "it ends");
+        return batch;
+    }
+
+    std::unique_ptr<belay::engine> engine;
+};
+
+/// Waits until all jobs of a batch have said that they run.
+void all_run(recorded_batch const& batch)
+{
+    BOOST_TEST_REQUIRE(eventually([&] {
+        for (std::uint64_t index = 0; index != batch.size(); ++index)
+            if (batch.job(index).progress != 1.0F)
+                return false;
+        return true;
+    }));
+}
+
+/// Whether a process of this batch lives.
+bool is_anything_left(std::string const& id)
+{
+    return std::ranges::any_of(detail::own_processes(0), [&](auto const& process) {
+        return process.is_alive && process.marker.find(id) != std::string::npos;
+    });
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(recorded_program_test)
+
+BOOST_FIXTURE_TEST_CASE(a_program_that_ends_well, fixture)
+{
+    auto const batch = run({"echo said; exit 0"});
+
+    auto const job = batch.job(0);
+    BOOST_TEST((job.state == job_state::succeeded && !job.late));
+    BOOST_TEST(*batch.output(0) == "said\n");
+    BOOST_TEST(job.process->exit_status.value() == 0);
+    BOOST_TEST((job.ended_at > job.started_at));
+    auto const output = batch.open_output(0);
+    BOOST_TEST_REQUIRE(output.has_value());
+    std::string bytes;
+    output->read(1, 2, bytes);
+    output->read(3, 100, bytes);
+    output->read(100, 1, bytes);
+    BOOST_TEST(bytes == "aid\n");
+}
+
+BOOST_FIXTURE_TEST_CASE(one_that_ends_badly_says_how, fixture)
+{
+    auto const batch = run({"echo first >&2; echo last >&2; exit 7", "kill -ABRT $$", "true"});
+
+    BOOST_TEST((batch.job(0).failure == failure::exit));
+    BOOST_TEST(batch.job(0).message == "exit status 7: last");
+    BOOST_TEST(batch.job(0).process->exit_status.value() == 7);
+    BOOST_TEST((batch.job(1).failure == failure::signal));
+    BOOST_TEST(batch.job(1).message == "ended by signal SIGABRT");
+    BOOST_TEST(batch.job(1).process->signal.value() == SIGABRT);
+    BOOST_TEST((batch.state() == batch_state::completed));
+}
+
+BOOST_FIXTURE_TEST_CASE(it_is_tried_again_with_the_next_number, fixture)
+{
+    auto const batch = run({"echo ${BELAY_JOB##*/}; test ${BELAY_JOB##*/} = 3"},
+                           {.max_attempts = 3, .backoff = 0ms});
+
+    BOOST_TEST((batch.job(0).state == job_state::succeeded));
+    BOOST_TEST(*batch.output(0) == "3\n");
+    BOOST_TEST(batch.open_output(0)->size() == 2U, "that of the last attempt");
+}
+
+BOOST_AUTO_TEST_CASE(what_its_type_throws_fails_the_job)
+{
+    fixture fixture(nullptr,
+                    {.command = [](std::string_view input, process_job const&) -> command {
+                         if (input.empty())
+                             throw job_failure(failure::input, "it is empty");
+                         return {.arguments = {"/bin/echo", "x"}};
+                     },
+                     .result = [](process_end const&) -> std::string {
+                         throw std::runtime_error("no result");
+                     }});
+
+    auto const batch = fixture.run({"", "x"});
+
+    BOOST_TEST((batch.job(0).failure == failure::input));
+    BOOST_TEST(batch.job(0).message == "it is empty");
+    BOOST_TEST(!batch.job(0).process.has_value());
+    BOOST_TEST((batch.job(1).failure == failure::failed));
+    BOOST_TEST(batch.job(1).message == "no result");
+}
+
+BOOST_FIXTURE_TEST_CASE(programs_hold_no_worker, fixture)
+{
+    auto const batch = submit({willing, willing, willing, willing, willing, willing, willing, willing});
+
+    all_run(batch);
+
+    BOOST_TEST(batch.status().jobs.running == 8U);
+    engine->define({.name = "body", .body = [](std::string_view, job&) { return std::string(); }});
+    batch_spec spec{.type = "body"};
+    spec.inputs.push_back("");
+    BOOST_TEST(engine->submit(std::move(spec)).wait_for(patience), "the only worker is free");
+    batch.cancel();
+    BOOST_TEST(batch.wait_for(patience));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_cancel_terminates_and_kills, fixture)
+{
+    auto const batch = submit({willing, stubborn, "true", "trap 'exit 0' TERM; " + willing});
+    BOOST_TEST_REQUIRE(eventually([&] {
+        return batch.job(0).progress && batch.job(1).progress && batch.job(3).progress &&
+               is_ended(batch.job(2).state);
+    }));
+
+    batch.cancel();
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+
+    auto const status = batch.status();
+    BOOST_TEST((status.state == batch_state::cancelled));
+    BOOST_TEST((status.ended_at <= status.cancel->deadline_at), "G5");
+    BOOST_TEST((batch.job(0).disposition == disposition::terminated));
+    BOOST_TEST(batch.job(0).process->signal.value() == SIGTERM);
+    BOOST_TEST((batch.job(1).disposition == disposition::killed));
+    BOOST_TEST(batch.job(1).process->signal.value() == SIGKILL);
+    BOOST_TEST((batch.job(2).state == job_state::succeeded), "what was finished stays");
+    BOOST_TEST((batch.job(3).disposition == disposition::terminated), "whatever its status");
+    BOOST_TEST((status.jobs.terminated == 2 && status.jobs.killed == 1));
+    BOOST_TEST(!is_anything_left(batch.id()));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_has_not_started_never_does, fixture)
+{
+    auto const batch = submit({willing, "true", "true"}, {.concurrency = 1});
+    BOOST_TEST_REQUIRE(eventually([&] { return batch.job(0).progress.has_value(); }));
+
+    batch.cancel();
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+
+    BOOST_TEST(batch.status().jobs.not_started == 2U);
+    BOOST_TEST(engine->counters().jobs_started_after_cancel == 0U, "G1");
+}
+
+BOOST_FIXTURE_TEST_CASE(immediate_kills_at_once, fixture)
+{
+    auto const batch = submit({stubborn, willing});
+    all_run(batch);
+
+    batch.cancel({.mode = cancel_mode::immediate});
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+
+    BOOST_TEST((batch.job(0).disposition == disposition::killed));
+    BOOST_TEST(!is_anything_left(batch.id()));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stronger_cancel_cuts_the_grace_short, fixture)
+{
+    engine->define({.name = "patient", .process = shell(), .grace = 1h});
+    batch_spec spec{.type = "patient"};
+    spec.inputs.push_back(stubborn);
+    auto const batch = engine->submit(std::move(spec));
+    all_run(batch);
+
+    batch.cancel();
+    BOOST_TEST(!batch.wait_for(0ms));
+    batch.cancel({.mode = cancel_mode::immediate});
+
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+    BOOST_TEST((batch.job(0).disposition == disposition::killed));
+}
+
+BOOST_FIXTURE_TEST_CASE(under_drain_a_program_finishes, fixture)
+{
+    test::temporary_directory const directory;
+    auto const go = (directory.path() / "go").string();
+    auto const batch = submit({"echo BELAY_PROGRESS 1; while [ ! -e " + go + " ]; do sleep 0.01; done",
+                               "true"},
+                              {.concurrency = 1});
+    BOOST_TEST_REQUIRE(eventually([&] { return batch.job(0).progress.has_value(); }));
+
+    batch.cancel({.mode = cancel_mode::drain});
+    directory.write("go", "");
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+
+    BOOST_TEST((batch.job(0).state == job_state::succeeded && batch.job(0).late));
+    BOOST_TEST((batch.job(1).disposition == disposition::not_started));
+}
+
+BOOST_AUTO_TEST_CASE(status_0_after_sigterm_may_mean_that_it_has_finished)
+{
+    fixture fixture(nullptr, shell(true));
+    auto const batch = fixture.submit({"trap 'echo saved; exit 0' TERM; " + willing,
+                                       "trap 'exit 1' TERM; " + willing});
+    all_run(batch);
+
+    batch.cancel();
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+
+    BOOST_TEST((batch.job(0).state == job_state::succeeded && batch.job(0).late));
+    BOOST_TEST(*batch.output(0) == "BELAY_PROGRESS 1\nsaved\n");
+    BOOST_TEST((batch.job(1).disposition == disposition::terminated));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_time_out_uses_the_same_means, fixture)
+{
+    auto const batch = run({willing, stubborn}, {.timeout = 50ms});
+
+    for (std::uint64_t const index : {0, 1}) {
+        BOOST_TEST((batch.job(index).failure == failure::timeout));
+        BOOST_TEST(batch.job(index).message == "ran longer than its time-out of 50 ms");
+    }
+    BOOST_TEST((batch.state() == batch_state::completed));
+    BOOST_TEST(!is_anything_left(batch.id()));
+}
+
+BOOST_FIXTURE_TEST_CASE(one_job_is_cancelled_alone, fixture)
+{
+    auto const batch = submit({willing, stubborn, willing});
+    all_run(batch);
+
+    BOOST_TEST(batch.cancel_job(0).changed);
+    BOOST_TEST(batch.cancel_job(1).changed);
+    BOOST_TEST(eventually([&] { return is_ended(batch.job(0).state) && is_ended(batch.job(1).state); }));
+
+    BOOST_TEST((batch.job(0).disposition == disposition::terminated));
+    BOOST_TEST((batch.job(1).disposition == disposition::killed));
+    BOOST_TEST((batch.job(2).state == job_state::running));
+    batch.cancel();
+    BOOST_TEST(batch.wait_for(patience));
+}
+
+BOOST_AUTO_TEST_CASE(a_shutdown_puts_them_back)
+{
+    test::temporary_directory const directory;
+    auto const go = (directory.path() / "go").string();
+    std::string const script =
+        "[ -e " + go + " ] && exit 0; echo BELAY_PROGRESS 1; sleep 1000 & wait";
+    std::string id;
+    {
+        fixture before(open_store(directory.path() / "data"));
+        auto const batch = before.submit({script, "echo done"});
+        id = batch.id();
+        BOOST_TEST_REQUIRE(eventually(
+            [&] { return batch.job(0).progress && is_ended(batch.job(1).state); }));
+    }
+    BOOST_TEST(!is_anything_left(id));
+    directory.write("go", "");
+
+    fixture after(open_store(directory.path() / "data"));
+    auto const batch = after.engine->find(id).value();
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+
+    BOOST_TEST((batch.state() == batch_state::completed));
+    BOOST_TEST(batch.job(0).attempt == 2U);
+    BOOST_TEST(*batch.output(1) == "done\n");
+    BOOST_TEST(batch.job(1).process->exit_status.value() == 0);
+    BOOST_TEST(batch.open_output(1)->size() == 5U);
+    BOOST_TEST(std::filesystem::is_empty(directory.path() / "data" / "scratch"));
+}
+
+BOOST_AUTO_TEST_CASE(outputs_go_with_their_batch)
+{
+    test::temporary_directory const directory;
+    fixture fixture(open_store(directory.path()));
+    auto const batch = fixture.run({"echo said"});
+    auto const outputs = directory.path() / "outputs";
+    BOOST_TEST(!std::filesystem::is_empty(outputs));
+
+    fixture.engine->forget(batch, {});
+
+    BOOST_TEST(eventually([&] { return std::filesystem::is_empty(outputs); }));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_body_may_leave_an_output_too, fixture)
+{
+    engine->define({.name = "body", .body = [](std::string_view input, job& job) {
+                        job.write_output("one ");
+                        job.write_output("two");
+                        if (input == "fail")
+                            throw std::runtime_error("failed");
+                        return std::string("returned");
+                    }});
+    batch_spec spec{.type = "body"};
+    spec.inputs.push_back("");
+    spec.inputs.push_back("fail");
+    auto const batch = engine->submit(std::move(spec));
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+
+    std::string bytes;
+    batch.open_output(0).value().read(0, 100, bytes);
+    BOOST_TEST(bytes == "one two");
+    BOOST_TEST(*batch.output(0) == "returned");
+    BOOST_TEST(!batch.open_output(1).has_value());
+    auto const typed = engine->submit(1, [](std::uint64_t, job& job) { job.write_output("x"); });
+    BOOST_TEST(typed.wait_for(patience));
+    BOOST_TEST(typed.status().jobs.failed == 1U, "only recorded ones have one");
+}
+
+BOOST_AUTO_TEST_CASE(a_type_has_a_body_or_a_process)
+{
+    engine engine;
+    BOOST_CHECK_THROW(engine.define({.name = "none"}), error);
+    BOOST_CHECK_THROW(engine.define({.name = "empty", .process = process_type{}}), error);
+    BOOST_CHECK_THROW(
+        engine.define({.name = "both",
+                       .body = [](std::string_view, job&) { return std::string(); },
+                       .process = shell()}),
+        error);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
