@@ -34,6 +34,8 @@ public:
     {
     }
 
+    ~host_fixture() { host.stop(); }
+
     /// A program that has not been started: a script of the shell's.
     std::shared_ptr<process_host::program> make(std::string const& script, command how = {})
     {
@@ -43,6 +45,7 @@ public:
     std::shared_ptr<process_host::program> make(command how)
     {
         scratch = host.make_scratch();
+        std::scoped_lock const lock(mutex_);
         end.reset();
         progress = -1;
         return host.make({.command = std::move(how),
@@ -57,8 +60,9 @@ public:
     void start_and_wait(process_host::program& program)
     {
         program.start();
-        wait([&] { return progress >= 0 || end; });
-        BOOST_TEST_REQUIRE(!end.has_value(), "it has not ended");
+        bool has_ended = false;
+        wait([&] { return (has_ended = end.has_value()) || progress >= 0; });
+        BOOST_TEST_REQUIRE(!has_ended);
     }
     program_end wait_for_end()
     {

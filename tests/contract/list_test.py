@@ -165,7 +165,7 @@ def types(suite):
         equal(type["limits"], {"concurrency": 2, "max_attempts": 100, "timeout_ms": None,
                                "grace_ms": 2000}, f"the limits of {type['name']}")
     ms = {"type": "integer", "minimum": 0, "maximum": 86_400_000}
-    equal(types[1]["input_schema"], {"oneOf": [
+    equal(types[2]["input_schema"], {"oneOf": [
         {"type": "object", "properties": {"ms": ms}, "required": ["ms"],
          "additionalProperties": False}, ms]}, "the schema of sleep")
     suite.client.get("/v1/types", key=None).is_(401, "unauthorized")

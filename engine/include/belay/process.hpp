@@ -23,7 +23,7 @@ namespace belay {
 struct command {
     /// The program, and what it is given. A program without a slash is looked for in the PATH of
     /// `environment`, or else in the engine's own.
-    std::vector<std::string> arguments;
+    std::vector<std::string> arguments = {};
 
     /// `NAME=value` each: all that it gets but BELAY_JOB, which is added, and HOME and TMPDIR, which
     /// are the scratch directory unless they are given.

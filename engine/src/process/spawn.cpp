@@ -21,6 +21,14 @@
 // The child's memory accesses and calls are not the thread's that a sanitizer takes them for.
 #define BELAY_CHILD __attribute__((no_sanitize("thread", "address", "undefined")))
 
+#if defined(__SANITIZE_THREAD__)
+// ThreadSanitizer takes every `clone` for a fork, and marks this process as a child of one.
+extern "C" int __clone(int (*)(void*), void*, int, void*, ...);
+#define BELAY_CLONE ::__clone
+#else
+#define BELAY_CLONE ::clone
+#endif
+
 namespace belay::detail {
 
 namespace {
@@ -153,7 +161,7 @@ spawned spawner::start(spawn_request const& request)
     int problem = 0;
     {
         signals_blocked const blocked;
-        pid = ::clone(child, static_cast<char*>(stack_) + stack_bytes,
+        pid = BELAY_CLONE(child, static_cast<char*>(stack_) + stack_bytes,
                       CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &shared, &pidfd);
         problem = errno;
     }
