@@ -316,7 +316,8 @@ BOOST_AUTO_TEST_CASE(a_shutdown_puts_them_back)
     BOOST_TEST(*batch.output(1) == "done\n");
     BOOST_TEST(batch.job(1).process->exit_status.value() == 0);
     BOOST_TEST(batch.open_output(1)->size() == 5U);
-    BOOST_TEST(std::filesystem::is_empty(directory.path() / "data" / "scratch"));
+    BOOST_TEST(
+        eventually([&] { return std::filesystem::is_empty(directory.path() / "data" / "scratch"); }));
 }
 
 BOOST_AUTO_TEST_CASE(outputs_go_with_their_batch)

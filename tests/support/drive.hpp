@@ -76,6 +76,16 @@ inline answer drive(http::operation& operation, std::string_view body)
     }
 }
 
+/// The answer to a GET with further fields.
+inline answer get(http::service& service, http::request_head head)
+{
+    head.method = "GET";
+    auto admitted = service.admit(head);
+    if (!admitted)
+        return finished(http::failed(admitted.error(), "req-test"));
+    return drive(**admitted, {});
+}
+
 /// The answer to a request; `prefer` is its Prefer field.
 inline answer ask(http::service& service, std::string method, std::string target, std::string key,
                   std::string_view body = {}, std::string prefer = {})

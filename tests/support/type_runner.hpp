@@ -19,7 +19,8 @@ namespace belay::test {
 /// How a job ended.
 struct ended_job {
     job_status status;
-    std::string output; ///< empty if there is none
+    std::string output; ///< what it returned; empty if that is nothing
+    std::optional<std::string> left; ///< the bytes that it left as its output
 };
 
 /// An engine of one worker that knows one type.
@@ -50,7 +51,10 @@ public:
     static ended_job wait(recorded_batch const& batch)
     {
         BOOST_REQUIRE(batch.wait_for(deadline));
-        return {batch.job(0), std::string(batch.output(0).value_or(""))};
+        ended_job ended{batch.job(0), std::string(batch.output(0).value_or("")), std::nullopt};
+        if (auto const left = batch.open_output(0))
+            left->read(0, left->size(), ended.left.emplace());
+        return ended;
     }
 
     /// Waits until the job tells of progress.

@@ -1,5 +1,6 @@
 #include "cgroup.hpp"
 
+#include <array>
 #include <fstream>
 #include <sstream>
 #include <string_view>
@@ -40,15 +41,21 @@ bool write_to(std::filesystem::path const& path, std::string_view text) noexcept
 
 } // namespace
 
+cgroup::cgroup(std::filesystem::path path)
+    : path_(std::move(path)), procs_(path_ / "cgroup.procs", O_WRONLY),
+      events_(path_ / "cgroup.events", O_RDONLY)
+{
+}
+
 std::optional<cgroup> cgroup::make_own(std::string const& name)
 {
     auto const own = own_cgroup();
     if (own.empty())
         return std::nullopt;
-    auto made = cgroup(own).make_child(name);
+    auto made = make(own / name);
     // `cgroup.kill` came with Linux 5.14.
     if (made && ::access((made->path_ / "cgroup.kill").c_str(), W_OK) != 0) {
-        (void)made->try_remove();
+        (void)::rmdir(made->path_.c_str());
         return std::nullopt;
     }
     return made;
@@ -56,20 +63,28 @@ std::optional<cgroup> cgroup::make_own(std::string const& name)
 
 std::optional<cgroup> cgroup::make_child(std::string const& name) const
 {
-    auto path = path_ / name;
+    return make(path_ / name);
+}
+
+std::optional<cgroup> cgroup::make(std::filesystem::path path)
+{
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
         return std::nullopt;
-    return cgroup(std::move(path));
+    cgroup made(std::move(path));
+    if (made.procs_.get() <= STDERR_FILENO || !made.events_.is_open())
+        return std::nullopt;
+    return made;
 }
 
 void cgroup::kill() const noexcept { (void)write_to(path_ / "cgroup.kill", "1"); }
 
-bool cgroup::try_remove() const noexcept
+bool cgroup::is_empty() const noexcept
 {
-    return ::rmdir(path_.c_str()) == 0 || errno == ENOENT;
+    std::array<char, 256> text{};
+    ssize_t const got = ::pread(events_.get(), text.data(), text.size(), 0);
+    return got > 0 && std::string_view(text.data(), static_cast<std::size_t>(got))
+                              .find("populated 0") != std::string_view::npos;
 }
-
-file cgroup::open_procs() const { return {path_ / "cgroup.procs", O_WRONLY}; }
 
 bool remove_cgroup_tree(std::filesystem::path const& path)
 {

@@ -24,18 +24,21 @@ public:
     /// Sends SIGKILL to everything in it and beneath.
     void kill() const noexcept;
 
-    /// Whether nothing is left in it; then it has been removed.
-    [[nodiscard]] bool try_remove() const noexcept;
+    /// Whether nothing that lives is in it or beneath; so it can be used again.
+    [[nodiscard]] bool is_empty() const noexcept;
 
     /// What a process writes "0" into to enter it.
-    [[nodiscard]] file open_procs() const;
+    [[nodiscard]] int procs() const noexcept { return procs_.get(); }
 
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
 
 private:
-    explicit cgroup(std::filesystem::path path) : path_(std::move(path)) {}
+    explicit cgroup(std::filesystem::path path);
+    [[nodiscard]] static std::optional<cgroup> make(std::filesystem::path path);
 
     std::filesystem::path path_;
+    file procs_;
+    file events_;
 };
 
 /// Kills what an earlier process left in the cgroup `path`, and removes it with those beneath; whether

@@ -148,6 +148,7 @@ void process_host::impl::stop()
     }
     if (files_thread_.joinable())
         files_thread_.join();
+    free_cgroups_.clear();
     if (cgroup_)
         (void)remove_cgroup_tree(cgroup_->path());
     cgroup_.reset();
@@ -163,9 +164,13 @@ spawned process_host::impl::spawn(spawn_request const& request)
     return spawner_->start(request);
 }
 
-std::optional<cgroup> process_host::impl::make_cgroup()
+std::optional<cgroup> process_host::impl::take_cgroup()
 {
-    return cgroup_ ? cgroup_->make_child(std::to_string(++next_cgroup_)) : std::nullopt;
+    if (free_cgroups_.empty())
+        return cgroup_ ? cgroup_->make_child(std::to_string(++next_cgroup_)) : std::nullopt;
+    auto taken = std::move(free_cgroups_.back());
+    free_cgroups_.pop_back();
+    return taken;
 }
 
 bool process_host::impl::has_strays()

@@ -51,7 +51,9 @@ public:
     void remove(std::shared_ptr<program_run> const& program) { running_.erase(program); }
 
     [[nodiscard]] spawned spawn(spawn_request const& request);
-    [[nodiscard]] std::optional<cgroup> make_cgroup();
+    /// One that nothing is in; nothing where there are none.
+    [[nodiscard]] std::optional<cgroup> take_cgroup();
+    void give_back(cgroup empty) { free_cgroups_.push_back(std::move(empty)); }
     /// Whether there may be descendants that have left their group.
     [[nodiscard]] bool has_strays();
     /// Looks for what is left of it until there is nothing.
@@ -82,6 +84,7 @@ private:
     std::optional<work_guard> files_work_;
     std::optional<spawner> spawner_;
     std::optional<cgroup> cgroup_;
+    std::vector<cgroup> free_cgroups_; // making and removing them takes longer than a short program
     std::uint64_t next_cgroup_ = 0;
     std::unordered_set<std::shared_ptr<program_run>> running_;
     std::vector<std::shared_ptr<program_run>> sweeping_;

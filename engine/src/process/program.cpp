@@ -213,18 +213,9 @@ void program_run::launch()
     what.standard_input = input.get();
     what.standard_output = to_output.get();
     what.standard_error = to_error.get();
-    cgroup_ = host_.make_cgroup();
-    file const procs = cgroup_ ? above_standard(cgroup_->open_procs()) : file();
-    what.cgroup_procs = procs.get();
-    auto child = [&] {
-        try {
-            return host_.spawn(what);
-        } catch (...) {
-            if (cgroup_)
-                (void)cgroup_->try_remove();
-            throw;
-        }
-    }();
+    cgroup_ = host_.take_cgroup();
+    what.cgroup_procs = cgroup_ ? cgroup_->procs() : -1;
+    auto child = host_.spawn(what);
 
     pid_ = child.pid;
     end_.started = true;
@@ -361,7 +352,6 @@ void program_run::leader_ended()
         from->descriptor.close();
     }
     if (cgroup_) {
-        cgroup_->kill();
         wait_for_cgroup();
     } else if (is_stopped_ || host_.has_strays()) {
         host_.sweep(shared_from_this());
@@ -372,7 +362,7 @@ void program_run::leader_ended()
 
 void program_run::wait_for_cgroup()
 {
-    if (cgroup_->try_remove())
+    if (cgroup_->is_empty())
         return reap();
     cgroup_->kill();
     timer_.expires_after(pause_);
@@ -425,6 +415,8 @@ void program_run::finish()
         });
     else
         tell(std::move(end_));
+    if (cgroup_)
+        host_.give_back(*std::exchange(cgroup_, std::nullopt));
     host_.remove(self);
 }
 
