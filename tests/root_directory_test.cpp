@@ -1,5 +1,6 @@
 #include "types/root_directory.hpp"
 
+#include "failing_call.hpp"
 #include "temporary_directory.hpp"
 
 #include <belay/error.hpp>
@@ -15,20 +16,17 @@
 #include <system_error>
 
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace belay::http;
 using namespace std::string_view_literals;
 using belay::test::temporary_directory;
+using belay::test::with_failing_call;
 
 namespace {
 
@@ -65,28 +63,6 @@ std::string contents(input_file const& file)
     std::array<std::byte, 100> buffer{};
     auto const count = file.read(buffer);
     return {reinterpret_cast<char const*>(buffer.data()), count};
-}
-
-/// Lets `body` run in a child process whose openat2 fails with `error`, for good; its exit status.
-template <class Body>
-int with_failing_openat2(int error, Body body)
-{
-    auto const child = ::fork();
-    if (child == 0) {
-        sock_filter filter[] = {
-            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
-            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
-            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        };
-        sock_fprog const program{std::size(filter), filter};
-        bool const filtered = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-                              ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-        ::_exit(filtered ? body() : 99);
-    }
-    int status = 0;
-    BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 } // namespace
@@ -247,7 +223,7 @@ BOOST_AUTO_TEST_CASE(a_root_that_was_moved_stays_open)
 BOOST_AUTO_TEST_CASE(a_system_without_openat2_is_told_at_the_start)
 {
     for (int const error : {ENOSYS, EPERM}) {
-        int const status = with_failing_openat2(error, [&] {
+        int const status = with_failing_call(SYS_openat2, error, [&] {
             try {
                 (void)open_root(root_path());
             } catch (std::system_error const& thrown) {
@@ -266,7 +242,7 @@ BOOST_AUTO_TEST_CASE(a_disturbed_open_is_not_tried_for_ever)
 {
     root_directory const root(root_path());
 
-    int const status = with_failing_openat2(EAGAIN, [&] {
+    int const status = with_failing_call(SYS_openat2, EAGAIN, [&] {
         try {
             (void)root.open("file");
         } catch (belay::job_failure const& failure) {
@@ -282,7 +258,7 @@ BOOST_AUTO_TEST_CASE(no_descriptors_left_is_not_the_path_s_fault)
 {
     root_directory const root(root_path());
 
-    int const status = with_failing_openat2(EMFILE, [&] {
+    int const status = with_failing_call(SYS_openat2, EMFILE, [&] {
         try {
             (void)root.open("file");
         } catch (belay::job_failure const& failure) {

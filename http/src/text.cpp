@@ -77,6 +77,29 @@ std::size_t count_characters(std::string_view utf8) noexcept
         utf8, [](char byte) { return !is_continuation(static_cast<unsigned char>(byte)); }));
 }
 
+bool has_control(std::string_view utf8) noexcept
+{
+    while (!utf8.empty()) {
+        std::size_t const length = character_length(utf8);
+        if (length != 0 && is_control(utf8.substr(0, length)))
+            return true;
+        utf8.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return false;
+}
+
+std::string replace_bad_utf8(std::string_view bytes)
+{
+    std::string out;
+    out.reserve(bytes.size());
+    while (!bytes.empty()) {
+        std::size_t const length = character_length(bytes);
+        out += length == 0 ? std::string_view("\xEF\xBF\xBD") : bytes.substr(0, length);
+        bytes.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return out;
+}
+
 std::string shown(std::string_view text, std::size_t characters_max)
 {
     std::string out;

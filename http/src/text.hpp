@@ -14,6 +14,12 @@ namespace belay::http {
 /// How many characters (code points) well-formed UTF-8 has.
 [[nodiscard]] std::size_t count_characters(std::string_view utf8) noexcept;
 
+/// Whether there is a control character in it: C0, DEL or C1.
+[[nodiscard]] bool has_control(std::string_view utf8) noexcept;
+
+/// `bytes`, but U+FFFD for each that belongs to no character.
+[[nodiscard]] std::string replace_bad_utf8(std::string_view bytes);
+
 /// `text` as a message may show it: at most `characters_max` characters of it and then `…`; quotes
 /// and backslashes after a backslash, control characters and bytes that are not UTF-8 as `\xNN`.
 /// Always well-formed UTF-8.

@@ -245,7 +245,7 @@ def configuration_errors(suite):
     """a configuration that is wrong: an error with the file and the line, and no server"""
     file = suite.folder / "wrong.toml"
     for text, line, word in (("[type.x]\ncommand = 5\n", 2, "command"),
-                             ("[type.x]\ncommand = [\"true\"\n", 3, ""),
+                             ("[type.x]\ncommand = [\"true\"\n", 2, ""),
                              ("\n[type.x]\ncommand = [\"no-such-program\"]\n", 3, "no-such-program"),
                              ("[type.x]\ncommand = [\"true\", \"{y}\"]\n", 2, "y"),
                              ("[type.sleep]\ncommand = [\"true\"]\n", 1, "sleep")):

@@ -1,9 +1,9 @@
 // `belay serve`: the server.
 #include "commands.hpp"
 #include "data_directory.hpp"
-#include "duration.hpp"
 #include "local_engine.hpp"
 #include "ready_file.hpp"
+#include "time_span.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/http/server.hpp>
@@ -11,6 +11,7 @@
 #include <belay/store.hpp>
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -19,16 +20,19 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace belay::program {
 
@@ -38,6 +42,7 @@ struct serve_options {
     std::string listen = "127.0.0.1:8700"; ///< as given; taken apart in `server`
     std::string ready_file;
     std::string root;
+    std::string config;
     std::string data; ///< empty for the default
     bool in_memory = false;
     store_options store;
@@ -45,7 +50,7 @@ struct serve_options {
     std::int64_t grace_ms = 2000;
     std::int64_t wait_max_s = 30;
     std::uint64_t jobs_max = engine_options{}.recorded_jobs_max;
-    std::optional<std::chrono::seconds> keep;
+    std::optional<std::chrono::milliseconds> keep;
     std::int64_t header_time_max_s = 10;
     std::int64_t request_time_max_s = 60;
     std::int64_t idle_time_max_s = 60;
@@ -144,12 +149,14 @@ void tell_what_is_open(engine const& engine, bool in_memory)
                      batches, jobs);
 }
 
-engine_options engine_of(serve_options const& options, std::shared_ptr<store> store)
+engine_options engine_of(serve_options const& options, std::shared_ptr<store> store,
+                         bool is_subreaper)
 {
     engine_options how = local_engine(options.threads);
     how.grace = std::chrono::milliseconds(options.grace_ms);
     how.recorded_jobs_max = options.jobs_max;
     how.keep = options.keep;
+    how.is_subreaper = is_subreaper;
     how.store = std::move(store);
     return how;
 }
@@ -165,6 +172,15 @@ http::server_options server_of(serve_options const& options, std::string const& 
     return how;
 }
 
+std::vector<http::offered_type> types_of(serve_options const& options,
+                                         std::shared_ptr<http::root_directory const> const& root)
+{
+    auto types = http::built_in_types(root);
+    if (!options.config.empty())
+        std::ranges::move(http::configured_types(options.config, root), std::back_inserter(types));
+    return types;
+}
+
 std::filesystem::path data_directory(serve_options const& options)
 {
     if (options.in_memory)
@@ -176,16 +192,19 @@ int serve(serve_options const& options)
 {
     spdlog::set_default_logger(spdlog::stderr_color_mt("belay"));
     signals const signals;
+    // What programs of jobs leave behind comes to this process, which ends it.
+    bool const is_subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
     std::optional<ready_file> ready;
     if (!options.ready_file.empty())
         ready.emplace(options.ready_file);
 
     auto const root = options.root.empty() ? nullptr : http::open_root(options.root);
+    auto types = types_of(options, root);
     auto const data = data_directory(options);
     auto store = options.in_memory ? nullptr : open_store(data, options.store);
-    auto running = std::make_unique<engine>(engine_of(options, std::move(store)));
+    auto running = std::make_unique<engine>(engine_of(options, std::move(store), is_subreaper));
     std::string const secret = http::make_secret();
-    auto server = std::make_unique<http::server>(*running, http::built_in_types(root),
+    auto server = std::make_unique<http::server>(*running, std::move(types),
                                                  server_of(options, secret));
     if (ready)
         ready->write(server->url(), secret);
@@ -217,6 +236,11 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     command->add_option("--ready-file", options->ready_file,
                         "Write url, api_key and pid to this file once requests are accepted");
     command->add_option("--root", options->root, "Directory whose files jobs may read");
+    command->add_option("--config", options->config,
+                        "TOML file with job types that run commands")
+        ->check([](std::string const& text) {
+            return text.empty() ? std::string("the file has no name") : std::string();
+        });
     auto* const in_memory = command->add_flag("--in-memory", options->in_memory,
                                               "Keep batches in memory only");
     command->add_option("--data", options->data,
@@ -242,12 +266,14 @@ void add_serve(CLI::App& app, std::function<int()>& run)
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
         ->capture_default_str();
     command->add_option_function<std::string>(
-               "--keep", [options](std::string const& text) { options->keep = parse_duration(text); },
-               "How long an ended batch is kept where it does not say itself: 30d, 12h, 45m, 10s or "
-               "seconds; unless set, until room is needed")
+               "--keep",
+               [options](std::string const& text) { options->keep = http::parse_time_span(text); },
+               "How long an ended batch is kept where it does not say itself: 30d, 12h, 45m, 10s, "
+               "500ms or seconds; unless set, until room is needed")
         ->check([](std::string const& text) {
-            return parse_duration(text) ? std::string()
-                                        : text + " is no time such as 30d, 12h, 45m, 10s or 10";
+            return http::parse_time_span(text)
+                       ? std::string()
+                       : text + " is no time such as 30d, 12h, 45m, 10s, 500ms or 10";
         });
 
     auto const limit = [&](char const* name, auto& value, auto most, char const* what) {

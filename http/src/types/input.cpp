@@ -21,7 +21,7 @@ std::string describe(boost::json::value const& value)
 }
 
 std::optional<input_fault> check_members(boost::json::object const& input,
-                                         std::initializer_list<std::string_view> names)
+                                         std::span<std::string_view const> names)
 {
     for (auto const& member : input) {
         std::string_view const name = member.key();

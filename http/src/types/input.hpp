@@ -1,4 +1,4 @@
-// What the schemas of the built-in types have in common.
+// What the schemas of job types have in common.
 #ifndef BELAY_HTTP_SRC_TYPES_INPUT_HPP
 #define BELAY_HTTP_SRC_TYPES_INPUT_HPP
 
@@ -12,6 +12,7 @@
 
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -25,8 +26,13 @@ using read_input = boost::system::result<T, input_fault>;
 [[nodiscard]] std::string describe(boost::json::value const& value);
 
 /// The fault of an object that has a member which is none of `names`.
-[[nodiscard]] std::optional<input_fault>
-check_members(boost::json::object const& input, std::initializer_list<std::string_view> names);
+[[nodiscard]] std::optional<input_fault> check_members(boost::json::object const& input,
+                                                       std::span<std::string_view const> names);
+[[nodiscard]] inline std::optional<input_fault>
+check_members(boost::json::object const& input, std::initializer_list<std::string_view> names)
+{
+    return check_members(input, std::span(names.begin(), names.size()));
+}
 
 /// The bytes a body was given as JSON. Throws `job_failure` (`input`), which is for host programs
 /// that submit without `check`.

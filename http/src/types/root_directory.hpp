@@ -45,6 +45,9 @@ public:
     /// How many bytes it had when it was opened.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
+    /// Its descriptor, which stays the file's.
+    [[nodiscard]] int number() const noexcept { return file_.number(); }
+
     /// Reads on from where the last call ended; 0 at the end of the file.
     [[nodiscard]] std::size_t read(std::span<std::byte> buffer) const;
 

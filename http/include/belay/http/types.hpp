@@ -1,4 +1,4 @@
-// The job types that come with belay.
+// The job types that come with belay, and those that an operator adds.
 #ifndef BELAY_HTTP_TYPES_HPP
 #define BELAY_HTTP_TYPES_HPP
 
@@ -40,6 +40,18 @@ class root_directory;
 /// All of them.
 [[nodiscard]] std::vector<offered_type>
 built_in_types(std::shared_ptr<root_directory const> root = nullptr);
+
+/// The types that a configuration file describes, each of which runs a command; docs/http.md has
+/// what may stand in the file. Files that jobs name are opened beneath `root`; without a root those
+/// jobs fail. Programs are looked for in the PATH that the process has now. Throws
+/// std::runtime_error: `FILE: what is wrong` if the file can't be read, is larger than 1 MiB, or
+/// somebody other than root and the process's user owns it or may write it; or else all faults in
+/// it, `FILE:LINE: what is wrong`, one a line. Among them are types that are named like built-in
+/// ones.
+/// Thread safety: it reads the environment, which no other thread may be changing.
+[[nodiscard]] std::vector<offered_type>
+configured_types(std::filesystem::path const& file,
+                 std::shared_ptr<root_directory const> root = nullptr);
 
 } // namespace belay::http
 

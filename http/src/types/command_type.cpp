@@ -1,0 +1,90 @@
+#include "command_type.hpp"
+
+#include "root_directory.hpp"
+#include "staging.hpp"
+#include "text.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+namespace belay::http {
+
+namespace json = boost::json;
+
+namespace {
+
+/// The text of each input; that of a path is where its copy is.
+std::vector<std::string> stage_inputs(command_description const& description,
+                                      root_directory const& root, json::object const& values,
+                                      std::filesystem::path const& scratch)
+{
+    staging files(scratch, description.input_bytes_max);
+    std::vector<std::string> texts;
+    for (auto const& input : description.inputs) {
+        auto const& value = values.at(input.name);
+        auto const* const path = std::get_if<path_kind>(&input.kind);
+        texts.push_back(path == nullptr
+                            ? text_of(value)
+                            : files.add(root.open(value.as_string()), path->suffix).string());
+    }
+    return texts;
+}
+
+/// Looks at the values once more: they may be older than the configuration.
+command command_of(command_description const& description, root_directory const& root,
+                   std::string_view input, process_job const& job)
+{
+    auto const values = value_or_fail(read_values(description.inputs, parse_input(input)));
+    auto const texts = stage_inputs(description, root, values, job.scratch);
+    command made = description.command;
+    auto const output = (std::filesystem::absolute(job.scratch) / made.output).string();
+    made.arguments.push_back(description.program);
+    for (auto const& argument : description.arguments)
+        made.arguments.push_back(fill_in(argument, texts, output));
+    if (description.standard_input)
+        made.standard_input = std::filesystem::path(texts[*description.standard_input]);
+    return made;
+}
+
+std::string result_of(process_end const& end)
+{
+    json::object result;
+    result.emplace("exit_status", end.usage.exit_status ? json::value(*end.usage.exit_status)
+                                                        : json::value(nullptr));
+    result.emplace("stdout", replace_bad_utf8(end.standard_output));
+    result.emplace("stderr", replace_bad_utf8(end.standard_error));
+    result.emplace("stdout_bytes", end.standard_output_bytes);
+    result.emplace("stderr_bytes", end.standard_error_bytes);
+    result.emplace("output_bytes",
+                   end.output_bytes ? json::value(*end.output_bytes) : json::value(nullptr));
+    return json::serialize(result);
+}
+
+} // namespace
+
+offered_type command_type(command_description description,
+                          std::shared_ptr<root_directory const> root)
+{
+    if (root == nullptr)
+        root = std::make_shared<root_directory const>();
+    auto const shared = std::make_shared<command_description const>(std::move(description));
+    offered_type made{shared->type, {}, schema_of(shared->inputs)};
+    made.check = [shared](json::value const& given) -> checked_input {
+        auto const values = read_values(shared->inputs, given);
+        if (!values)
+            return values.error();
+        return json::serialize(*values);
+    };
+    made.type.process = process_type{
+        .command =
+            [shared, root = std::move(root)](std::string_view input, process_job const& job) {
+                return command_of(*shared, *root, input, job);
+            },
+        .result = result_of};
+    return made;
+}
+
+} // namespace belay::http

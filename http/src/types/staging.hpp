@@ -1,0 +1,34 @@
+// The files that a command gets: copies in its job's scratch directory.
+#ifndef BELAY_HTTP_SRC_TYPES_STAGING_HPP
+#define BELAY_HTTP_SRC_TYPES_STAGING_HPP
+
+#include "root_directory.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+
+namespace belay::http {
+
+/// Copies files into a directory, under names that it makes itself: nothing that a client chose but
+/// the bytes reaches the command.
+class staging {
+public:
+    /// The files may have `bytes_max` in all.
+    staging(std::filesystem::path directory, std::uint64_t bytes_max);
+
+    /// Copies a file that nothing was read of yet, to `input-0`, `input-1`, … and `suffix`, mode
+    /// 0400; the absolute path of the copy. Throws `job_failure`: `input` if it is too large, or
+    /// changes its size meanwhile; `failed` if the copy can't be written.
+    [[nodiscard]] std::filesystem::path add(input_file const& file, std::string_view suffix);
+
+private:
+    std::filesystem::path directory_;
+    std::uint64_t bytes_max_;
+    std::uint64_t bytes_left_;
+    unsigned count_ = 0;
+};
+
+} // namespace belay::http
+
+#endif
