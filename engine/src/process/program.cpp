@@ -136,8 +136,8 @@ void program_run::start()
 
 void program_run::stop() noexcept
 {
+    is_stopped_ = true;
     boost::asio::post(host_.context, [self = shared_from_this()] {
-        self->is_stopped_ = true;
         if (self->pid_ == 0 || self->is_over_ || self->has_ended())
             return;
         self->end_.was_terminated = true;
@@ -148,8 +148,8 @@ void program_run::stop() noexcept
 
 void program_run::kill() noexcept
 {
+    is_stopped_ = true;
     boost::asio::post(host_.context, [self = shared_from_this()] {
-        self->is_stopped_ = true;
         if (self->pid_ == 0)
             return;
         self->end_.was_killed |= !self->is_over_ && !self->has_ended();

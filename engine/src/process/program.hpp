@@ -11,6 +11,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -72,7 +73,7 @@ private:
     process_host::impl& host_;
     program_setup setup_;
     program_end end_;
-    bool is_stopped_ = false; ///< it was told to stop or killed
+    std::atomic<bool> is_stopped_{false}; ///< it was told to stop or killed; it need not be started
     bool is_over_ = false;    ///< its leader has ended
     int clean_looks_ = 0;
     pid_t pid_ = 0;
