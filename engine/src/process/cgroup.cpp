@@ -82,8 +82,16 @@ bool cgroup::is_empty() const noexcept
 {
     std::array<char, 256> text{};
     ssize_t const got = ::pread(events_.get(), text.data(), text.size(), 0);
-    return got > 0 && std::string_view(text.data(), static_cast<std::size_t>(got))
-                              .find("populated 0") != std::string_view::npos;
+    if (got < 0)
+        return errno == ENODEV;
+    return std::string_view(text.data(), static_cast<std::size_t>(got)).find("populated 0") !=
+           std::string_view::npos;
+}
+
+bool cgroup::is_there() const noexcept
+{
+    char first = 0;
+    return ::pread(events_.get(), &first, 1, 0) == 1;
 }
 
 bool remove_cgroup_tree(std::filesystem::path const& path)

@@ -24,8 +24,10 @@ public:
     /// Sends SIGKILL to everything in it and beneath.
     void kill() const noexcept;
 
-    /// Whether nothing that lives is in it or beneath; so it can be used again.
+    /// Whether nothing that lives is in it or beneath.
     [[nodiscard]] bool is_empty() const noexcept;
+    /// Whether it can be used; others may have removed it.
+    [[nodiscard]] bool is_there() const noexcept;
 
     /// What a process writes "0" into to enter it.
     [[nodiscard]] int procs() const noexcept { return procs_.get(); }

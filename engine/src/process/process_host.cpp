@@ -166,11 +166,13 @@ spawned process_host::impl::spawn(spawn_request const& request)
 
 std::optional<cgroup> process_host::impl::take_cgroup()
 {
-    if (free_cgroups_.empty())
-        return cgroup_ ? cgroup_->make_child(std::to_string(++next_cgroup_)) : std::nullopt;
-    auto taken = std::move(free_cgroups_.back());
-    free_cgroups_.pop_back();
-    return taken;
+    while (!free_cgroups_.empty()) {
+        auto taken = std::move(free_cgroups_.back());
+        free_cgroups_.pop_back();
+        if (taken.is_there())
+            return taken;
+    }
+    return cgroup_ ? cgroup_->make_child(std::to_string(++next_cgroup_)) : std::nullopt;
 }
 
 bool process_host::impl::has_strays()
