@@ -1,6 +1,7 @@
 // GET /v1/batches/{id}: how a batch is.
 #include "../answers.hpp"
 #include "../text.hpp"
+#include "../text.hpp"
 #include "../views.hpp"
 #include "job_list.hpp"
 #include "resource.hpp"
@@ -78,7 +79,7 @@ json::array errors_view(recorded_batch const& batch)
     json::array view;
     for (auto const& error : batch.errors(errors_shown_max))
         view.push_back(json::object{{"code", to_string(error.code)},
-                                    {"message", error.message},
+                                    {"message", replace_bad_utf8(error.message)},
                                     {"count", error.count}});
     return view;
 }

@@ -1,0 +1,193 @@
+#include "types/staging.hpp"
+
+#include "failing_call.hpp"
+#include "temporary_directory.hpp"
+
+#include <belay/error.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <string_view>
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+using namespace belay::http;
+using belay::test::temporary_directory;
+using belay::test::with_failing_call;
+
+namespace {
+
+struct fixture {
+    std::filesystem::path stage(std::string_view path, std::uint64_t bytes_max = 1'000'000)
+    {
+        return staging(scratch.path(), bytes_max).add(root.open(path), "");
+    }
+
+    temporary_directory files;
+    temporary_directory scratch;
+    root_directory const root{files.path()};
+};
+
+std::string contents(std::filesystem::path const& path)
+{
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// `code: message` of a job that fails.
+std::string failure_of(std::function<void()> const& act)
+{
+    try {
+        act();
+    } catch (belay::job_failure const& failure) {
+        return std::string(to_string(failure.code())) + ": " + failure.what();
+    }
+    return "none";
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(staging_test, fixture)
+
+BOOST_AUTO_TEST_CASE(copies_have_names_that_the_server_made)
+{
+    files.write("-rf.php", "abc");
+    files.write("folder/@x", "defg");
+    staging stage(scratch.path(), 7);
+
+    BOOST_TEST(stage.add(root.open("-rf.php"), "") == scratch.path() / "input-0");
+    BOOST_TEST(stage.add(root.open("folder/@x"), ".tar.gz") == scratch.path() / "input-1.tar.gz");
+
+    BOOST_TEST(contents(scratch.path() / "input-0") == "abc");
+    BOOST_TEST(contents(scratch.path() / "input-1.tar.gz") == "defg");
+}
+
+BOOST_AUTO_TEST_CASE(copies_can_only_be_read_by_the_server_s_user)
+{
+    std::filesystem::permissions(files.write("file", "abc"), std::filesystem::perms::all);
+
+    auto const copy = stage("file");
+
+    struct stat status {};
+    BOOST_REQUIRE(::stat(copy.c_str(), &status) == 0);
+    BOOST_TEST((status.st_mode & 07777) == 0400U);
+    BOOST_TEST(status.st_nlink == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(any_size_is_copied_whole)
+{
+    for (std::size_t const size : {0U, 1U, 65'536U, 1'000'000U}) {
+        std::string const bytes(size, 'x');
+        files.write("file", bytes);
+        BOOST_TEST((contents(stage("file")) == bytes), size);
+        std::filesystem::remove(scratch.path() / "input-0");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_may_be_named_relatively)
+{
+    files.write("file", "abc");
+    auto const back = std::filesystem::current_path();
+    std::filesystem::current_path(scratch.path());
+
+    auto const copy = staging(".", 3).add(root.open("file"), "");
+    std::filesystem::current_path(back);
+
+    BOOST_TEST(copy.is_absolute());
+    BOOST_TEST(contents(copy) == "abc");
+}
+
+BOOST_AUTO_TEST_CASE(the_files_of_a_job_may_have_so_many_bytes_in_all)
+{
+    files.write("file", "abcd");
+    staging stage(scratch.path(), 7);
+    (void)stage.add(root.open("file"), "");
+
+    BOOST_TEST(failure_of([&] { (void)stage.add(root.open("file"), ""); }) ==
+               "input: \"file\" is too large: the files of a job of this type may have 7 bytes in "
+               "all");
+    BOOST_TEST(!std::filesystem::exists(scratch.path() / "input-1"));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_changed_its_size_fails)
+{
+    auto const path = files.write("file", "abcd");
+    auto const longer = root.open("file");
+    std::filesystem::resize_file(path, 5);
+    auto const shorter = root.open("file");
+    std::filesystem::resize_file(path, 4);
+
+    std::filesystem::resize_file(path, 5);
+    BOOST_TEST(failure_of([&] { (void)staging(scratch.path(), 9).add(longer, ""); }) ==
+               "input: \"file\" grew while it was copied");
+    std::filesystem::remove(scratch.path() / "input-0");
+    std::filesystem::resize_file(path, 2);
+    BOOST_TEST(failure_of([&] { (void)staging(scratch.path(), 9).add(shorter, ""); }) ==
+               "input: \"file\" was cut short while it was copied");
+}
+
+BOOST_AUTO_TEST_CASE(nothing_in_the_scratch_directory_is_written_over)
+{
+    files.write("file", "abc");
+    auto const outside = files.write("outside", "kept");
+    std::filesystem::create_symlink(outside, scratch.path() / "input-0");
+
+    BOOST_TEST(failure_of([&] { (void)stage("file"); }) ==
+               "failed: an input could not be copied into the scratch directory: File exists");
+    BOOST_TEST(contents(outside) == "kept");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_is_read_where_the_kernel_does_not_copy_it)
+{
+    std::string const bytes(200'000, 'x');
+    files.write("file", bytes);
+
+    for (int const error : {ENOSYS, EXDEV, EPERM}) {
+        int const status = with_failing_call(SYS_copy_file_range, error, [&] {
+            return contents(stage("file")) == bytes ? 0 : 1;
+        });
+        BOOST_TEST(status == 0);
+        std::filesystem::remove(scratch.path() / "input-0");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(files_that_do_not_tell_their_size_fail)
+{
+    root_directory const proc("/proc");
+
+    BOOST_TEST(failure_of([&] {
+                   (void)staging(scratch.path(), 9).add(proc.open("version"), "");
+               }) == "input: \"version\" grew while it was copied");
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_that_can_not_be_written_is_not_the_input_s_fault)
+{
+    std::string const message = "failed: an input could not be copied into the scratch directory: ";
+    files.write("file", std::string(200'000, 'x'));
+
+    BOOST_TEST(failure_of([&] {
+                   (void)staging(scratch.path() / "missing", 200'000).add(root.open("file"), "");
+               }) == message + "No such file or directory");
+
+    // As a full disk, a limit lets the first bytes in.
+    ::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    BOOST_REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    rlimit const low{100'000, before.rlim_max};
+    BOOST_REQUIRE(::setrlimit(RLIMIT_FSIZE, &low) == 0);
+    auto const failure = failure_of([&] { (void)stage("file"); });
+    BOOST_REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    BOOST_TEST(failure == message + "File too large");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
