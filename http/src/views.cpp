@@ -57,9 +57,9 @@ json::value filename_of(std::string_view input)
 json::value error_view(job_status const& job)
 {
     if (!job.failure)
+        return nullptr;
     return json::object{{"code", to_string(*job.failure)},
                         {"message", replace_bad_utf8(job.message)}};
-    return json::object{{"code", to_string(*job.failure)}, {"message", replace_bad_utf8(job.message)}};
 }
 
 /// What the program of a job came to; null if it had none, or has not ended.

@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::chrono::milliseconds sweep_pause_max{20};
 
+constexpr int looks_at_end = 100;
+
 /// How long survivors of an earlier process are killed before that is given up.
 constexpr std::chrono::seconds recovery_time_max{10};
 
@@ -149,8 +151,10 @@ void process_host::impl::stop()
     if (files_thread_.joinable())
         files_thread_.join();
     free_cgroups_.clear();
-    if (cgroup_)
-        (void)remove_cgroup_tree(cgroup_->path());
+    // What was killed may take a moment to be gone.
+    for (int looks = 0; cgroup_ && looks != looks_at_end && !remove_cgroup_tree(cgroup_->path());
+         ++looks)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     cgroup_.reset();
     if (records) {
         records.reset();
@@ -264,6 +268,8 @@ std::uint64_t process_host::impl::recover()
             }
         is_removed = remove_cgroup_tree(left.cgroup);
         clean = found_any ? 0 : clean + 1;
+        if (found_any || !is_removed)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
         if (std::chrono::steady_clock::now() > give_up_at)
             throw error(errc::store_failed,
                         "processes of jobs that an earlier run had begun can't be ended; see "

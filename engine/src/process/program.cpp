@@ -136,7 +136,7 @@ void program_run::start()
 
 void program_run::stop() noexcept
 {
-    is_stopped_ = true;
+    is_stopped_ = true; // before its turn comes
     boost::asio::post(host_.context, [self = shared_from_this()] {
         if (self->pid_ == 0 || self->is_over_ || self->has_ended())
             return;
@@ -148,7 +148,7 @@ void program_run::stop() noexcept
 
 void program_run::kill() noexcept
 {
-    is_stopped_ = true;
+    is_stopped_ = true; // before its turn comes
     boost::asio::post(host_.context, [self = shared_from_this()] {
         if (self->pid_ == 0)
             return;
@@ -333,6 +333,7 @@ void program_run::signal_group(int number) const noexcept
 
 void program_run::kill_tree()
 {
+    is_stopped_ = true;
     if (cgroup_)
         cgroup_->kill();
     signal_group(SIGKILL);

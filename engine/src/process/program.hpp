@@ -73,7 +73,7 @@ private:
     process_host::impl& host_;
     program_setup setup_;
     program_end end_;
-    std::atomic<bool> is_stopped_{false}; ///< it was told to stop or killed; it need not be started
+    std::atomic<bool> is_stopped_{false}; ///< told to stop, or killed for whatever reason
     bool is_over_ = false;    ///< its leader has ended
     int clean_looks_ = 0;
     pid_t pid_ = 0;
