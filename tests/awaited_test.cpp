@@ -1,6 +1,7 @@
 // Operations that wait for the store, and never hold the thread for it.
 #include "awaited.hpp"
 #include "drive.hpp"
+#include "eventually.hpp"
 #include "manual_store.hpp"
 #include "service.hpp"
 
@@ -37,12 +38,18 @@ struct fixture {
                     batch.cancel({.mode = belay::cancel_mode::immediate}, {});
     }
 
-    /// The path of a new batch, whose store is moved by hand from then on.
+    /// The path of a new batch that has started, whose store is moved by hand from then on.
     std::string made(std::string const& inputs = "[60000,60000]")
     {
         answer const created = ask(service, "POST", "/v1/batches", "ann",
                                    R"({"type":"sleep","inputs":)" + inputs + "}");
         BOOST_TEST_REQUIRE(created.status == 202U);
+        // What the store is told of that would come between what the test looks at.
+        auto const running = [&] {
+            return ask(service, "GET", created.field("Location"), "ann")
+                .data().at("jobs").at("running").to_number<int>();
+        };
+        BOOST_TEST_REQUIRE(belay::test::eventually([&] { return running() != 0; }));
         store->by_hand();
         return created.field("Location");
     }

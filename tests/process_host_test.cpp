@@ -18,6 +18,8 @@
 #include <mutex>
 #include <sstream>
 
+#include <sys/resource.h>
+
 using namespace belay;
 using detail::process_host;
 using detail::program_end;
@@ -186,10 +188,15 @@ BOOST_FIXTURE_TEST_CASE(what_it_used_is_known, host_fixture)
 BOOST_FIXTURE_TEST_CASE(it_inherits_nothing, host_fixture)
 {
     std::signal(SIGPIPE, SIG_IGN);
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    rlimit const many{std::min<rlim_t>(2000, before.rlim_max), before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &many);
     auto const told = run("ls /proc/$$/fd | tr '\\n' ' '; env | cut -d= -f1 | sort | tr '\\n' ' '; "
-                          "grep SigIgn /proc/$$/status; ps -o pid=,pgid=,sid= -p $$ | tr -s ' '",
+                          "grep SigIgn /proc/$$/status | tr '\\n' ' '; ulimit -n; ps -o pid=,pgid=,sid= -p $$ | tr -s ' '",
                           {.environment = {"PATH=/usr/bin:/bin", "X=1"}});
     std::signal(SIGPIPE, SIG_DFL);
+    ::setrlimit(RLIMIT_NOFILE, &before);
 
     std::istringstream lines(told.what.standard_output);
     std::string line;
@@ -197,6 +204,7 @@ BOOST_FIXTURE_TEST_CASE(it_inherits_nothing, host_fixture)
     BOOST_TEST(line.starts_with("0 1 2 "));
     BOOST_TEST(line.find("BELAY_JOB HOME PATH PWD TMPDIR X") != std::string::npos, line);
     BOOST_TEST(line.find("SigIgn:\t0000000000000000") != std::string::npos, line);
+    BOOST_TEST(line.ends_with(" 1024"), line);
     std::getline(lines, line);
     std::istringstream ids(line);
     int pid = 0, group = 0, session = 0;

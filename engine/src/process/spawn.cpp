@@ -35,6 +35,9 @@ namespace {
 
 constexpr std::size_t stack_bytes = 64 * 1024;
 
+/// How many a program may have open, unless it asks the system for more: the usual limit.
+constexpr rlim64_t descriptors_max = 1024;
+
 enum class step : std::uint8_t { none, parent, cgroup, descriptors, directory, exec };
 
 /// What the child reads, and where it leaves what went wrong.
@@ -85,6 +88,13 @@ BELAY_CHILD int child(void* argument) noexcept
         // The system call gives 20 minus the niceness.
         long const now = 20 - ::syscall(SYS_getpriority, PRIO_PROCESS, 0);
         ::syscall(SYS_setpriority, PRIO_PROCESS, 0, now + shared.nice);
+    }
+    // A program that puts descriptors into an fd_set must not get larger ones than fit there.
+    rlimit64 files{};
+    if (::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &files) == 0 &&
+        files.rlim_cur > descriptors_max) {
+        files.rlim_cur = descriptors_max;
+        ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &files, nullptr);
     }
     kernel_sigaction const by_default;
     for (int number = 1; number != 65; ++number)

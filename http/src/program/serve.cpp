@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -108,6 +109,16 @@ private:
     sigset_t set_{};
 };
 
+/// A program that runs for a job takes five descriptors, and a connection one.
+void raise_descriptor_limit()
+{
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); // where that is refused it stays as it is
+}
+
 void tell_where(std::string const& url, std::string const& secret, std::string const& kept)
 {
     std::printf("belay %s serves on %s; batches are kept in %s\n\n"
@@ -192,6 +203,7 @@ int serve(serve_options const& options)
 {
     spdlog::set_default_logger(spdlog::stderr_color_mt("belay"));
     signals const signals;
+    raise_descriptor_limit();
     // What programs of jobs leave behind comes to this process, which ends it.
     bool const is_subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
     std::optional<ready_file> ready;

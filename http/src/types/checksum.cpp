@@ -1,6 +1,6 @@
 #include "checksum.hpp"
 
-#include "input.hpp"
+#include "file_input.hpp"
 #include "text.hpp"
 
 #include <belay/http/types.hpp>
@@ -107,36 +107,20 @@ struct input {
     algorithm const* how = algorithms;
 };
 
-read_input<input> read_object(boost::json::object const& object)
+read_input<input> read_checksum(boost::json::value const& value)
 {
-    if (auto fault = check_members(object, {"path", "algorithm"}))
-        return *std::move(fault);
-    input out;
-    auto const* const path = object.if_contains("path");
-    if (path == nullptr)
-        return input_fault("path", "path is missing");
-    if (!path->is_string())
-        return input_fault("path", "path must be a string, not " + describe(*path));
-    out.path = path->get_string();
-    auto const* const name = object.if_contains("algorithm");
+    auto const given = read_file_input(value, "algorithm");
+    if (!given)
+        return given.error();
+    auto const* const name = given->member;
     if (name == nullptr)
-        return out;
-    out.how = name->is_string() ? find_algorithm(name->get_string()) : nullptr;
-    if (out.how == nullptr)
+        return input{given->path};
+    auto const* const how = name->is_string() ? find_algorithm(name->get_string()) : nullptr;
+    if (how == nullptr)
         return input_fault("algorithm", "algorithm must be one of " +
                                             boost::json::serialize(algorithm_names()) + ", not " +
                                             describe(*name));
-    return out;
-}
-
-read_input<input> read_checksum(boost::json::value const& value)
-{
-    if (auto const* const path = value.if_string())
-        return input{std::string(*path)};
-    if (auto const* const object = value.if_object())
-        return read_object(*object);
-    return input_fault("", "The input must be an object with path, or a string, not " +
-                               describe(value));
+    return input{given->path, how};
 }
 
 checked_input check(boost::json::value const& value)
@@ -150,14 +134,8 @@ checked_input check(boost::json::value const& value)
 
 boost::json::object schema()
 {
-    boost::json::object const text = {{"type", "string"}};
-    boost::json::object const names = {{"enum", algorithm_names()},
-                                       {"default", algorithms[0].name}};
-    boost::json::object const object = {{"type", "object"},
-                                        {"properties", {{"path", text}, {"algorithm", names}}},
-                                        {"required", boost::json::array{"path"}},
-                                        {"additionalProperties", false}};
-    return {{"oneOf", boost::json::array{object, text}}};
+    return file_input_schema("algorithm",
+                             {{"enum", algorithm_names()}, {"default", algorithms[0].name}});
 }
 
 std::string run(root_directory const& root, std::string_view bytes, job& job)

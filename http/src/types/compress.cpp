@@ -1,4 +1,4 @@
-#include "input.hpp"
+#include "file_input.hpp"
 #include "root_directory.hpp"
 
 #include <belay/http/types.hpp>
@@ -31,36 +31,19 @@ struct input {
     std::int64_t level = level_default;
 };
 
-read_input<input> read_object(boost::json::object const& object)
+read_input<input> read_compress(boost::json::value const& value)
 {
-    if (auto fault = check_members(object, {"path", "level"}))
-        return *std::move(fault);
-    input out;
-    auto const* const path = object.if_contains("path");
-    if (path == nullptr)
-        return input_fault("path", "path is missing");
-    if (!path->is_string())
-        return input_fault("path", "path must be a string, not " + describe(*path));
-    out.path = path->get_string();
-    auto const* const level = object.if_contains("level");
+    auto const given = read_file_input(value, "level");
+    if (!given)
+        return given.error();
+    auto const* const level = given->member;
     if (level == nullptr)
-        return out;
+        return input{given->path};
     if (!level->is_int64() || level->get_int64() < level_least || level->get_int64() > level_most)
         return input_fault("level", "level must be an integer from " +
                                         std::to_string(level_least) + " to " +
                                         std::to_string(level_most) + ", not " + describe(*level));
-    out.level = level->get_int64();
-    return out;
-}
-
-read_input<input> read_compress(boost::json::value const& value)
-{
-    if (auto const* const path = value.if_string())
-        return input{std::string(*path)};
-    if (auto const* const object = value.if_object())
-        return read_object(*object);
-    return input_fault("", "The input must be an object with path, or a string, not " +
-                               describe(value));
+    return input{given->path, level->get_int64()};
 }
 
 checked_input check(boost::json::value const& value)
@@ -74,16 +57,10 @@ checked_input check(boost::json::value const& value)
 
 boost::json::object schema()
 {
-    boost::json::object const text = {{"type", "string"}};
-    boost::json::object const level = {{"type", "integer"},
+    return file_input_schema("level", {{"type", "integer"},
                                        {"minimum", level_least},
                                        {"maximum", level_most},
-                                       {"default", level_default}};
-    boost::json::object const object = {{"type", "object"},
-                                        {"properties", {{"path", text}, {"level", level}}},
-                                        {"required", boost::json::array{"path"}},
-                                        {"additionalProperties", false}};
-    return {{"oneOf", boost::json::array{object, text}}};
+                                       {"default", level_default}});
 }
 
 /// A zstd frame that bytes are being added to.
