@@ -195,10 +195,12 @@ BOOST_AUTO_TEST_CASE(the_result_tells_what_was_written)
     end.standard_output_bytes = 20'000;
     end.standard_error_bytes = 7;
 
-    BOOST_TEST(result.result(end) == "{\"exit_status\":0,\"stdout\":\"a\xEF\xBF\xBD\xEF\xBF\xBD\","
+    BOOST_TEST(result.result(end) == "{\"exit_status\":0,\"stdout\":\"a\","
                                      "\"stderr\":\"\xEF\xBF\xBD\xEF\xBF\xBD b\xEF\xBF\xBD\\n\","
                                      "\"stdout_bytes\":20000,\"stderr_bytes\":7,"
                                      "\"output_bytes\":null}");
+    end.standard_output = std::string("\x1f\x8b\x08\x00", 4) + "gzip";
+    BOOST_TEST(result.result(end).find("\"stdout\":null") != std::string::npos, "no text");
     end.output_bytes = 5;
     BOOST_TEST(result.result(end).ends_with("\"output_bytes\":5}"));
 }

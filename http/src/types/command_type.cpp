@@ -6,6 +6,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
 #include <utility>
@@ -49,12 +50,22 @@ command command_of(command_description const& description, root_directory const&
     return made;
 }
 
+/// What was written as text, the last character of which may have been cut; null if it is none.
+json::value text_of_output(std::string_view bytes)
+{
+    constexpr std::size_t cut_bytes_max = 3;
+    for (std::size_t cut = 0; cut <= std::min(cut_bytes_max, bytes.size()); ++cut)
+        if (auto const text = bytes.substr(0, bytes.size() - cut); is_utf8(text))
+            return json::value(text);
+    return nullptr;
+}
+
 std::string result_of(process_end const& end)
 {
     json::object result;
     result.emplace("exit_status", end.usage.exit_status ? json::value(*end.usage.exit_status)
                                                         : json::value(nullptr));
-    result.emplace("stdout", replace_bad_utf8(end.standard_output));
+    result.emplace("stdout", text_of_output(end.standard_output));
     result.emplace("stderr", replace_bad_utf8(end.standard_error));
     result.emplace("stdout_bytes", end.standard_output_bytes);
     result.emplace("stderr_bytes", end.standard_error_bytes);
