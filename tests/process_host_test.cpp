@@ -1,6 +1,7 @@
 #include "process/process_host.hpp"
 
 #include "process/process_tree.hpp"
+#include "eventually.hpp"
 #include "temporary_directory.hpp"
 
 #include <belay/error.hpp>
@@ -95,6 +96,15 @@ public:
                    std::filesystem::read_symlink("/proc/" + std::to_string(process.pid) + "/cwd",
                                                  gone) == scratch;
         });
+    }
+
+    /// Whether the process that has put its number into a file is stopped.
+    [[nodiscard]] bool is_stopped() const
+    {
+        std::string pid, status;
+        std::getline(std::ifstream(scratch / "pid") >> std::ws, pid);
+        std::getline(std::ifstream("/proc/" + pid + "/stat"), status);
+        return status.find(") T ") != std::string::npos;
     }
 
     std::string message() const
@@ -361,8 +371,9 @@ BOOST_DATA_TEST_CASE(sigterm_ends_most_programs, with_and_without_cgroups, use_c
 
 BOOST_FIXTURE_TEST_CASE(sigterm_wakes_what_has_stopped_itself, host_fixture)
 {
-    auto const program = make(ready + "kill -STOP $$; sleep 1000");
+    auto const program = make(ready + "echo $$ >pid; kill -STOP $$; sleep 1000");
     start_and_wait(*program);
+    BOOST_TEST_REQUIRE(test::eventually([&] { return is_stopped(); }));
 
     program->stop();
 

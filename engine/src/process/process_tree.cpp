@@ -64,8 +64,8 @@ std::optional<process_entry> find_process(pid_t pid)
     char state = 0;
     unsigned long long started = 0;
     if (std::sscanf(text.c_str() + name_end + 2,
-                    "%c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                    &state, &entry.parent, &entry.group, &entry.session, &started) != 5)
+                    "%c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                    &state, &entry.parent, &entry.session, &started) != 4)
         return std::nullopt;
     entry.started = started;
     entry.is_alive = state != 'Z' && state != 'X';
@@ -102,9 +102,9 @@ std::vector<process_entry> members(tree_root const& root, std::vector<process_en
                (process.marker == root.marker ||
                 (root.marker.ends_with('/') && process.marker.starts_with(root.marker)));
     };
-    auto const is_in_group = [&](process_entry const& process) {
-        return root.leader != 0 && (process.pid == root.leader || process.group == root.leader ||
-                                    process.session == root.leader);
+    // Its group, and itself, are part of its session.
+    auto const is_in_session = [&](process_entry const& process) {
+        return root.leader != 0 && process.session == root.leader;
     };
     std::unordered_set<pid_t> known;
     std::vector<process_entry> found;
@@ -112,7 +112,7 @@ std::vector<process_entry> members(tree_root const& root, std::vector<process_en
         more = false;
         std::erase_if(processes, [&](process_entry& process) {
             if (process.started < root.started ||
-                !(has_marker(process) || is_in_group(process) || known.contains(process.parent)))
+                !(has_marker(process) || is_in_session(process) || known.contains(process.parent)))
                 return false;
             known.insert(process.pid);
             found.push_back(std::move(process));

@@ -20,7 +20,6 @@ inline constexpr std::string_view marker_name = "BELAY_JOB";
 struct process_entry {
     pid_t pid = 0;
     pid_t parent = 0;
-    pid_t group = 0;
     pid_t session = 0;
     std::uint64_t started = 0; ///< clock ticks since the system's start
     bool is_alive = false;     ///< not a zombie
@@ -39,7 +38,7 @@ struct tree_root {
     std::string marker = {};   ///< if it ends in a slash, the begin of those that count; may be empty
 };
 
-/// Which of `processes` belong to `root`: those of its group or session, those that bear its marker,
+/// Which of `processes` belong to `root`: those of its session, those that bear its marker,
 /// and their descendants; none that was started before it.
 [[nodiscard]] std::vector<process_entry> members(tree_root const& root,
                                                  std::vector<process_entry> processes);
