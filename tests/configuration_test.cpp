@@ -4,6 +4,7 @@
 
 #include <belay/http/types.hpp>
 
+#include <boost/json/parse.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
@@ -15,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 using namespace belay::http;
@@ -78,6 +80,105 @@ input_bytes_max = 2000
     BOOST_TEST(made.command.environment.back() == "LANG=C.UTF-8");
 }
 
+BOOST_AUTO_TEST_CASE(a_type_with_nothing_has_its_defaults)
+{
+    auto const made = read_configuration(head, "f").at(0);
+
+    BOOST_TEST(!made.type.timeout.has_value());
+    BOOST_TEST(!made.type.grace.has_value());
+    BOOST_TEST(!made.type.concurrency.has_value());
+    BOOST_TEST(made.type.max_attempts == belay::attempts_max);
+    BOOST_TEST(!made.standard_input.has_value());
+    BOOST_TEST(made.command.output.empty());
+    BOOST_TEST(made.command.environment.size() == 2U);
+    BOOST_TEST(made.command.nice == 10);
+}
+
+BOOST_AUTO_TEST_CASE(inputs_are_in_the_order_of_the_file)
+{
+    auto const made = read_configuration(R"([type.x]
+command = ["/bin/cat", "{zeta}{alpha}", "{beta}"]
+stdin = "{file}"
+
+[type.x.inputs]
+zeta = { kind = "int", min = -1, max = 1, default = -1 }
+file = "path"
+alpha = { kind = "choice", values = ["a", "b"] }
+beta = { kind = "pattern", match = "[a-z]", max_length = 3, default = "x" }
+)",
+                                         "f")
+                          .at(0);
+
+    std::vector<std::string> names;
+    for (auto const& input : made.inputs)
+        names.push_back(input.name);
+    BOOST_TEST(names == (std::vector<std::string>{"zeta", "file", "alpha", "beta"}));
+    BOOST_TEST((made.standard_input == 1U));
+    BOOST_TEST((made.inputs[0].default_value == -1));
+    BOOST_TEST(!made.inputs[2].default_value.has_value());
+    BOOST_TEST((made.inputs[3].default_value == "x"));
+    BOOST_TEST(std::get<pattern_kind>(made.inputs[3].kind).characters_max == 3U);
+    BOOST_TEST(fill_in(made.arguments[0], std::vector<std::string>{"1", "f", "b", "y"}, "") ==
+               "1b");
+}
+
+BOOST_AUTO_TEST_CASE(the_type_s_own_path_is_where_its_program_is)
+{
+    temporary_directory directory;
+    std::filesystem::permissions(directory.write("tool", "#!/bin/sh\n"),
+                                 std::filesystem::perms::owner_all);
+
+    auto const made = read_configuration("[type.x]\ncommand = [\"tool\"]\nenvironment = { PATH = \"" +
+                                             directory.path().string() + "\" }\n",
+                                         "f")
+                          .at(0);
+
+    BOOST_TEST(made.program == directory.path() / "tool");
+    BOOST_TEST(made.command.environment ==
+               (std::vector<std::string>{"PATH=" + directory.path().string(), "LANG=C.UTF-8"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_becomes_types)
+{
+    temporary_directory directory;
+    directory.write("root/file", "abc");
+    auto const file = directory.write("belay.toml", "[type.b]\ncommand = [\"/bin/cat\"]\n"
+                                                    "stdin = \"{f}\"\ninputs = { f = \"path\" }\n"
+                                                    "[type.a]\ncommand = [\"/bin/true\"]\n");
+    std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+
+    auto const types = configured_types(file, open_root(directory.path() / "root"));
+
+    BOOST_TEST_REQUIRE(types.size() == 2U);
+    BOOST_TEST(types[0].type.name == "a");
+    BOOST_TEST(types[1].type.name == "b");
+    auto const command =
+        types[1].type.process->command(R"({"f":"file"})", {0, 1, directory.path()});
+    BOOST_TEST(command.arguments == (std::vector<std::string>{"/bin/cat"}));
+    BOOST_TEST(std::get<std::filesystem::path>(command.standard_input) ==
+               directory.path() / "input-0");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_not_to_be_trusted_or_is_wrong_gives_no_types)
+{
+    temporary_directory directory;
+    auto const file = directory.write("belay.toml", "\nx = 1\n");
+
+    std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+    BOOST_CHECK_EXCEPTION((void)configured_types(file), std::runtime_error,
+                          [&](std::runtime_error const& fault) {
+                              return std::string_view(fault.what())
+                                  .starts_with(file.string() + ":2: there is no key \"x\"");
+                          });
+
+    std::filesystem::permissions(file, std::filesystem::perms::all);
+    BOOST_CHECK_EXCEPTION((void)configured_types(file), std::runtime_error,
+                          [&](std::runtime_error const& fault) {
+                              return std::string_view(fault.what())
+                                  .starts_with(file.string() + ": may be written by ");
+                          });
+}
+
 BOOST_AUTO_TEST_CASE(nothing_is_no_type) { BOOST_TEST(read_configuration("", "f").empty()); }
 
 BOOST_AUTO_TEST_CASE(each_fault_has_its_line)
@@ -104,6 +205,19 @@ BOOST_AUTO_TEST_CASE(each_fault_has_its_line)
         {head + "inputs = { output = \"path\" }", "f:3: no input can be called output"},
         {head + "inputs = { y = { kind = \"int\", min = 5, max = 4 } }", "f:3: max is less than min"},
         {head + "inputs = { y = { kind = \"int\", max = 4, default = 5 } }", "f:3: default: "},
+        {head + "inputs = { y = { kind = \"int\", max = 4, default = true } }", "f:3: default must "},
+        {head + "inputs = { y = { kind = \"number\", max = nan } }", "f:3: max must be a finite "},
+        {head + "inputs = { y = { kind = \"number\", max = 1, default = nan } }", "f:3: default: "},
+        {head + "inputs = { y = { kind = \"pattern\", match = \".*\", default = \"-\" } }",
+         "f:3: default: y begins with -"},
+        {head + "inputs = { Y = \"path\" }", "f:3: the input name \"Y\" is not "},
+        {head + "inputs = { y = { kind = \"int\", maximum = 4 } }",
+         "f:3: there is no key \"maximum\"; known here: kind, min, max, default"},
+        {"[type.x]\ncommand = [\"/bin/true\",\n\"a\\u0000b\"]", "f:3: an argument has a NUL in it"},
+        {"[type.x]\ncommand = [\"/bin/true\", \"x{y}\"]\ninputs = { y = \"path\" }",
+         "f:2: in the argument \"x{y}\" {y} must be an argument of its own"},
+        {"\n# \xFF\n", "f:2: "},
+        {"a = " + std::string(10'000, '['), "f:1: "},
         {head + "inputs = { y = { kind = \"choice\", values = [] } }", "f:3: values is empty"},
         {head + "inputs = { y = { kind = \"choice\", values = [\"-x\"] } }", "f:3: a value "},
         {head + "inputs = { y = { kind = \"pattern\", match = \"(\" } }", "f:3: match is no "},
@@ -148,7 +262,15 @@ BOOST_AUTO_TEST_CASE(the_examples_can_be_read)
         std::ifstream source(entry.path());
         std::string const text(std::istreambuf_iterator<char>(source), {});
         BOOST_TEST_CONTEXT(entry.path())
-        BOOST_TEST(read_configuration(text, entry.path().string()).size() == 1U);
+        {
+            auto const types = read_configuration(text, entry.path().string());
+            BOOST_TEST_REQUIRE(types.size() == 1U);
+            std::string_view constexpr before_input = "# An input: ";
+            auto const begin = text.find(before_input) + before_input.size();
+            auto const input =
+                boost::json::parse(text.substr(begin, text.find('\n', begin) - begin));
+            BOOST_TEST(command_type(types[0], nullptr).check(input).has_value());
+        }
         ++read;
     }
     ::setenv("PATH", before.c_str(), 1);

@@ -30,6 +30,25 @@ BOOST_AUTO_TEST_CASE(characters_are_counted_not_bytes)
     BOOST_TEST(count_characters("aé€😀") == 4U);
 }
 
+BOOST_AUTO_TEST_CASE(control_characters_are_found)
+{
+    for (auto const good : {""sv, "a b"sv, "é€😀"sv, "\xC2\xA0"sv})
+        BOOST_TEST(!has_control(good), shown(good));
+    for (auto const bad :
+         {"\0"sv, "a\n"sv, "\x1F"sv, "a\x7F z"sv, "é\xC2\x80"sv, "\xC2\x9F"sv})
+        BOOST_TEST(has_control(bad), shown(bad));
+}
+
+BOOST_AUTO_TEST_CASE(bytes_of_no_character_are_replaced)
+{
+    BOOST_TEST(replace_bad_utf8("") == "");
+    BOOST_TEST(replace_bad_utf8("aé€😀\n") == "aé€😀\n");
+    BOOST_TEST(replace_bad_utf8("\0"sv) == "\0"sv);
+    BOOST_TEST(replace_bad_utf8("a\xFF") == "a\uFFFD");
+    BOOST_TEST(replace_bad_utf8("\xE2\x82") == "\uFFFD\uFFFD");
+    BOOST_TEST(replace_bad_utf8("\xE2\x82z\xC3") == "\uFFFD\uFFFDz\uFFFD");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_printable_is_escaped)
 {
     BOOST_TEST(shown("a/b é€.txt") == "a/b é€.txt");

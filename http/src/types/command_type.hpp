@@ -25,10 +25,10 @@ struct command_description {
     /// place. Has no arguments.
     belay::command command = {};
 
-    std::string program;                       ///< an absolute path
-    std::vector<argument> arguments;           ///< those after the program
-    std::vector<command_input> inputs;         ///< as many as `json_path::members_max`
-    std::optional<std::size_t> standard_input; ///< index of the input, of the kind path
+    std::string program = {};                       ///< an absolute path
+    std::vector<argument> arguments = {};           ///< those after the program
+    std::vector<command_input> inputs = {};         ///< as many as `json_path::members_max`
+    std::optional<std::size_t> standard_input = {}; ///< index of the input, of the kind path
     std::uint64_t input_bytes_max = std::uint64_t{1} << 30; ///< of the files of one job, in all
 };
 
