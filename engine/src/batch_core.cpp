@@ -162,8 +162,6 @@ void batch_core::run_quantum(turn& turn, bool& again)
             return;
         }
         range = {0, 0};
-        if (turn.detached)
-            return;
         if (now >= end || turn.cut_short) {
             again = true;
             return;

@@ -1,7 +1,6 @@
 // Jobs that run without a thread.
 #include "batch_core.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace belay::detail {

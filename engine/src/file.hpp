@@ -71,6 +71,21 @@ public:
         return true;
     }
 
+    /// Appends all of the bytes, from where the last call ended; how many could not be, for the
+    /// reason in errno.
+    [[nodiscard]] std::size_t write(std::string_view bytes) const noexcept
+    {
+        while (!bytes.empty()) {
+            ssize_t const written = ::write(descriptor_, bytes.data(), bytes.size());
+            if (written < 0 && errno == EINTR)
+                continue;
+            if (written < 0)
+                break;
+            bytes.remove_prefix(static_cast<std::size_t>(written));
+        }
+        return bytes.size();
+    }
+
 private:
     int descriptor_ = -1;
 };

@@ -40,15 +40,10 @@ output_draft::~output_draft()
 
 void output_draft::write(std::string_view bytes)
 {
-    while (!bytes.empty()) {
-        ssize_t const written = ::write(file_.get(), bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            fail(path_, "can't be written");
-        bytes.remove_prefix(static_cast<std::size_t>(written));
-        size_ += static_cast<std::uint64_t>(written);
-    }
+    std::size_t const left = file_.write(bytes);
+    size_ += bytes.size() - left;
+    if (left != 0)
+        fail(path_, "can't be written");
 }
 
 output_draft job_outputs::make()
@@ -84,8 +79,7 @@ void job_outputs::keep(output_draft draft, output_name const& name)
 {
     if (::fsync(draft.file_.get()) != 0)
         fail(draft.path_, "can't be synced");
-    auto const target = folder(name.sequence) /
-                        (std::to_string(name.index) + '-' + std::to_string(name.attempt));
+    auto const target = place(name);
     if (::rename(draft.path_.c_str(), target.c_str()) != 0) {
         if (errno != ENOENT)
             fail(target, "can't be made");
@@ -101,8 +95,7 @@ void job_outputs::keep(output_draft draft, output_name const& name)
 
 std::optional<file> job_outputs::open(output_name const& name) const
 {
-    auto const path = folder(name.sequence) /
-                      (std::to_string(name.index) + '-' + std::to_string(name.attempt));
+    auto const path = place(name);
     file source(path, O_RDONLY);
     if (source.is_open())
         return source;
@@ -114,6 +107,12 @@ std::optional<file> job_outputs::open(output_name const& name) const
 std::filesystem::path job_outputs::folder(std::uint64_t sequence) const
 {
     return directory_ / std::to_string(sequence);
+}
+
+std::filesystem::path job_outputs::place(output_name const& name) const
+{
+    return folder(name.sequence) /
+           (std::to_string(name.index) + '-' + std::to_string(name.attempt));
 }
 
 void job_outputs::forget(std::uint64_t sequence) noexcept

@@ -77,6 +77,7 @@ public:
 
 private:
     [[nodiscard]] std::filesystem::path folder(std::uint64_t sequence) const;
+    [[nodiscard]] std::filesystem::path place(output_name const& name) const;
 
     std::filesystem::path const directory_;
     std::atomic<std::uint64_t> next_{0};

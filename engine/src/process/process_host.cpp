@@ -45,6 +45,13 @@ void remove_tree(std::filesystem::path const& path)
     std::filesystem::remove_all(path, problem);
 }
 
+/// The numbers of the processes that have come to this one: they are children of its first thread,
+/// and programs those of another.
+std::ifstream open_orphans()
+{
+    return std::ifstream("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+}
+
 } // namespace
 
 process_host::impl::impl(process_host::setup setup)
@@ -183,9 +190,7 @@ bool process_host::impl::has_strays()
 {
     if (!options.is_subreaper)
         return false;
-    // Orphans come to the first thread of the process, and programs are children of another.
-    auto const self = std::to_string(::getpid());
-    std::ifstream children("/proc/self/task/" + self + "/children");
+    auto children = open_orphans();
     pid_t child = 0;
     return !children.is_open() || static_cast<bool>(children >> child);
 }
@@ -194,8 +199,7 @@ void process_host::impl::reap_strays()
 {
     if (!options.is_subreaper)
         return;
-    auto const self = std::to_string(::getpid());
-    std::ifstream children("/proc/self/task/" + self + "/children");
+    auto children = open_orphans();
     for (pid_t child = 0; children >> child;)
         (void)::waitpid(child, nullptr, WNOHANG);
 }
@@ -218,13 +222,7 @@ void process_host::impl::sweep_now()
     auto const processes = own_processes(since);
     std::vector<std::shared_ptr<program_run>> left;
     for (auto const& program : std::exchange(sweeping_, {})) {
-        bool found_any = false;
-        for (auto const& process : members(program->root(), processes)) {
-            if (!process.is_alive)
-                continue;
-            found_any = true;
-            kill_exactly(process);
-        }
+        bool const found_any = !kill_members(program->root(), processes).empty();
         if (!program->looked(found_any))
             left.push_back(program);
     }
@@ -259,12 +257,9 @@ std::uint64_t process_host::impl::recover()
         bool found_any = false;
         auto const processes = own_processes(0);
         for (auto const& root : roots)
-            for (auto const& process : members(root, processes)) {
-                if (!process.is_alive)
-                    continue;
+            for (auto const& process : kill_members(root, processes)) {
                 found_any = true;
                 killed.emplace(process.pid, process.started);
-                kill_exactly(process);
             }
         is_removed = remove_cgroup_tree(left.cgroup);
         clean = found_any ? 0 : clean + 1;

@@ -43,8 +43,8 @@ class process_host {
 public:
     struct setup {
         std::string store;               ///< first part of the markers
-        std::filesystem::path directory; ///< of scratch directories and outputs; empty for one
-                                         ///< of its own, which goes with it
+        /// Of scratch directories and outputs; empty for one of its own, which goes with it.
+        std::filesystem::path directory = {};
         bool is_subreaper = false;       ///< orphans come to this process, and may be reaped
         bool use_cgroups = true;         ///< where they are to be had
     };

@@ -95,6 +95,8 @@ std::vector<process_entry> own_processes(std::uint64_t since)
     return found;
 }
 
+namespace {
+
 std::vector<process_entry> members(tree_root const& root, std::vector<process_entry> processes)
 {
     auto const has_marker = [&](process_entry const& process) {
@@ -122,6 +124,7 @@ std::vector<process_entry> members(tree_root const& root, std::vector<process_en
     return found;
 }
 
+/// Sends it SIGKILL, if it is still there.
 void kill_exactly(process_entry const& process) noexcept
 {
     file const handle(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0U)));
@@ -131,6 +134,18 @@ void kill_exactly(process_entry const& process) noexcept
     auto const now = find_process(process.pid);
     if (now && now->started == process.started)
         (void)::syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0U);
+}
+
+} // namespace
+
+std::vector<process_entry> kill_members(tree_root const& root,
+                                        std::vector<process_entry> const& processes)
+{
+    auto found = members(root, processes);
+    std::erase_if(found, [](process_entry const& process) { return !process.is_alive; });
+    for (auto const& process : found)
+        kill_exactly(process);
+    return found;
 }
 
 } // namespace belay::detail

@@ -38,13 +38,11 @@ struct tree_root {
     std::string marker = {};   ///< if it ends in a slash, the begin of those that count; may be empty
 };
 
-/// Which of `processes` belong to `root`: those of its session, those that bear its marker,
-/// and their descendants; none that was started before it.
-[[nodiscard]] std::vector<process_entry> members(tree_root const& root,
-                                                 std::vector<process_entry> processes);
-
-/// Sends SIGKILL to exactly this process, if it is still there.
-void kill_exactly(process_entry const& process) noexcept;
+/// Sends SIGKILL to those of `processes` that live and belong to `root`, exactly to them, and gives
+/// them: those of its session, those that bear its marker, and their descendants; none that was
+/// started before it.
+[[nodiscard]] std::vector<process_entry>
+kill_members(tree_root const& root, std::vector<process_entry> const& processes);
 
 } // namespace belay::detail
 

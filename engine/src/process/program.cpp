@@ -61,31 +61,26 @@ pipe_ends make_pipe()
 file in_memory(std::string_view bytes)
 {
     file made(::memfd_create("standard_input", MFD_CLOEXEC));
-    while (made.is_open() && !bytes.empty()) {
-        ssize_t const written = ::write(made.get(), bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            throw std::system_error(errno, std::system_category(), "no memory for its input");
-        bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
+    if (made.is_open() && made.write(bytes) != 0)
+        throw std::system_error(errno, std::system_category(), "no memory for its input");
     (void)::lseek(made.get(), 0, SEEK_SET);
     return made;
 }
 
-bool has_variable(std::vector<std::string> const& environment, std::string_view name)
+/// The first variable of that name; nothing if there is none.
+std::optional<std::string> find_variable(std::vector<std::string> const& environment,
+                                         std::string_view name)
 {
-    return std::ranges::any_of(environment, [&](std::string_view variable) {
-        return variable.starts_with(name) && variable.substr(name.size()).starts_with('=');
-    });
+    for (std::string_view const variable : environment)
+        if (variable.starts_with(name) && variable.substr(name.size()).starts_with('='))
+            return std::string(variable.substr(name.size() + 1));
+    return std::nullopt;
 }
 
 std::string search_path(std::vector<std::string> const& environment)
 {
-    constexpr std::string_view name = "PATH=";
-    for (std::string_view const variable : environment)
-        if (variable.starts_with(name))
-            return std::string(variable.substr(name.size()));
+    if (auto const path = find_variable(environment, "PATH"))
+        return *path;
     char const* const own = std::getenv("PATH");
     return own == nullptr ? "/usr/local/bin:/usr/bin:/bin" : own;
 }
@@ -199,7 +194,7 @@ spawn_request program_run::request() const
     made.environment.insert(made.environment.end(), command.environment.begin(),
                             command.environment.end());
     for (std::string const name : {"HOME", "TMPDIR"})
-        if (!has_variable(command.environment, name))
+        if (!find_variable(command.environment, name))
             made.environment.push_back(name + '=' + setup_.scratch.string());
     return made;
 }

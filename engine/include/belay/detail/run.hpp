@@ -86,8 +86,9 @@ template <class Work>
 ///
 /// `Work` has `is_recorded`, `value` (what a body returns until the end of its job stands) and
 /// `run(index, job, value)` (calls the body). Recorded: `is_asynchronous` says that instead
-/// `start(turn, index, started)` has the job go on without this thread (`turn.detached`). Then, not recorded: `finish(index, how, value,
-/// exception)` keeps the value; gives the byte, which differs from `how` only if that can't be done.
+/// `start(turn, index, started)` has the job go on without this thread (`turn.detached`). Then, not
+/// recorded: `finish(index, how, value, exception)` keeps the value; gives the byte, which differs
+/// from `how` only if that can't be done.
 /// Recorded: `finish(turn, index, how, value, exception, started, ended)` also sees to the job's
 /// byte; gives it, or `ending` if that is to be decided later. `finish` does not throw. Nothing of a
 /// refused end is ever written.
