@@ -64,12 +64,7 @@ public:
         job.core->resume(job, [&](turn& turn) {
             value none;
             auto exception = std::make_exception_ptr(std::runtime_error("failed"));
-            bool alone = false;
-            how = conclude(turn, *this, index, how, none, exception, job.started, alone);
-            if (how == job_byte::failed || how == job_byte::backing_off)
-                turn.core.after_failure(index, how);
-            if (alone)
-                turn.core.lone_stop_ended(index);
+            end_detached(turn, *this, index, how, none, exception, job.started);
         });
     }
 

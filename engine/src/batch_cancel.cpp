@@ -19,16 +19,25 @@ Result wait_for(Start const& start)
     std::promise<Result> told;
     start([&told](Result const& result) { told.set_value(result); });
     Result result = told.get_future().get();
-    if (result.outcome == cancel_outcome::not_cancelled)
-        throw error(errc::not_cancelled, "the cancel could not be recorded, and nothing was "
-                                         "stopped: " + result.problem);
-    if (result.outcome == cancel_outcome::unknown)
-        throw error(errc::outcome_unknown, "it is not known whether the cancel is recorded; it is "
-                                           "tried again: " + result.problem);
+    if (auto const failed = cancel_failure(result.outcome, result.problem))
+        std::rethrow_exception(failed);
     return result;
 }
 
 } // namespace
+
+std::exception_ptr cancel_failure(cancel_outcome outcome, std::string const& problem)
+{
+    if (outcome == cancel_outcome::not_cancelled)
+        return std::make_exception_ptr(
+            error(errc::not_cancelled,
+                  "the cancel could not be recorded, and nothing was stopped: " + problem));
+    if (outcome == cancel_outcome::unknown)
+        return std::make_exception_ptr(
+            error(errc::outcome_unknown, "it is not known whether the cancel is recorded; it is "
+                                         "tried again: " + problem));
+    return nullptr;
+}
 
 cancel_result batch_core::cancel(cancel_request const& request, stop_cause cause)
 {

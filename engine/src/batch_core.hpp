@@ -1,7 +1,6 @@
 #ifndef BELAY_BATCH_CORE_HPP
 #define BELAY_BATCH_CORE_HPP
 
-#include "asynchronous_body.hpp"
 #include "batch_life.hpp"
 #include "error_tally.hpp"
 #include "gate.hpp"
@@ -11,6 +10,7 @@
 
 #include <belay/batch.hpp>
 #include <belay/cancel.hpp>
+#include <belay/detail/asynchronous.hpp>
 #include <belay/detail/slot.hpp>
 #include <belay/detail/work.hpp>
 
@@ -33,7 +33,6 @@ namespace belay::detail {
 
 struct cancel_commit;
 
-/// A job that goes on without a thread, and what it holds of its batch meanwhile.
 struct detached_job {
     std::shared_ptr<batch_core> core;
     std::shared_ptr<work> jobs;
@@ -151,7 +150,7 @@ public:
     /// Says what is to be told of stops; it is told at once if there has been one.
     void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body);
     /// It has ended: `conclude` ends the job, and the slot goes on.
-    void resume(detached_job job, std::function<void(turn&)> const& conclude);
+    void resume(detached_job const& job, std::function<void(turn&)> const& conclude);
 
 private:
     /// The stop of a single job.

@@ -5,6 +5,29 @@
 
 namespace belay::detail {
 
+std::shared_ptr<detached_job> detach(turn& turn, std::uint64_t index, std::int64_t started)
+{
+    return std::make_shared<detached_job>(turn.core.detach(turn, index, started));
+}
+
+void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body)
+{
+    job.core->set_body(job, std::move(body));
+}
+
+void resume(detached_job const& job, std::function<void(turn&)> const& conclude)
+{
+    job.core->resume(job, conclude);
+}
+
+bool executor_gone(detached_job const& job)
+{
+    if (job.core->is_durable())
+        return false;
+    job.core->cancel({}, stop_cause::backend, {});
+    return true;
+}
+
 detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t started)
 {
     turn.detached = true;
@@ -26,7 +49,7 @@ void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_
         body->stop();
 }
 
-void batch_core::resume(detached_job job, std::function<void(turn&)> const& conclude)
+void batch_core::resume(detached_job const& job, std::function<void(turn&)> const& conclude)
 {
     std::shared_ptr<asynchronous_body> body; // gone after the lock
     {

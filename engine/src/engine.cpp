@@ -55,8 +55,11 @@ engine::~engine() { state_->shut_down(); }
 void engine::define(job_type type)
 {
     check_name(type.name);
-    require(static_cast<bool>(type.body) != type.process.has_value(),
-            "job type '" + type.name + "' needs either a body or a process, one of them");
+    require(static_cast<int>(static_cast<bool>(type.body)) +
+                    static_cast<int>(type.coroutine != nullptr) +
+                    static_cast<int>(type.process.has_value()) ==
+                1,
+            "job type '" + type.name + "' needs a body, a coroutine or a process, one of them");
     require(!type.process || type.process->command,
             "the process of job type '" + type.name + "' has no command");
     std::string const whose = " of job type '" + type.name + "'";
@@ -65,6 +68,10 @@ void engine::define(job_type type)
     check_range("max_attempts" + whose, type.max_attempts, 1, attempts_max);
     require(!type.concurrency || *type.concurrency != 0,
             "the concurrency" + whose + " is 0; it must be at least 1");
+    require(!type.coroutine || type.concurrency.value_or(1) <= coroutine_concurrency_max,
+            "the concurrency" + whose + " is " + std::to_string(type.concurrency.value_or(1)) +
+                "; of coroutines at most " + std::to_string(coroutine_concurrency_max) +
+                " run at the same time");
     state_->define(std::move(type));
 }
 
@@ -78,15 +85,21 @@ detail::state_array engine::make_states(std::uint64_t total)
 
 std::shared_ptr<detail::batch_core> engine::start(std::uint64_t total, detail::state_array states,
                                                   std::unique_ptr<detail::work> work,
-                                                  batch_options const& options)
+                                                  batch_options options)
 {
+    std::size_t most = workers();
+    if (work->is_asynchronous()) {
+        most = coroutine_concurrency_max;
+        options.concurrency = options.concurrency.value_or(coroutine_concurrency);
+    }
     auto core = detail::batch_core::make(
         state_,
         {.total = total,
          .states = std::move(states),
          .work = std::move(work),
          .created = state_->time().now(),
-         .options = detail::effective(options, {.concurrency = workers(), .grace = grace()})});
+         .options =
+             detail::effective(std::move(options), {.concurrency = most, .grace = grace()})});
     state_->add(core);
     return core;
 }

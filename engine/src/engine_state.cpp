@@ -307,6 +307,8 @@ std::shared_ptr<job_type const> engine_state::find_type(std::string_view name) c
 std::size_t engine_state::concurrency_of(job_type const& type) const noexcept
 {
     std::size_t const workers = runners_->concurrency();
+    if (type.coroutine)
+        return type.concurrency.value_or(coroutine_concurrency);
     if (type.process)
         return type.concurrency.value_or(std::max(1U, std::thread::hardware_concurrency()));
     return std::min(type.concurrency.value_or(workers), workers);

@@ -51,6 +51,35 @@ void recorded::run(std::uint64_t index, job& job, value& output)
     output.text = type_->body(found.input, job);
 }
 
+void recorded::start_coroutine(detail::turn& turn, std::uint64_t index,
+                               std::int64_t started) noexcept
+{
+    auto const job = detail::detach(turn, index, started);
+    try {
+        auto found = find_input(index);
+        type_->coroutine->start(
+            turn, index, found.input, std::move(found.page), job,
+            [this, job](belay::job& seen, std::optional<std::string>& text,
+                        std::exception_ptr exception) {
+                detail::resume(*job, [&](detail::turn& turn) {
+                    value result{.text = std::move(text).value_or(""), .process = {}};
+                    auto const how = exception ? detail::job_access::threw(seen)
+                                               : detail::job_access::returned(seen);
+                    detail::end_detached(turn, *this, job->index, how, result, exception,
+                                         job->started);
+                });
+            });
+    } catch (...) {
+        detail::resume(*job, [&](detail::turn& turn) {
+            value none;
+            auto exception = std::current_exception();
+            belay::job seen = detail::job_access::make(turn, index);
+            detail::end_detached(turn, *this, index, detail::job_access::threw(seen), none,
+                                 exception, started);
+        });
+    }
+}
+
 detail::job_byte recorded::finish(detail::turn& turn, std::uint64_t index, detail::job_byte how,
                                   value& output, std::exception_ptr const& exception,
                                   std::int64_t started, std::int64_t ended) noexcept

@@ -41,11 +41,15 @@ public:
     void fail(std::uint64_t, std::exception_ptr) noexcept override {}
     [[nodiscard]] bool is_asynchronous() const noexcept override
     {
-        return type_ && type_->process;
+        return type_ && (type_->process || type_->coroutine);
     }
 
-    /// Runs the program of a job, which goes on without the thread.
-    void start(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
+    /// Runs the program or the coroutine of a job, which goes on without the thread.
+    void start(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept
+    {
+        type_->process ? start_program(turn, index, started)
+                       : start_coroutine(turn, index, started);
+    }
 
     /// Says what its jobs do; before any runs.
     void define(std::shared_ptr<job_type const> type) { type_ = std::move(type); }
@@ -61,6 +65,8 @@ private:
         std::string_view input;
     };
     [[nodiscard]] page_view find_input(std::uint64_t index);
+    void start_program(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
+    void start_coroutine(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
     void program_ended(detail::detached_job const& job, detail::program_end end,
                        bool finishes_at_stop);
     void conclude(detail::turn& turn, detail::detached_job const& job, detail::program_end& end,

@@ -40,10 +40,10 @@ job_failure failure_of(process_end const& end)
 
 } // namespace
 
-void recorded::start(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept
+void recorded::start_program(detail::turn& turn, std::uint64_t index,
+                             std::int64_t started) noexcept
 {
-    auto const job =
-        std::make_shared<detail::detached_job>(turn.core.detach(turn, index, started));
+    auto const job = detail::detach(turn, index, started);
     auto& processes = job->core->owner().processes();
     std::filesystem::path scratch;
     try {
@@ -110,14 +110,7 @@ void recorded::conclude(detail::turn& turn, detail::detached_job const& job,
             how = detail::job_byte::failed;
         }
     }
-    bool alone = false;
-    how = detail::conclude(turn, *this, index, how, result, exception, job.started, alone);
-    if (how == detail::job_byte::ending)
-        return;
-    if (how == detail::job_byte::failed || how == detail::job_byte::backing_off)
-        turn.core.after_failure(index, how);
-    if (alone)
-        turn.core.lone_stop_ended(index);
+    detail::end_detached(turn, *this, index, how, result, exception, job.started);
 }
 
 } // namespace belay

@@ -60,10 +60,10 @@ public:
     template <class Body>
     detail::batch_core& make(std::uint64_t total, Body body, batch_options options = {})
     {
-        using result = typename detail::body_result<Body, std::uint64_t>::type;
+        using result = typename detail::body_traits<Body, std::uint64_t>::result;
         auto states = make_states(total);
         auto outcomes = std::make_shared<detail::typed_outcomes<result>>(states, total);
-        auto work = std::make_shared<detail::typed_work<result, detail::index_input, Body>>(
+        auto work = std::make_shared<detail::body_work<result, detail::index_input, Body>>(
             detail::index_input{}, std::move(body), std::move(outcomes));
         works_.push_back(work);
         return keep({.total = total,

@@ -36,10 +36,16 @@ inline constexpr unsigned weight_max = 100;
 inline constexpr unsigned attempts_max = 100;
 inline constexpr std::chrono::milliseconds option_time_max{std::chrono::days(36'500)};
 
+/// How many coroutines of a batch run at the same time unless something else is said, and the most
+/// that may.
+inline constexpr std::size_t coroutine_concurrency = 100;
+inline constexpr std::size_t coroutine_concurrency_max = 10'000;
+
 /// How a batch is to run. Those that are not set are the job type's, or the engine's.
 struct batch_options {
     /// How many of its jobs may run at the same time, from 1; none or more than there are workers
-    /// (or its type allows) means as many as that.
+    /// (or its type allows) means as many as that. Of coroutines `coroutine_concurrency` unless
+    /// set, and at most `coroutine_concurrency_max`.
     std::optional<std::size_t> concurrency = std::nullopt;
 
     /// How long its bodies may go on after a cancel, 0 … the type's or the engine's grace, which
@@ -166,6 +172,14 @@ public:
     /// this call, no lock held. It must be short and not throw.
     void cancel(cancel_request const& request, std::function<void(cancel_result const&)> done) const;
 
+    /// The same as an asynchronous operation of Asio's, for any completion token of
+    /// `void(std::exception_ptr, cancel_result)`: the exception is what the first form throws, or
+    /// null. It can't be taken back, so cancelling the operation does nothing. In <belay/asio.hpp>.
+    template <class CompletionToken>
+    auto async_cancel(cancel_request request, CompletionToken&& token) const;
+    template <class CompletionToken>
+    auto async_cancel(CompletionToken&& token) const;
+
     /// A callback, to forget it by; 0 is none.
     using subscription = std::uint64_t;
 
@@ -183,6 +197,13 @@ public:
 
     /// Waits until the batch has ended or `duration` has passed; whether it has ended.
     [[nodiscard]] bool wait_for(std::chrono::nanoseconds duration) const;
+
+    /// Waits, as an asynchronous operation of Asio's, until the batch has ended, for any completion
+    /// token of `void(boost::system::error_code, batch_status)`. Cancelling the operation, of
+    /// whatever type, ends the wait (`boost::asio::error::operation_aborted`) and not the batch.
+    /// In <belay/asio.hpp>.
+    template <class CompletionToken>
+    auto async_wait(CompletionToken&& token) const;
 
     [[nodiscard]] batch_state state() const;
     [[nodiscard]] batch_status status() const;

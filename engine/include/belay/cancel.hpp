@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -86,6 +87,11 @@ struct job_cancel_result {
     cancel_outcome outcome = cancel_outcome::recorded;
     std::string problem = {};
 };
+
+namespace detail {
+/// What a cancel throws whose record came to this; null if nothing.
+[[nodiscard]] std::exception_ptr cancel_failure(cancel_outcome outcome, std::string const& problem);
+} // namespace detail
 
 } // namespace belay
 

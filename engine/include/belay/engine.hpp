@@ -79,22 +79,27 @@ struct engine_counters {
 namespace detail {
 class engine_state;
 
+/// What a body gives, and the `work` that runs it. <belay/asio.hpp> says that of coroutines.
 template <class Body, class Input>
-struct body_result;
+struct body_traits;
 template <class Body, class Input>
     requires std::invocable<Body const&, Input, job&>
-struct body_result<Body, Input> {
-    using type = std::decay_t<std::invoke_result_t<Body const&, Input, job&>>;
+struct body_traits<Body, Input> {
+    using result = std::decay_t<std::invoke_result_t<Body const&, Input, job&>>;
+    template <class Inputs>
+    using work = body_work<result, Inputs, Body>;
 };
 template <class Body, class Input>
     requires(!std::invocable<Body const&, Input, job&> && std::invocable<Body const&, Input>)
-struct body_result<Body, Input> {
-    using type = std::decay_t<std::invoke_result_t<Body const&, Input>>;
+struct body_traits<Body, Input> {
+    using result = std::decay_t<std::invoke_result_t<Body const&, Input>>;
+    template <class Inputs>
+    using work = body_work<result, Inputs, Body>;
 };
 
 /// Something that can be called, const, with an input and maybe a `job&`.
 template <class Body, class Input>
-concept body_for = requires { typename body_result<Body, Input>::type; };
+concept body_for = requires { typename body_traits<Body, Input>::result; };
 
 struct index_input {
     std::uint64_t operator()(std::uint64_t index) const noexcept { return index; }
@@ -242,10 +247,11 @@ private:
     template <class Input, class Inputs, class Body>
     auto submit_typed(std::uint64_t total, Inputs inputs, Body body, batch_options const& options)
     {
-        using result = typename detail::body_result<Body, Input>::type;
+        using traits = detail::body_traits<Body, Input>;
+        using result = typename traits::result;
         auto states = make_states(total);
         auto outcomes = std::make_shared<detail::typed_outcomes<result>>(states, total);
-        auto work = std::make_unique<detail::typed_work<result, Inputs, Body>>(
+        auto work = std::make_unique<typename traits::template work<Inputs>>(
             std::move(inputs), std::move(body), outcomes);
         return batch<result>(start(total, std::move(states), std::move(work), options),
                              std::move(outcomes));
@@ -254,7 +260,7 @@ private:
     [[nodiscard]] static detail::state_array make_states(std::uint64_t total);
     std::shared_ptr<detail::batch_core> start(std::uint64_t total, detail::state_array states,
                                               std::unique_ptr<detail::work> work,
-                                              batch_options const& options);
+                                              batch_options options);
 
     std::shared_ptr<detail::engine_state> state_;
 };

@@ -2,6 +2,7 @@
 #define BELAY_JOB_TYPE_HPP
 
 #include <belay/batch.hpp>
+#include <belay/detail/asynchronous.hpp>
 #include <belay/job.hpp>
 #include <belay/process.hpp>
 
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -61,6 +63,10 @@ struct job_type {
     /// The body: gets the input, returns what the job comes to. Called on several threads at once.
     std::function<std::string(std::string_view input, job& job)> body = {};
 
+    /// A coroutine that each job runs, in place of a body: what `belay::coroutine` of
+    /// <belay/asio.hpp> gives. While it waits it holds no thread.
+    std::shared_ptr<detail::coroutine_body const> coroutine = {};
+
     /// A program that each job runs, in place of a body. While it runs it holds no worker.
     std::optional<process_type> process = std::nullopt;
 
@@ -73,8 +79,8 @@ struct job_type {
     /// The most attempts that a batch may ask for, 1 … `attempts_max`.
     unsigned max_attempts = attempts_max;
 
-    /// How many jobs of one batch may run at the same time, from 1; unless set, the workers, or of
-    /// programs the processors.
+    /// How many jobs of one batch may run at the same time, from 1; unless set, the workers, of
+    /// programs the processors, of coroutines `coroutine_concurrency`.
     std::optional<std::size_t> concurrency = std::nullopt;
 };
 

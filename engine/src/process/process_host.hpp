@@ -2,9 +2,9 @@
 #ifndef BELAY_PROCESS_PROCESS_HOST_HPP
 #define BELAY_PROCESS_PROCESS_HOST_HPP
 
-#include "asynchronous_body.hpp"
 #include "job_outputs.hpp"
 
+#include <belay/detail/asynchronous.hpp>
 #include <belay/process.hpp>
 
 #include <cstdint>

@@ -13,6 +13,9 @@ struct job_access {
     static job make(turn& turn, std::uint64_t index) noexcept { return job(turn, index); }
     static bool usual(job const& job) noexcept { return !job.unusual_; }
 
+    /// The body has been shown its stop, in a way that `job` knows nothing of.
+    static void show_stop(job& job) noexcept { job.shown_ = job.unusual_ = true; }
+
     /// How a body that returned ends: `succeeded`, `succeeded_late`, `stopped`, or `failed` if it
     /// ran into its time-out.
     static job_byte returned(job& job) noexcept;
@@ -81,14 +84,30 @@ template <class Work>
     return how;
 }
 
+/// Ends a job that went on without a thread; the rest of what `run_range` does.
+template <class Work>
+void end_detached(turn& turn, Work& work, std::uint64_t index, job_byte how,
+                  typename Work::value& value, std::exception_ptr& exception,
+                  std::int64_t started) noexcept
+{
+    bool alone = false;
+    how = conclude(turn, work, index, how, value, exception, started, alone);
+    if (how == job_byte::ending)
+        return;
+    if (how == job_byte::failed || how == job_byte::backing_off)
+        after_failure(turn, index, how);
+    if (alone)
+        lone_stop_ended(turn, index);
+}
+
 /// Enters every job in [begin, end) that is still pending, until the batch is no longer open or a
 /// body was abandoned (`turn.abandoned`).
 ///
 /// `Work` has `is_recorded`, `value` (what a body returns until the end of its job stands) and
-/// `run(index, job, value)` (calls the body). Recorded: `is_asynchronous` says that instead
-/// `start(turn, index, started)` has the job go on without this thread (`turn.detached`). Then, not
-/// recorded: `finish(index, how, value, exception)` keeps the value; gives the byte, which differs
-/// from `how` only if that can't be done.
+/// `run(index, job, value)` (calls the body). If it has `start(turn, index, started)`,
+/// `is_asynchronous` says that this is called instead, and has the job go on without this thread
+/// (`turn.detached`). Then, not recorded: `finish(index, how, value, exception)` keeps the value;
+/// gives the byte, which differs from `how` only if that can't be done.
 /// Recorded: `finish(turn, index, how, value, exception, started, ended)` also sees to the job's
 /// byte; gives it, or `ending` if that is to be decided later. `finish` does not throw. Nothing of a
 /// refused end is ever written.
@@ -139,7 +158,7 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
                             std::memory_order_release);
         progress.entered = index + 1;
 
-        if constexpr (Work::is_recorded) {
+        if constexpr (requires { work.start(turn, index, started); }) {
             if (work.is_asynchronous()) {
                 progress.note(); // the slot is the job's from there on
                 work.start(turn, index, started);

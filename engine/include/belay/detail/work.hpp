@@ -114,36 +114,16 @@ struct typed_outcomes {
     failures errors;
 };
 
-/// A body over a range of inputs, values kept in memory.
-template <class R, class Inputs, class Body>
-class typed_work final : public work {
+/// A body whose values are kept in memory.
+template <class R>
+class typed_work : public work {
 public:
     static constexpr bool is_recorded = false;
     using value = typename typed_results<R>::value;
 
-    typed_work(Inputs inputs, Body body, std::shared_ptr<typed_outcomes<R>> outcomes)
-        : inputs_(std::move(inputs)), body_(std::move(body)), outcomes_(std::move(outcomes))
+    explicit typed_work(std::shared_ptr<typed_outcomes<R>> outcomes)
+        : outcomes_(std::move(outcomes))
     {
-    }
-
-    void run(turn& turn, std::uint64_t begin, std::uint64_t end) noexcept override
-    {
-        run_range(turn, *this, begin, end);
-    }
-
-    void run(std::uint64_t index, job& job, value& value)
-    {
-        decltype(auto) input = inputs_(index);
-        auto const call = [&]() -> R {
-            if constexpr (std::invocable<Body const&, decltype(input), belay::job&>)
-                return std::invoke(std::as_const(body_), std::forward<decltype(input)>(input), job);
-            else
-                return std::invoke(std::as_const(body_), std::forward<decltype(input)>(input));
-        };
-        if constexpr (std::is_void_v<R>)
-            call();
-        else
-            value.emplace(call());
     }
 
     [[nodiscard]] job_byte finish(std::uint64_t index, job_byte how, value& value,
@@ -169,9 +149,46 @@ public:
     }
 
 private:
+    std::shared_ptr<typed_outcomes<R>> outcomes_;
+};
+
+/// Calls a body that may want its job.
+template <class Body, class Input>
+decltype(auto) call_body(Body const& body, Input&& input, job& job)
+{
+    if constexpr (std::invocable<Body const&, Input, belay::job&>)
+        return std::invoke(body, std::forward<Input>(input), job);
+    else
+        return std::invoke(body, std::forward<Input>(input));
+}
+
+/// A plain body over a range of inputs.
+template <class R, class Inputs, class Body>
+class body_work final : public typed_work<R> {
+public:
+    using typename typed_work<R>::value;
+
+    body_work(Inputs inputs, Body body, std::shared_ptr<typed_outcomes<R>> outcomes)
+        : typed_work<R>(std::move(outcomes)), inputs_(std::move(inputs)), body_(std::move(body))
+    {
+    }
+
+    void run(turn& turn, std::uint64_t begin, std::uint64_t end) noexcept override
+    {
+        run_range(turn, *this, begin, end);
+    }
+
+    void run(std::uint64_t index, job& job, value& value)
+    {
+        if constexpr (std::is_void_v<R>)
+            call_body(body_, inputs_(index), job);
+        else
+            value.emplace(call_body(body_, inputs_(index), job));
+    }
+
+private:
     Inputs inputs_;
     Body body_;
-    std::shared_ptr<typed_outcomes<R>> outcomes_;
 };
 
 } // namespace belay::detail

@@ -1,0 +1,71 @@
+// What jobs need that go on without a thread. Not for users.
+#ifndef BELAY_DETAIL_ASYNCHRONOUS_HPP
+#define BELAY_DETAIL_ASYNCHRONOUS_HPP
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace belay {
+class job;
+}
+
+namespace belay::detail {
+
+struct turn;
+
+/// What runs for a job and holds no thread.
+///
+/// Both may be called from any thread, before it has begun, more than once, and after its end. They
+/// return at once, and are called without a lock.
+class asynchronous_body {
+public:
+    virtual ~asynchronous_body() = default;
+
+    /// It is to end.
+    virtual void stop() noexcept = 0;
+
+    /// Its grace is over.
+    virtual void kill() noexcept = 0;
+};
+
+/// A job that goes on without a thread, and what it holds of its batch meanwhile.
+struct detached_job;
+
+/// Lets the job that `turn` has entered go on without it.
+[[nodiscard]] std::shared_ptr<detached_job> detach(turn& turn, std::uint64_t index,
+                                                   std::int64_t started);
+
+/// Says what is to be told of stops; it is told at once if there has been one.
+void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body);
+
+/// It has ended: `conclude` ends the job, and its slot goes on.
+void resume(detached_job const& job, std::function<void(turn&)> const& conclude);
+
+/// What its body ran on is gone for good. True if the body is to end now: then the batch has been
+/// stopped (cause `backend`). A durable batch goes on with the next engine: its body is to end when
+/// it is told to stop.
+[[nodiscard]] bool executor_gone(detached_job const& job);
+
+/// The coroutine of a job type.
+class coroutine_body {
+public:
+    /// What the coroutine came to; of the two the exception counts.
+    using done = std::function<void(belay::job& job, std::optional<std::string>& value,
+                                    std::exception_ptr const& exception)>;
+
+    virtual ~coroutine_body() = default;
+
+    /// Starts it for a job. `input` lies in what `owner` owns.
+    virtual void start(turn& turn, std::uint64_t index, std::string_view input,
+                       std::shared_ptr<void const> owner,
+                       std::shared_ptr<detached_job const> const& job, done done) const = 0;
+};
+
+} // namespace belay::detail
+
+#endif

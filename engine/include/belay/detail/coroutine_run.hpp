@@ -1,0 +1,203 @@
+// A coroutine of Asio's that runs for a job. Not for users.
+#ifndef BELAY_DETAIL_COROUTINE_RUN_HPP
+#define BELAY_DETAIL_COROUTINE_RUN_HPP
+
+#include <belay/detail/asynchronous.hpp>
+#include <belay/detail/run.hpp>
+#include <belay/detail/work.hpp>
+#include <belay/error.hpp>
+#include <belay/job.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace belay::detail {
+
+/// One coroutine, on a strand of its own: what it is told, and what it does, come one after the
+/// other, whatever its executor is.
+///
+/// Thread safety: `stop` and `kill` may be called from any thread; all else is the strand's. Where
+/// the executor's context is destroyed under it, that counts as the strand.
+template <class R, class Call, class Done>
+class coroutine_run final : public asynchronous_body,
+                            public std::enable_shared_from_this<coroutine_run<R, Call, Done>> {
+public:
+    using value = typename typed_results<R>::value;
+
+    coroutine_run(turn& turn, std::uint64_t index, boost::asio::any_io_executor const& executor,
+                  Call call, std::shared_ptr<detached_job const> detached, Done done)
+        : strand_(std::in_place, executor), detached_(std::move(detached)),
+          job_(job_access::make(turn, index)), call_(std::move(call)), done_(std::move(done))
+    {
+    }
+
+    void start() noexcept
+    {
+        try {
+            boost::asio::post(*strand_,
+                              [ending = completion(this->shared_from_this())]() mutable {
+                                  auto& self = *ending.of;
+                                  self.enter(std::move(ending));
+                              });
+        } catch (...) {
+            // The completion has seen to it.
+        }
+    }
+
+    void stop() noexcept override
+    {
+        {
+            std::scoped_lock const lock(mutex_);
+            told_ = true;
+            if (!gone_) {
+                try {
+                    if (strand_)
+                        boost::asio::post(*strand_,
+                                          [self = this->shared_from_this()] { self->deliver(); });
+                } catch (...) {
+                    // Out of memory. What is not told to stop is abandoned in the end.
+                }
+                return;
+            }
+        }
+        finish(gone());
+    }
+
+    /// Nothing ends a coroutine that goes on: it is abandoned.
+    void kill() noexcept override {}
+
+private:
+    /// Tells of the end once, also where the coroutine is destroyed without one.
+    struct completion {
+        explicit completion(std::shared_ptr<coroutine_run> run) : of(std::move(run)) {}
+        completion(completion&&) noexcept = default;
+        completion& operator=(completion&&) = delete;
+        ~completion()
+        {
+            if (of)
+                of->dropped();
+        }
+        void operator()(std::exception_ptr const& exception)
+        {
+            auto const run = std::move(of);
+            run->finish(exception ? exception : run->exception_);
+        }
+        std::shared_ptr<coroutine_run> of;
+    };
+
+    void enter(completion ending)
+    {
+        if (is_told())
+            return ending(std::make_exception_ptr(stopped{})); // its body is never entered
+        boost::asio::co_spawn(
+            *strand_, [self = this->shared_from_this()] { return self->run(); },
+            boost::asio::bind_cancellation_slot(signal_.slot(), std::move(ending)));
+    }
+
+    boost::asio::awaitable<void> run()
+    {
+        try {
+            if constexpr (std::is_void_v<R>)
+                co_await call_(job_);
+            else
+                value_.emplace(co_await call_(job_));
+        } catch (...) {
+            exception_ = std::current_exception();
+        }
+    }
+
+    void deliver()
+    {
+        if (over_)
+            return;
+        job_access::show_stop(job_);
+        signal_.emit(boost::asio::cancellation_type::terminal);
+    }
+
+    void dropped() noexcept
+    {
+        if (over_)
+            return;
+        bool told = false;
+        {
+            std::scoped_lock const lock(mutex_);
+            gone_ = true;
+            strand_.reset(); // what it belongs to is gone in a moment
+            told = told_;
+        }
+        if (executor_gone(*detached_) || told)
+            finish(gone());
+    }
+
+    void finish(std::exception_ptr exception) noexcept
+    {
+        {
+            std::scoped_lock const lock(mutex_);
+            if (std::exchange(over_, true))
+                return;
+            strand_.reset(); // whoever waits for the batch may then end the context
+        }
+        auto const done = std::move(done_);
+        done(job_, value_, std::move(exception));
+        detached_.reset();
+    }
+
+    [[nodiscard]] bool is_told()
+    {
+        std::scoped_lock const lock(mutex_);
+        return told_;
+    }
+
+    [[nodiscard]] static std::exception_ptr gone()
+    {
+        return std::make_exception_ptr(std::runtime_error(
+            "the execution context of the coroutine was destroyed before it had ended"));
+    }
+
+    std::mutex mutex_;
+    std::optional<boost::asio::strand<boost::asio::any_io_executor>> strand_; // set under mutex_
+    bool told_ = false; // guarded by mutex_
+    bool gone_ = false; // guarded by mutex_
+    bool over_ = false; // set under mutex_, by the strand
+    boost::asio::cancellation_signal signal_;
+    std::shared_ptr<detached_job const> detached_;
+    job job_;
+    Call call_;
+    Done done_;
+    value value_;
+    std::exception_ptr exception_;
+};
+
+/// Starts a coroutine for a job that was detached: `call(job)` gives it, and `done(job, value,
+/// exception)` is told of its end, once. Throws if there is none to start.
+template <class R, class Call, class Done>
+void start_coroutine(turn& turn, std::uint64_t index,
+                     boost::asio::any_io_executor const& executor, Call call,
+                     std::shared_ptr<detached_job const> const& job, Done done)
+{
+    using run = coroutine_run<R, Call, Done>;
+    auto const made = std::make_shared<run>(turn, index, executor, std::move(call), job,
+                                            std::move(done));
+    set_body(*job, made);
+    made->start();
+}
+
+} // namespace belay::detail
+
+#endif
