@@ -5,18 +5,24 @@
 
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <future>
 #include <list>
+#include <memory>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -26,71 +32,93 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-/// The listener, its sessions, and the thread they run on.
-struct server::impl {
-    impl(engine& engine, std::vector<offered_type> types, server_options given)
-        : options(std::move(given)), shared(engine, std::move(types), options)
+/// What accepts connections, and the sessions. All of it runs on one executor that does one thing
+/// at a time; what waits there owns it.
+class server::listener : public std::enable_shared_from_this<listener> {
+public:
+    listener(engine& engine, std::vector<offered_type> types, server_options given,
+             asio::any_io_executor executor)
+        : options_(std::move(given)),
+          service_(engine, std::move(types), options_),
+          executor_(std::move(executor)),
+          acceptor_(executor_)
     {
         listen();
-        asio::co_spawn(context, accept(), asio::detached);
-        thread = std::thread([this] { context.run(); });
     }
 
-    ~impl()
+    void start() { asio::co_spawn(executor_, accept(), asio::detached); }
+
+    [[nodiscard]] tcp::endpoint const& bound() const noexcept { return bound_; }
+
+    void shut_down(std::chrono::milliseconds at_most, std::function<void()> done)
     {
-        context.stop();
-        if (thread.joinable())
-            thread.join();
+        service_.stop_serving();
+        auto const end = std::chrono::steady_clock::now() + at_most;
+        asio::co_spawn(executor_, end_when_quiet(end, std::move(done)), asio::detached);
     }
 
+    /// Once this has returned nothing touches the engine.
+    void close()
+    {
+        service_.close();
+        asio::post(executor_, [self = shared_from_this()] { self->close_all(); });
+    }
+
+private:
     void listen()
     {
-        tcp::endpoint const wanted(asio::ip::make_address(options.address), options.port);
+        error_code wrong;
+        auto const address = asio::ip::make_address(options_.address, wrong);
+        if (wrong)
+            throw error(errc::invalid_argument,
+                        "address '" + options_.address + "' is neither IPv4 nor IPv6");
+        tcp::endpoint const wanted(address, options_.port);
         try {
-            acceptor.open(wanted.protocol());
-            acceptor.set_option(tcp::acceptor::reuse_address(true));
-            acceptor.bind(wanted);
-            acceptor.listen();
+            acceptor_.open(wanted.protocol());
+            acceptor_.set_option(tcp::acceptor::reuse_address(true));
+            acceptor_.bind(wanted);
+            acceptor_.listen();
         } catch (boost::system::system_error const& error) {
             std::ostringstream where;
             where << wanted;
-            throw boost::system::system_error(error_code(error.code().value(), error.code().category()),
-                                              "can't listen on " + where.str());
+            throw std::system_error(error.code(), "can't listen on " + where.str());
         }
-        bound = acceptor.local_endpoint();
+        bound_ = acceptor_.local_endpoint();
     }
 
     asio::awaitable<void> accept()
     {
-        while (true) {
+        auto const self = shared_from_this();
+        while (acceptor_.is_open()) {
             error_code error;
-            tcp::socket socket = co_await acceptor.async_accept(
-                asio::redirect_error(asio::use_awaitable, error));
-            if (error == asio::error::operation_aborted)
+            tcp::socket socket =
+                co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
+            if (!acceptor_.is_open())
                 co_return;
             if (error) {
                 // Out of descriptors, most likely: give one up and go on.
                 spdlog::warn("could not accept a connection: {}", error.message());
                 close_longest_idle();
-                asio::steady_timer pause(context, std::chrono::milliseconds(100));
+                asio::steady_timer pause(executor_, std::chrono::milliseconds(100));
                 co_await pause.async_wait(asio::use_awaitable);
                 continue;
             }
-            if (sessions.size() >= options.connections_max && !close_longest_idle())
+            if (sessions_.size() >= options_.connections_max && !close_longest_idle())
                 continue; // every one is being worked for: the new one is closed
-            auto const made = std::make_shared<session>(std::move(socket), shared, counts,
-                                                        bound.address().to_string(),
-                                                        bound.address().is_loopback());
-            auto const place = sessions.insert(sessions.end(), made);
-            asio::co_spawn(context, made->run(),
-                           [this, place](std::exception_ptr const&) { sessions.erase(place); });
+            auto const made = std::make_shared<session>(std::move(socket), service_, counts_,
+                                                        bound_.address().to_string(),
+                                                        bound_.address().is_loopback());
+            auto const place = sessions_.insert(sessions_.end(), made);
+            asio::co_spawn(executor_, made->run(), [self, place](std::exception_ptr const&) {
+                self->sessions_.erase(place);
+            });
         }
     }
 
     bool close_longest_idle()
     {
         session* longest = nullptr;
-        for (auto const& session : sessions)
+        for (auto const& session : sessions_)
             if (session->is_open() && !session->is_busy() &&
                 (longest == nullptr || session->last_active() < longest->last_active()))
                 longest = session.get();
@@ -99,48 +127,119 @@ struct server::impl {
         return longest != nullptr;
     }
 
-    /// Ends when nothing is under way any more, at the latest at `end`.
-    asio::awaitable<void> wait_until_quiet(std::chrono::steady_clock::time_point end)
+    void close_all() noexcept
     {
-        while (counts.requests + counts.cancels != 0 && std::chrono::steady_clock::now() < end) {
-            asio::steady_timer pause(context, std::chrono::milliseconds(5));
-            co_await pause.async_wait(asio::use_awaitable);
-        }
-        context.stop();
+        error_code ignored;
+        acceptor_.close(ignored);
+        for (auto const& session : sessions_)
+            session->close();
     }
 
-    server_options const options;
-    service shared;
-    session_counts counts;
-    asio::io_context context{1};
-    tcp::acceptor acceptor{context};
-    tcp::endpoint bound;
-    std::list<std::shared_ptr<session>> sessions;
-    std::thread thread;
+    asio::awaitable<void> end_when_quiet(std::chrono::steady_clock::time_point end,
+                                         std::function<void()> done)
+    {
+        auto const self = shared_from_this();
+        while (counts_.requests + counts_.cancels != 0 && std::chrono::steady_clock::now() < end &&
+               acceptor_.is_open()) {
+            asio::steady_timer pause(executor_, std::chrono::milliseconds(5));
+            co_await pause.async_wait(asio::use_awaitable);
+        }
+        close_all();
+        if (!service_.is_closed())
+            done();
+    }
+
+    server_options const options_;
+    service service_;
+    session_counts counts_;
+    asio::any_io_executor executor_;
+    tcp::acceptor acceptor_;
+    tcp::endpoint bound_;
+    std::list<std::shared_ptr<session>> sessions_;
 };
 
-server::server(engine& engine, std::vector<offered_type> types, server_options options)
-    : impl_(std::make_unique<impl>(engine, std::move(types), std::move(options)))
+/// A context of the server's own, and the thread that runs it.
+struct server::own_thread {
+    ~own_thread()
+    {
+        context.stop();
+        thread.join();
+    }
+
+    asio::io_context context{1};
+    asio::executor_work_guard<asio::io_context::executor_type> guard{context.get_executor()};
+    std::thread thread{[this] { context.run(); }};
+};
+
+namespace {
+
+std::string boost_version_text(unsigned version)
 {
+    return std::to_string(version / 100'000) + '.' + std::to_string(version / 100 % 1'000) + '.' +
+           std::to_string(version % 100);
 }
 
-server::~server() = default;
+/// Throws where the program's Boost is not this library's; else gives the options.
+server_options checked(server_options options, unsigned boost_version)
+{
+    if (boost_version != BOOST_VERSION)
+        throw error(errc::invalid_argument,
+                    "this program was compiled with Boost " + boost_version_text(boost_version) +
+                        ", and the belay that it uses with " + boost_version_text(BOOST_VERSION) +
+                        "; both must be the same");
+    return options;
+}
+
+} // namespace
+
+server::server(engine& engine, std::vector<offered_type> types, server_options options,
+               unsigned boost_version)
+    : own_thread_(std::make_unique<own_thread>()),
+      listener_(std::make_shared<listener>(engine, std::move(types),
+                                           checked(std::move(options), boost_version),
+                                           own_thread_->context.get_executor()))
+{
+    listener_->start();
+}
+
+server::server(engine& engine, std::vector<offered_type> types, server_options options,
+               asio::io_context& context, unsigned boost_version)
+    : listener_(std::make_shared<listener>(engine, std::move(types),
+                                           checked(std::move(options), boost_version),
+                                           asio::make_strand(context)))
+{
+    listener_->start();
+}
+
+server::~server()
+{
+    listener_->close();
+    if (own_thread_) {
+        listener_.reset(); // what waits in the context has the rest
+        own_thread_.reset();
+    }
+}
 
 std::string server::url() const
 {
-    std::string address = impl_->bound.address().to_string();
-    if (impl_->bound.address().is_v6())
+    auto const& bound = listener_->bound();
+    std::string address = bound.address().to_string();
+    if (bound.address().is_v6())
         address = "[" + address + "]";
-    return "http://" + address + ":" + std::to_string(impl_->bound.port());
+    return "http://" + address + ":" + std::to_string(bound.port());
 }
 
 void server::shut_down(std::chrono::milliseconds at_most)
 {
-    impl_->shared.stop_serving();
-    auto const end = std::chrono::steady_clock::now() + at_most;
-    asio::co_spawn(impl_->context, impl_->wait_until_quiet(end), asio::detached);
-    if (impl_->thread.joinable())
-        impl_->thread.join();
+    auto const done = std::make_shared<std::promise<void>>();
+    listener_->shut_down(at_most, [done] { done->set_value(); });
+    // What is under way at that moment ends within a step.
+    (void)done->get_future().wait_for(at_most + std::chrono::milliseconds(100));
+}
+
+void server::shut_down(std::chrono::milliseconds at_most, std::function<void()> done)
+{
+    listener_->shut_down(at_most, std::move(done));
 }
 
 } // namespace belay::http

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,8 +23,8 @@ namespace belay::http {
 /// The most bytes that a body may have which is no list of inputs.
 inline constexpr std::uint64_t small_body_bytes_max = 64 * 1024;
 
-/// What the resources work on: the engine, the types, the keys, the limits. Used by the thread of
-/// the server alone, save for `stop_serving`.
+/// What the resources work on: the engine, the types, the keys, the limits. Used by the server's
+/// sessions alone, one at a time, save for `stop_serving` and `close`.
 class service {
 public:
     service(engine& engine, std::vector<offered_type> types, server_options const& options);
@@ -34,6 +35,17 @@ public:
 
     /// From here on every request is answered with 503.
     void stop_serving() noexcept { stopping_ = true; }
+
+    /// What touches the engine is done while this is held, and only if the service is not closed.
+    [[nodiscard]] std::unique_lock<std::mutex> enter() { return std::unique_lock(mutex_); }
+
+    /// Whether the engine may be gone.
+    [[nodiscard]] bool is_closed() const noexcept { return closed_; }
+    void close()
+    {
+        std::scoped_lock const lock(mutex_);
+        closed_ = true;
+    }
 
     [[nodiscard]] engine& batches() noexcept { return engine_; }
     [[nodiscard]] server_options const& options() const noexcept { return options_; }
@@ -61,6 +73,8 @@ private:
     server_options const& options_;
     std::shared_ptr<idempotency_keys> keys_under_way_ = std::make_shared<idempotency_keys>();
     std::atomic<bool> stopping_{false};
+    std::mutex mutex_;
+    std::atomic<bool> closed_{false}; // set under mutex_
 };
 
 } // namespace belay::http

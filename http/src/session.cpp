@@ -178,6 +178,17 @@ void session::close() noexcept
 {
     error_code ignored;
     stream_.socket().close(ignored);
+    if (auto const timer = waiting_.lock())
+        timer->cancel();
+}
+
+/// Held while what is done touches the engine.
+std::unique_lock<std::mutex> session::enter()
+{
+    auto lock = service_.enter();
+    if (service_.is_closed())
+        throw connection_over{};
+    return lock;
 }
 
 asio::awaitable<void> session::run()
@@ -300,6 +311,7 @@ asio::awaitable<void> session::answer_request(exchange& exchange)
 
     std::optional<api_error> refused;
     std::unique_ptr<operation> operation;
+    auto lock = enter();
     if (on_loopback_ && !is_loopback_host(message[bhttp::field::host], listen_address_)) {
         refused = misdirected_request();
     } else if (auto admitted = service_.admit(head)) {
@@ -309,6 +321,7 @@ asio::awaitable<void> session::answer_request(exchange& exchange)
     } else {
         refused = admitted.error();
     }
+    lock.unlock();
     if (refused) {
         co_await skip_body(exchange);
         co_await write(exchange, failed(*refused, exchange.id));
@@ -330,7 +343,9 @@ asio::awaitable<response> session::perform(exchange& exchange, operation& operat
             co_await read_body(exchange, operation);
         busy_ = true;
         while (true) {
+            auto lock = enter();
             step next = operation.proceed();
+            lock.unlock();
             if (auto* const answer = std::get_if<response>(&next))
                 co_return std::move(*answer);
             if (auto const* const error = std::get_if<api_error>(&next))
@@ -380,7 +395,10 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
         if (taken > most && most != 0)
             throw payload_too_large(most);
         if (got != 0 && most != 0) {
-            if (auto refused = operation.take({piece.data(), got}))
+            auto lock = enter();
+            auto refused = operation.take({piece.data(), got});
+            lock.unlock();
+            if (refused)
                 throw std::move(*refused);
             co_await digest(operation);
         }
@@ -400,7 +418,12 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
 /// Lets the operation work up what it took. While it waits it is not the client that is waited for.
 asio::awaitable<void> session::digest(operation& operation)
 {
-    while (auto const next = operation.digest()) {
+    while (true) {
+        auto lock = enter();
+        auto const next = operation.digest();
+        lock.unlock();
+        if (!next)
+            co_return;
         if (auto const* const refused = std::get_if<api_error>(&*next))
             throw api_error(*refused);
         if (auto const* const wanted = std::get_if<wait_for_end>(&*next)) {
@@ -435,6 +458,7 @@ asio::awaitable<void> session::wait(wait_for_end const& wanted)
 {
     auto const timer =
         std::make_shared<asio::steady_timer>(stream_.get_executor(), wanted.at_most);
+    waiting_ = timer;
     disarming const wakes{std::make_shared<waker>(timer)};
     auto const subscription = wanted.subscribe([waker = wakes.of] { waker->wake(); });
     error_code ended;
@@ -491,8 +515,10 @@ asio::awaitable<void> session::write_rest(exchange& exchange, response& answer)
     std::string piece = std::move(answer.body);
     bool more = true;
     while (more || !piece.empty()) {
-        if (more)
+        if (more) {
+            auto const lock = enter();
             more = answer.rest->next(piece);
+        }
         if (more && piece.size() < chunk_bytes) {
             co_await asio::post(stream_.get_executor(), asio::use_awaitable);
             continue;

@@ -5,16 +5,18 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace belay::http {
 
-/// What the sessions of a server have in common. Used by its thread alone.
+/// What the sessions of a server have in common. Used by them alone.
 struct session_counts {
     std::size_t requests = 0; ///< under way, cancels not counted
     std::size_t cancels = 0;  ///< under way
@@ -51,6 +53,7 @@ private:
     struct exchange;
     class request_count;
 
+    [[nodiscard]] std::unique_lock<std::mutex> enter();
     [[nodiscard]] boost::asio::awaitable<bool> serve_one();
     [[nodiscard]] boost::asio::awaitable<std::size_t> read_header(exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<void> answer_request(exchange& exchange);
@@ -72,6 +75,7 @@ private:
     bool on_loopback_;
     std::string input_; ///< read and not yet used
     bool busy_ = false;
+    std::weak_ptr<boost::asio::steady_timer> waiting_; ///< for the engine
     std::chrono::steady_clock::time_point last_active_ = std::chrono::steady_clock::now();
 };
 

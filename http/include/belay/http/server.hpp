@@ -2,17 +2,26 @@
 #define BELAY_HTTP_SERVER_HPP
 
 #include <belay/engine.hpp>
+#include <belay/export.hpp>
 #include <belay/http/job_type.hpp>
+
+#include <boost/version.hpp>
 
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+namespace boost::asio {
+class io_context;
+}
+
+/// The HTTP interface.
 namespace belay::http {
 
 /// What a key may do; each may do what those before it may.
@@ -31,12 +40,13 @@ struct api_key {
 };
 
 /// The key that `secret` stands for.
-[[nodiscard]] api_key make_api_key(std::string name, std::string owner, role role,
+[[nodiscard]] BELAY_EXPORT api_key make_api_key(std::string name, std::string owner, role role,
                                    std::string_view secret);
 
 /// 256 random bits, as 64 hex digits.
-[[nodiscard]] std::string make_secret();
+[[nodiscard]] BELAY_EXPORT std::string make_secret();
 
+/// Where a server listens, who may use it, and its limits.
 struct server_options {
     std::string address = "127.0.0.1"; ///< IPv4 or IPv6 address to listen on
     std::uint16_t port = 0;            ///< 0 takes a free one
@@ -59,16 +69,26 @@ struct server_options {
     std::chrono::milliseconds idle_time_max{60'000};    ///< between requests
 };
 
-/// Serves the batches of an engine over HTTP, on a thread of its own.
+/// Serves the batches of an engine over HTTP.
 ///
-/// Lifetime: neither copied nor moved; the engine outlives it. The destructor stops it.
-/// Thread safety: every member may be called from any thread.
-class server {
+/// Lifetime: neither copied nor moved; the engine outlives it, and so does a context of the
+/// program's. The destructor closes every connection and does not wait: what the program's context
+/// has left of it touches the engine no more, and goes when the context is run or destroyed.
+/// Thread safety: every member may be called from any thread, but the destructor not from inside a
+/// function of an `offered_type`.
+class BELAY_EXPORT server {
 public:
-    /// Defines the types in the engine, listens, and accepts from here on. Throws
-    /// boost::system::system_error if it can't listen; `belay::error` for a type that can't be
-    /// defined.
-    server(engine& engine, std::vector<offered_type> types, server_options options);
+    /// Defines the types in the engine, listens, and accepts from here on, on a thread of its own.
+    /// Throws std::system_error if it can't listen; `belay::error` for an address that is none, a
+    /// type that can't be defined, or a program that was compiled with another version of Boost than
+    /// this library: it shares Boost's types with it, so leave `boost_version` as it is.
+    server(engine& engine, std::vector<offered_type> types, server_options options,
+           unsigned boost_version = BOOST_VERSION);
+
+    /// The same, without a thread: all is done by those that run `context`, one at a time. A step
+    /// takes about half a millisecond at most, besides what the `check` of a type takes.
+    server(engine& engine, std::vector<offered_type> types, server_options options,
+           boost::asio::io_context& context, unsigned boost_version = BOOST_VERSION);
     ~server();
     server(server const&) = delete;
     server& operator=(server const&) = delete;
@@ -76,13 +96,20 @@ public:
     /// `http://address:port`, with the port that it got.
     [[nodiscard]] std::string url() const;
 
-    /// Listens no more, answers new requests with 503, and returns when the requests under way
-    /// have been answered, at the latest after `at_most`.
+    /// Answers new requests with 503, and returns when the requests under way have been answered,
+    /// at the latest after `at_most`; then listens no more, and every connection is closed. Not from
+    /// a thread that runs a context of the program's, where the other form does.
     void shut_down(std::chrono::milliseconds at_most);
 
+    /// The same, without waiting: `done` is called once all that is done, on the server's thread or
+    /// one that runs the context; never if the server or the context is destroyed before.
+    void shut_down(std::chrono::milliseconds at_most, std::function<void()> done);
+
 private:
-    struct impl;
-    std::unique_ptr<impl> impl_;
+    class listener;
+    struct own_thread;
+    std::unique_ptr<own_thread> own_thread_; ///< null on a context of the program's
+    std::shared_ptr<listener> listener_;
 };
 
 } // namespace belay::http
