@@ -429,13 +429,14 @@ BOOST_AUTO_TEST_CASE(the_end_of_a_batch_can_be_awaited)
         });
     BOOST_TEST((from_coroutine.get_future().get().state == batch_state::completed));
 
-    std::promise<std::thread::id> thread;
+    std::promise<std::pair<boost::system::error_code, std::thread::id>> told;
     batch.async_wait(asio::bind_executor(
         io.context, [&](boost::system::error_code error, batch_status const&) {
-            BOOST_TEST(!error);
-            thread.set_value(std::this_thread::get_id());
+            told.set_value({error, std::this_thread::get_id()});
         }));
-    BOOST_TEST((thread.get_future().get() != std::this_thread::get_id()));
+    auto const [error, thread] = told.get_future().get();
+    BOOST_TEST(!error);
+    BOOST_TEST((thread != std::this_thread::get_id()));
 }
 
 BOOST_AUTO_TEST_CASE(to_cancel_a_wait_leaves_the_batch_alone)

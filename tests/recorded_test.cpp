@@ -318,7 +318,8 @@ BOOST_AUTO_TEST_CASE(types_are_defined_once_and_have_names_and_bodies)
         BOOST_CHECK_EXCEPTION(engine.define({.name = name, .body = body}), error,
                               with_code(errc::invalid_argument));
     BOOST_CHECK_EXCEPTION(engine.define({.name = "x", .body = {}}), error, [](error const& thrown) {
-        BOOST_TEST(thrown.what() == "job type 'x' needs either a body or a process, one of them");
+        BOOST_TEST(thrown.what() ==
+                   "job type 'x' needs a body, a coroutine or a process, one of them");
         return thrown.code() == errc::invalid_argument;
     });
     BOOST_CHECK_EXCEPTION(engine.define({.name = "x", .body = body, .grace = -1ms}), error,

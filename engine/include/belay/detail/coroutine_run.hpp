@@ -127,7 +127,11 @@ private:
         if (over_)
             return;
         job_access::show_stop(job_);
+        delivering_ = true;
         signal_.emit(boost::asio::cancellation_type::terminal);
+        delivering_ = false;
+        if (over_)
+            signal_.slot().clear();
     }
 
     void dropped() noexcept
@@ -138,8 +142,8 @@ private:
         {
             std::scoped_lock const lock(mutex_);
             gone_ = true;
-            strand_.reset(); // what it belongs to is gone in a moment
             told = told_;
+            let_go();
         }
         if (executor_gone(*detached_) || told)
             finish(gone());
@@ -151,11 +155,19 @@ private:
             std::scoped_lock const lock(mutex_);
             if (std::exchange(over_, true))
                 return;
-            strand_.reset(); // whoever waits for the batch may then end the context
+            let_go();
         }
         auto const done = std::move(done_);
         done(job_, value_, std::move(exception));
         detached_.reset();
+    }
+
+    /// Lets go of all that belongs to the context, which from here on may be destroyed.
+    void let_go() noexcept
+    {
+        strand_.reset();
+        if (!delivering_)
+            signal_.slot().clear();
     }
 
     [[nodiscard]] bool is_told()
@@ -175,6 +187,7 @@ private:
     bool told_ = false; // guarded by mutex_
     bool gone_ = false; // guarded by mutex_
     bool over_ = false; // set under mutex_, by the strand
+    bool delivering_ = false;
     boost::asio::cancellation_signal signal_;
     std::shared_ptr<detached_job const> detached_;
     job job_;
