@@ -6,7 +6,7 @@ namespace belay {
 
 namespace {
 
-class category final : public boost::system::error_category {
+class category final : public std::error_category {
 public:
     char const* name() const noexcept override { return "belay"; }
     std::string message(int value) const override
@@ -31,19 +31,19 @@ public:
 
 } // namespace
 
-boost::system::error_category const& error_category() noexcept
+std::error_category const& error_category() noexcept
 {
     static category const instance;
     return instance;
 }
 
-boost::system::error_code make_error_code(errc value) noexcept
+std::error_code make_error_code(errc value) noexcept
 {
     return {static_cast<int>(value), error_category()};
 }
 
 error::error(errc code, std::string message)
-    : boost::system::system_error(make_error_code(code)), message_(std::move(message))
+    : std::system_error(make_error_code(code)), message_(std::move(message))
 {
 }
 

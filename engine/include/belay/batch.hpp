@@ -3,8 +3,10 @@
 
 #include <belay/cancel.hpp>
 #include <belay/clock.hpp>
+#include <belay/detail/results.hpp>
 #include <belay/detail/work.hpp>
 #include <belay/error.hpp>
+#include <belay/export.hpp>
 #include <belay/process.hpp>
 #include <belay/state.hpp>
 
@@ -14,7 +16,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <ranges>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -28,8 +29,9 @@ enum class failure_policy : std::uint8_t {
     fail_fast, ///< it is stopped, and ends `failed`
 };
 
-[[nodiscard]] std::string_view to_string(failure_policy value) noexcept;
-[[nodiscard]] std::optional<failure_policy> parse_failure_policy(std::string_view word) noexcept;
+[[nodiscard]] BELAY_EXPORT std::string_view to_string(failure_policy value) noexcept;
+[[nodiscard]] BELAY_EXPORT std::optional<failure_policy>
+parse_failure_policy(std::string_view word) noexcept;
 
 /// The most that `batch_options::weight`, `max_attempts` and the times in it may be.
 inline constexpr unsigned weight_max = 100;
@@ -80,7 +82,8 @@ struct batch_options {
     std::optional<std::chrono::milliseconds> keep = std::nullopt;
 
     /// A token of the caller's: when it fires the batch is cancelled (cause `token`), on the thread
-    /// that fires it.
+    /// that fires it. If it has fired before, nothing starts. An ended batch has no callback there
+    /// any more.
     std::stop_token stop_token = {};
 };
 
@@ -147,7 +150,7 @@ struct job_status {
 /// Lifetime: handles may be copied and dropped as one likes, and outlive the engine; a batch runs
 /// on without one. Thread safety: every member may be called from any thread at any time, also
 /// from inside a body, save that a body must not wait for its own batch.
-class any_batch {
+class BELAY_EXPORT any_batch {
 public:
     /// How many jobs it has.
     [[nodiscard]] std::uint64_t size() const noexcept;
@@ -175,8 +178,12 @@ public:
     /// The same as an asynchronous operation of Asio's, for any completion token of
     /// `void(std::exception_ptr, cancel_result)`: the exception is what the first form throws, or
     /// null. It can't be taken back, so cancelling the operation does nothing. In <belay/asio.hpp>.
+    /// Where it is awaited, make the request before: g++ 12 destroys twice what is made by braces
+    /// inside of a co_await.
     template <class CompletionToken>
     auto async_cancel(cancel_request request, CompletionToken&& token) const;
+
+    /// The same for a graceful cancel without a reason.
     template <class CompletionToken>
     auto async_cancel(CompletionToken&& token) const;
 
@@ -186,16 +193,19 @@ public:
     /// Stops one job, in the same manner. Throws `error` (`no_such_job`, `invalid_argument`; `drain`
     /// is not for single jobs; `not_cancelled`, `outcome_unknown`).
     job_cancel_result cancel_job(std::uint64_t index, cancel_request const& request = {}) const;
+
+    /// The same, without waiting for the store, as the second form of `cancel`.
     void cancel_job(std::uint64_t index, cancel_request const& request,
                     std::function<void(job_cancel_result const&)> done) const;
 
     /// Calls `callback` once a job has ended that was asked to stop; otherwise as `on_end`.
     subscription on_job_end(std::uint64_t index, std::function<void()> callback) const;
 
-    /// Waits until the batch has ended.
+    /// Waits until the batch has ended; or until its engine has, if it is to go on with the next
+    /// one that has its store. Then its state is not terminal.
     batch_status wait() const;
 
-    /// Waits until the batch has ended or `duration` has passed; whether it has ended.
+    /// The same, or until `duration` has passed; whether the batch has ended.
     [[nodiscard]] bool wait_for(std::chrono::nanoseconds duration) const;
 
     /// Waits, as an asynchronous operation of Asio's, until the batch has ended, for any completion
@@ -205,7 +215,10 @@ public:
     template <class CompletionToken>
     auto async_wait(CompletionToken&& token) const;
 
+    /// Its state now.
     [[nodiscard]] batch_state state() const;
+
+    /// All of it, as it is at one moment.
     [[nodiscard]] batch_status status() const;
 
     /// One job. Throws `error` (`no_such_job`).
@@ -214,8 +227,8 @@ public:
     /// Only its state, without a lock. Throws `error` (`no_such_job`).
     [[nodiscard]] job_state job_state_of(std::uint64_t index) const;
 
-    /// Calls `callback` once when the batch has ended, on whatever thread ended it, no lock held;
-    /// inside this call, which then returns 0, if it has ended. It must be short and not throw.
+    /// Calls `callback` once when `wait` is over, on whatever thread ended the batch, no lock held;
+    /// inside this call, which then returns 0, if it is over already. It must be short and not throw.
     subscription on_end(std::function<void()> callback) const;
 
     /// Forgets a callback. It may still be running when this returns.
@@ -225,13 +238,11 @@ protected:
     explicit any_batch(std::shared_ptr<detail::batch_core> core) noexcept : core_(std::move(core))
     {
     }
-    /// The indices of the jobs that have succeeded so far.
-    [[nodiscard]] auto succeeded() const
+    template <class Batch>
+    friend class detail::results;
+    [[nodiscard]] bool is_result(std::uint64_t index) const
     {
-        return std::views::iota(std::uint64_t{0}, size()) |
-               std::views::filter([batch = *this](std::uint64_t index) {
-                   return batch.job_state_of(index) == job_state::succeeded;
-               });
+        return job_state_of(index) == job_state::succeeded;
     }
 
     std::shared_ptr<detail::batch_core> core_;
@@ -243,6 +254,7 @@ struct job_result {
     std::uint64_t index;
     R const& value;
 };
+/// The same where bodies return nothing.
 template <>
 struct job_result<void> {
     std::uint64_t index;
@@ -254,7 +266,7 @@ class batch : public any_batch {
 public:
     using value_type = R;
 
-    /// The value of a job. Throws what its body threw if it failed, `error` (`no_value`) if it has
+    /// The value of a job. Throws `exception(index)` if it failed, `error` (`no_value`) if it has
     /// not succeeded, `error` (`no_such_job`). The reference lives as long as any handle.
     decltype(auto) value(std::uint64_t index) const
     {
@@ -263,20 +275,12 @@ public:
             return static_cast<R const&>(outcomes_->values[index]);
     }
 
-    /// What has succeeded so far, by index: a range of `job_result<R>`. While the batch runs each
-    /// pass may find more. The range keeps the batch's values alive.
-    [[nodiscard]] auto results() const
-    {
-        return succeeded() |
-               std::views::transform([batch = *this](std::uint64_t index) {
-                   if constexpr (std::is_void_v<R>)
-                       return job_result<void>{index};
-                   else
-                       return job_result<R>{index, batch.outcomes_->values[index]};
-               });
-    }
+    /// What has succeeded so far, by index: a forward range of `job_result<R>`. While the batch runs
+    /// each pass may find more. The range keeps the batch's values alive; iterators end with it.
+    [[nodiscard]] auto results() const { return detail::results<batch>(*this); }
 
-    /// What the body of a job threw if it failed, else null. Throws `error` (`no_such_job`).
+    /// Why a job failed: what its body threw, or moving its value, or `job_failure` for a time-out;
+    /// null if it has not failed. Throws `error` (`no_such_job`).
     [[nodiscard]] std::exception_ptr exception(std::uint64_t index) const
     {
         return job_state_of(index) == job_state::failed ? outcomes_->errors.get(index) : nullptr;
@@ -284,10 +288,19 @@ public:
 
 private:
     friend class engine;
+    friend class detail::results<batch>;
     batch(std::shared_ptr<detail::batch_core> core,
           std::shared_ptr<detail::typed_outcomes<R>> outcomes) noexcept
         : any_batch(std::move(core)), outcomes_(std::move(outcomes))
     {
+    }
+
+    [[nodiscard]] job_result<R> result(std::uint64_t index) const
+    {
+        if constexpr (std::is_void_v<R>)
+            return {index};
+        else
+            return {index, outcomes_->values[index]};
     }
 
     void require_value(std::uint64_t index) const

@@ -12,5 +12,11 @@
 #include <belay/job_type.hpp>
 #include <belay/process.hpp>
 #include <belay/state.hpp>
+#include <belay/store.hpp>
+#include <belay/version.hpp>
+
+/// Batches of jobs, and their cancel.
+namespace belay {
+}
 
 #endif

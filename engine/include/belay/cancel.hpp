@@ -2,6 +2,7 @@
 #define BELAY_CANCEL_HPP
 
 #include <belay/clock.hpp>
+#include <belay/export.hpp>
 #include <belay/state.hpp>
 
 #include <chrono>
@@ -20,8 +21,8 @@ enum class cancel_mode : std::uint8_t {
     immediate, ///< the same with a grace of 0
 };
 
-[[nodiscard]] std::string_view to_string(cancel_mode value) noexcept;
-[[nodiscard]] std::optional<cancel_mode> parse_cancel_mode(std::string_view word) noexcept;
+[[nodiscard]] BELAY_EXPORT std::string_view to_string(cancel_mode value) noexcept;
+[[nodiscard]] BELAY_EXPORT std::optional<cancel_mode> parse_cancel_mode(std::string_view word) noexcept;
 
 /// The longest grace there is.
 inline constexpr std::chrono::milliseconds grace_max{3'600'000};
@@ -68,7 +69,7 @@ enum class cancel_outcome : std::uint8_t {
     unknown,       ///< that neither: it may be found after a crash, and is tried again until it is in
 };
 
-[[nodiscard]] std::string_view to_string(cancel_outcome value) noexcept;
+[[nodiscard]] BELAY_EXPORT std::string_view to_string(cancel_outcome value) noexcept;
 
 /// What a cancel of a batch did.
 struct cancel_result {
@@ -90,7 +91,7 @@ struct job_cancel_result {
 
 namespace detail {
 /// What a cancel throws whose record came to this; null if nothing.
-[[nodiscard]] std::exception_ptr cancel_failure(cancel_outcome outcome, std::string const& problem);
+[[nodiscard]] BELAY_EXPORT std::exception_ptr cancel_failure(cancel_outcome outcome, std::string const& problem);
 } // namespace detail
 
 } // namespace belay

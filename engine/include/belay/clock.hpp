@@ -1,6 +1,8 @@
 #ifndef BELAY_CLOCK_HPP
 #define BELAY_CLOCK_HPP
 
+#include <belay/export.hpp>
+
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -13,7 +15,7 @@ using time_point = std::chrono::sys_time<std::chrono::nanoseconds>;
 /// Where an engine takes its time from. Tests give one that they move by hand.
 ///
 /// Thread safety: every member may be called from any thread.
-class clock {
+class BELAY_EXPORT clock {
 public:
     virtual ~clock() = default;
 
@@ -28,7 +30,7 @@ public:
 
 /// The clock of this process: the steady clock plus one offset taken at its first use, so that
 /// times never go back within a process.
-[[nodiscard]] clock& system_clock();
+[[nodiscard]] BELAY_EXPORT clock& system_clock();
 
 } // namespace belay
 

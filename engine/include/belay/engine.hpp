@@ -4,6 +4,7 @@
 #include <belay/batch.hpp>
 #include <belay/clock.hpp>
 #include <belay/executor.hpp>
+#include <belay/export.hpp>
 #include <belay/job_type.hpp>
 #include <belay/store.hpp>
 
@@ -24,6 +25,7 @@
 
 namespace belay {
 
+/// How an engine is to work. The defaults are good for most programs.
 struct engine_options {
     /// Threads that run bodies; 0 means one a processor. Made at the first submit. Not with
     /// `runners`.
@@ -119,8 +121,9 @@ struct range_input {
 /// A recorded batch on its way: its inputs go to the store as they come, and nobody sees it before
 /// `submit`. Dropped without that, nothing is kept of it.
 ///
-/// Lifetime: moved, not copied; the engine outlives it. Thread safety: none.
-class batch_draft {
+/// Lifetime: moved, not copied. It may outlive the engine; `submit` then throws `shutting_down`.
+/// Thread safety: none.
+class BELAY_EXPORT batch_draft {
 public:
     batch_draft(batch_draft&&) noexcept;
     batch_draft& operator=(batch_draft&&) noexcept;
@@ -162,10 +165,11 @@ private:
 /// Lifetime: neither copied nor moved. The destructor stops what is open (cause `shutdown`) and is
 /// back when every batch has ended, at the latest its grace and a second later; threads of
 /// abandoned bodies go on until those return. With a store that is no cancel: what ran is pending
-/// again, and goes on with the next engine that has the store. No thread is made before the first submit. After
-/// fork() an engine is usable in the parent only.
+/// again, and goes on with the next engine that has the store. Meanwhile bodies may use the engine,
+/// but `submit` throws `shutting_down`. Not to be destroyed inside a body or a callback of its own.
+/// No thread is made before the first submit, unless the store has something to take up.
 /// Thread safety: every member may be called from any thread.
-class engine {
+class BELAY_EXPORT engine {
 public:
     /// Throws `error` (`invalid_argument`) for an option out of range.
     explicit engine(engine_options options = {});
@@ -241,6 +245,7 @@ public:
     /// Why it can't do all that it should at the moment, a line each; empty if it can.
     [[nodiscard]] std::vector<std::string> problems() const;
 
+    /// What it has counted so far.
     [[nodiscard]] engine_counters counters() const noexcept;
 
 private:

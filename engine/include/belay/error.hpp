@@ -1,14 +1,13 @@
 #ifndef BELAY_ERROR_HPP
 #define BELAY_ERROR_HPP
 
-#include <boost/system/error_category.hpp>
-#include <boost/system/error_code.hpp>
-#include <boost/system/system_error.hpp>
+#include <belay/export.hpp>
 
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 
 namespace belay {
@@ -29,12 +28,12 @@ enum class errc {
     cancel_first,         ///< the batch has not ended
 };
 
-[[nodiscard]] boost::system::error_category const& error_category() noexcept;
-[[nodiscard]] boost::system::error_code make_error_code(errc value) noexcept;
+[[nodiscard]] BELAY_EXPORT std::error_category const& error_category() noexcept;
+[[nodiscard]] BELAY_EXPORT std::error_code make_error_code(errc value) noexcept;
 
 /// An error of this library: a code, and a message that names what was given and what would be
 /// right.
-class error : public boost::system::system_error {
+class BELAY_EXPORT error : public std::system_error {
 public:
     error(errc code, std::string message);
     [[nodiscard]] char const* what() const noexcept override { return message_.c_str(); }
@@ -45,7 +44,7 @@ private:
 
 /// Thrown by `job::throw_if_stopped`. A body lets it pass; deriving from nothing keeps it out of
 /// the reach of a `catch (std::exception const&)` that would swallow it.
-struct stopped {};
+struct BELAY_EXPORT stopped {};
 
 /// Why a job failed.
 enum class failure : std::uint8_t {
@@ -57,10 +56,10 @@ enum class failure : std::uint8_t {
     signal,     ///< its program was ended by a signal
 };
 
-[[nodiscard]] std::string_view to_string(failure value) noexcept;
+[[nodiscard]] BELAY_EXPORT std::string_view to_string(failure value) noexcept;
 
 /// Thrown by a body to fail its job with a code of its own. Any other exception is `failed`.
-class job_failure : public std::runtime_error {
+class BELAY_EXPORT job_failure : public std::runtime_error {
 public:
     job_failure(failure code, std::string const& message) : std::runtime_error(message), code_(code)
     {
@@ -73,7 +72,9 @@ private:
 
 } // namespace belay
 
+/// @cond
 template <>
-struct boost::system::is_error_code_enum<belay::errc> : std::true_type {};
+struct std::is_error_code_enum<belay::errc> : std::true_type {};
+/// @endcond
 
 #endif

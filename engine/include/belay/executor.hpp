@@ -1,6 +1,8 @@
 #ifndef BELAY_EXECUTOR_HPP
 #define BELAY_EXECUTOR_HPP
 
+#include <belay/export.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <thread>
@@ -11,7 +13,7 @@ namespace belay {
 ///
 /// Lifetime: outlives the engine that uses it, and any body that was abandoned on it.
 /// Thread safety: every member may be called from any thread.
-class executor {
+class BELAY_EXPORT executor {
 public:
     virtual ~executor() = default;
 

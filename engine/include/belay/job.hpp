@@ -3,6 +3,7 @@
 
 #include <belay/detail/slot.hpp>
 #include <belay/error.hpp>
+#include <belay/export.hpp>
 #include <belay/state.hpp>
 
 #include <chrono>
@@ -26,7 +27,7 @@ struct job_access;
 ///
 /// Lifetime: as long as the body runs.
 /// Thread safety: none; a body that uses threads of its own hands them `stop_token()`.
-class job {
+class BELAY_EXPORT job {
 public:
     job(job const&) = delete;
     job& operator=(job const&) = delete;
@@ -67,6 +68,8 @@ public:
             return sleep_for(nanoseconds::max());
         return sleep_for(std::chrono::ceil<nanoseconds>(duration));
     }
+
+    /// The same, in the unit that it works in.
     bool sleep_for(std::chrono::nanoseconds duration);
 
     /// Waits on the caller's `condition` until `predicate()` holds, or until the stop. Returns

@@ -3,6 +3,7 @@
 
 #include <belay/batch.hpp>
 #include <belay/detail/asynchronous.hpp>
+#include <belay/export.hpp>
 #include <belay/job.hpp>
 #include <belay/process.hpp>
 
@@ -25,6 +26,7 @@ class file;
 /// long list never copies it.
 class byte_strings {
 public:
+    /// Adds a copy of `bytes` at the end. Throws std::bad_alloc.
     void push_back(std::string_view bytes)
     {
         if (size_ % block_size == 0)
@@ -111,7 +113,7 @@ struct batch_spec {
 /// The output that a job has left, beside what it returned: bytes, in a file.
 ///
 /// Lifetime: it can be read also when its batch is forgotten meanwhile. Thread safety: full.
-class job_output {
+class BELAY_EXPORT job_output {
 public:
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
@@ -141,7 +143,7 @@ struct recorded_result {
 };
 
 /// A batch of a named type, held by the engine under an id.
-class recorded_batch : public any_batch {
+class BELAY_EXPORT recorded_batch : public any_batch {
 public:
     /// `batch-` and 26 characters of Crockford's base32, lower case; unguessable.
     [[nodiscard]] std::string const& id() const noexcept;
@@ -149,6 +151,7 @@ public:
     /// Its place in the order of creation, from 1.
     [[nodiscard]] std::uint64_t sequence() const noexcept;
 
+    /// As in its `batch_spec`.
     [[nodiscard]] std::string const& type() const noexcept;
     [[nodiscard]] std::string const& name() const noexcept;
     [[nodiscard]] std::string const& owner() const noexcept;
@@ -166,13 +169,7 @@ public:
     [[nodiscard]] std::optional<job_output> open_output(std::uint64_t index) const;
 
     /// What has succeeded so far, by index, as `batch<R>::results`.
-    [[nodiscard]] auto results() const
-    {
-        return succeeded() |
-               std::views::transform([batch = *this](std::uint64_t index) {
-                   return recorded_result{index, *batch.output(index)};
-               });
-    }
+    [[nodiscard]] auto results() const { return detail::results<recorded_batch>(*this); }
 
     /// Why its jobs failed, the most frequent first, at most `most`. After 1,000 different messages
     /// new ones are not counted.
@@ -181,11 +178,17 @@ public:
 private:
     friend class engine;
     friend class batch_draft;
+    friend class detail::results<recorded_batch>;
     recorded_batch(std::shared_ptr<detail::batch_core> core,
                    std::shared_ptr<class recorded> recorded) noexcept
         : any_batch(std::move(core)), recorded_(std::move(recorded))
     {
     }
+    [[nodiscard]] recorded_result result(std::uint64_t index) const
+    {
+        return {index, *output(index)};
+    }
+
     std::shared_ptr<class recorded> recorded_;
 };
 

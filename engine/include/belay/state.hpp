@@ -2,6 +2,8 @@
 #ifndef BELAY_STATE_HPP
 #define BELAY_STATE_HPP
 
+#include <belay/export.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -57,14 +59,14 @@ enum class stop_cause : std::uint8_t {
 }
 
 /// The word for a value, as it stands in JSON.
-[[nodiscard]] std::string_view to_string(batch_state value) noexcept;
-[[nodiscard]] std::string_view to_string(job_state value) noexcept;
-[[nodiscard]] std::string_view to_string(disposition value) noexcept;
-[[nodiscard]] std::string_view to_string(stop_cause value) noexcept;
+[[nodiscard]] BELAY_EXPORT std::string_view to_string(batch_state value) noexcept;
+[[nodiscard]] BELAY_EXPORT std::string_view to_string(job_state value) noexcept;
+[[nodiscard]] BELAY_EXPORT std::string_view to_string(disposition value) noexcept;
+[[nodiscard]] BELAY_EXPORT std::string_view to_string(stop_cause value) noexcept;
 
 /// The state a word stands for; `canceled` and `canceling` are accepted too. Nothing for another word.
-[[nodiscard]] std::optional<batch_state> parse_batch_state(std::string_view word) noexcept;
-[[nodiscard]] std::optional<job_state> parse_job_state(std::string_view word) noexcept;
+[[nodiscard]] BELAY_EXPORT std::optional<batch_state> parse_batch_state(std::string_view word) noexcept;
+[[nodiscard]] BELAY_EXPORT std::optional<job_state> parse_job_state(std::string_view word) noexcept;
 
 } // namespace belay
 

@@ -1,6 +1,8 @@
 #ifndef BELAY_STORE_HPP
 #define BELAY_STORE_HPP
 
+#include <belay/export.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -10,6 +12,7 @@ namespace belay {
 /// Where an engine keeps its recorded batches: handed over in `engine_options::store`.
 class store;
 
+/// Limits of a store.
 struct store_options {
     /// Bytes of outputs and messages that may wait for the disk. At this bound no further job of a
     /// recorded batch is begun until there is room again.
@@ -26,7 +29,7 @@ struct store_options {
 ///
 /// Lifetime: one engine at a time uses a store. What it has acknowledged is on disk; destroying it
 /// writes what still waits.
-[[nodiscard]] std::shared_ptr<store> open_store(std::filesystem::path const& directory,
+[[nodiscard]] BELAY_EXPORT std::shared_ptr<store> open_store(std::filesystem::path const& directory,
                                                 store_options options = {});
 
 } // namespace belay

@@ -10,8 +10,6 @@ class App;
 
 namespace belay::program {
 
-inline constexpr char const* version = "0.1.0";
-
 /// Adds the command to `app`; when it was given, `run` is set to what it does. Its value is the
 /// exit status.
 void add_serve(CLI::App& app, std::function<int()>& run);

@@ -1,5 +1,7 @@
 #include "commands.hpp"
 
+#include <belay/version.hpp>
+
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
@@ -13,7 +15,7 @@ int main(int argc, char** argv)
 {
     std::function<int()> run;
     CLI::App app("belay runs batches of jobs, and stops them.", "belay");
-    app.set_version_flag("--version", belay::program::version);
+    app.set_version_flag("--version", BELAY_VERSION);
     app.require_subcommand(1);
     belay::program::add_serve(app, run);
     belay::program::add_demo(app, run);

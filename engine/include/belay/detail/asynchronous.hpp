@@ -2,6 +2,8 @@
 #ifndef BELAY_DETAIL_ASYNCHRONOUS_HPP
 #define BELAY_DETAIL_ASYNCHRONOUS_HPP
 
+#include <belay/export.hpp>
+
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -22,7 +24,7 @@ struct turn;
 ///
 /// Both may be called from any thread, before it has begun, more than once, and after its end. They
 /// return at once, and are called without a lock.
-class asynchronous_body {
+class BELAY_EXPORT asynchronous_body {
 public:
     virtual ~asynchronous_body() = default;
 
@@ -37,22 +39,22 @@ public:
 struct detached_job;
 
 /// Lets the job that `turn` has entered go on without it.
-[[nodiscard]] std::shared_ptr<detached_job> detach(turn& turn, std::uint64_t index,
+[[nodiscard]] BELAY_EXPORT std::shared_ptr<detached_job> detach(turn& turn, std::uint64_t index,
                                                    std::int64_t started);
 
 /// Says what is to be told of stops; it is told at once if there has been one.
-void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body);
+BELAY_EXPORT void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body);
 
 /// It has ended: `conclude` ends the job, and its slot goes on.
-void resume(detached_job const& job, std::function<void(turn&)> const& conclude);
+BELAY_EXPORT void resume(detached_job const& job, std::function<void(turn&)> const& conclude);
 
 /// What its body ran on is gone for good. True if the body is to end now: then the batch has been
 /// stopped (cause `backend`). A durable batch goes on with the next engine: its body is to end when
 /// it is told to stop.
-[[nodiscard]] bool executor_gone(detached_job const& job);
+[[nodiscard]] BELAY_EXPORT bool executor_gone(detached_job const& job);
 
 /// The coroutine of a job type.
-class coroutine_body {
+class BELAY_EXPORT coroutine_body {
 public:
     /// What the coroutine came to; of the two the exception counts.
     using done = std::function<void(belay::job& job, std::optional<std::string>& value,

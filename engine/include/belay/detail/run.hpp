@@ -3,13 +3,14 @@
 #ifndef BELAY_DETAIL_RUN_HPP
 #define BELAY_DETAIL_RUN_HPP
 
+#include <belay/export.hpp>
 #include <belay/job.hpp>
 
 #include <exception>
 
 namespace belay::detail {
 
-struct job_access {
+struct BELAY_EXPORT job_access {
     static job make(turn& turn, std::uint64_t index) noexcept { return job(turn, index); }
     static bool usual(job const& job) noexcept { return !job.unusual_; }
 
@@ -26,17 +27,17 @@ private:
     static job_byte judge(job& job, bool threw) noexcept;
 };
 
-void first_entry(turn& turn) noexcept;
+BELAY_EXPORT void first_entry(turn& turn) noexcept;
 /// Takes `job_byte::failed` of an attempt, and its exception; gives `backing_off` if there is to be
 /// another one. Puts the exception in that stands for a time-out.
-[[nodiscard]] job_byte attempt_failed(turn& turn, std::uint64_t index,
+[[nodiscard]] BELAY_EXPORT job_byte attempt_failed(turn& turn, std::uint64_t index,
                                       std::exception_ptr& exception) noexcept;
 /// Lets a job in again at once that is `backing_off`, if it has no time to wait.
-[[nodiscard]] bool let_in_at_once(turn& turn, std::uint64_t index) noexcept;
-void after_failure(turn& turn, std::uint64_t index, job_byte how) noexcept;
-void lone_stop_ended(turn& turn, std::uint64_t index) noexcept;
-void late_write_refused(turn& turn) noexcept;
-[[nodiscard]] std::int64_t now(turn& turn) noexcept;
+[[nodiscard]] BELAY_EXPORT bool let_in_at_once(turn& turn, std::uint64_t index) noexcept;
+BELAY_EXPORT void after_failure(turn& turn, std::uint64_t index, job_byte how) noexcept;
+BELAY_EXPORT void lone_stop_ended(turn& turn, std::uint64_t index) noexcept;
+BELAY_EXPORT void late_write_refused(turn& turn) noexcept;
+[[nodiscard]] BELAY_EXPORT std::int64_t now(turn& turn) noexcept;
 
 /// Counts a job that the runner of `place` has left.
 inline void count_left(slot& place, job_byte how) noexcept

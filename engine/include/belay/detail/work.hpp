@@ -6,16 +6,15 @@
 #include <belay/detail/lazy_array.hpp>
 #include <belay/detail/run.hpp>
 #include <belay/error.hpp>
+#include <belay/export.hpp>
 
 #include <concepts>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 
 namespace belay::detail {
@@ -23,7 +22,7 @@ namespace belay::detail {
 /// The states of a batch's jobs, shared by all that have to read them.
 using state_array = std::shared_ptr<std::atomic<job_byte>[]>;
 
-class work {
+class BELAY_EXPORT work {
 public:
     virtual ~work() = default;
     /// Runs what is pending in [begin, end); see `detail::run_range`.
@@ -88,23 +87,16 @@ public:
 };
 
 /// The exceptions of jobs that failed. Thread safety: full.
-class failures {
+class BELAY_EXPORT failures {
 public:
-    void put(std::uint64_t index, std::exception_ptr exception)
-    {
-        std::scoped_lock const lock(mutex_);
-        exceptions_[index] = std::move(exception);
-    }
-    [[nodiscard]] std::exception_ptr get(std::uint64_t index) const
-    {
-        std::scoped_lock const lock(mutex_);
-        auto const found = exceptions_.find(index);
-        return found == exceptions_.end() ? nullptr : found->second;
-    }
+    failures();
+    ~failures();
+    void put(std::uint64_t index, std::exception_ptr exception);
+    [[nodiscard]] std::exception_ptr get(std::uint64_t index) const;
 
 private:
-    mutable std::mutex mutex_;
-    std::unordered_map<std::uint64_t, std::exception_ptr> exceptions_;
+    struct table;
+    std::unique_ptr<table> const table_;
 };
 
 template <class R>

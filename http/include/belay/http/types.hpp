@@ -2,6 +2,7 @@
 #ifndef BELAY_HTTP_TYPES_HPP
 #define BELAY_HTTP_TYPES_HPP
 
+#include <belay/export.hpp>
 #include <belay/http/job_type.hpp>
 
 #include <filesystem>
@@ -17,7 +18,7 @@ class root_directory;
 /// if it can't be opened, or if the system has no openat2 (Linux before 5.6, or a seccomp filter
 /// that forbids it): without it nothing beneath could be opened safely.
 /// Thread safety: what is returned may be used, and let go of, on any thread.
-[[nodiscard]] std::shared_ptr<root_directory const> open_root(std::filesystem::path const& path);
+[[nodiscard]] BELAY_EXPORT std::shared_ptr<root_directory const> open_root(std::filesystem::path const& path);
 
 /// `checksum`: the digest of a file. Input `{"path":"a/b.txt","algorithm":"sha256"}`, or the path
 /// alone; result `{"algorithm":"sha256","digest":"<lower-case hex>","bytes":N}`. Algorithms are
@@ -25,20 +26,20 @@ class root_directory;
 /// which protect against accidents only. The file must not change its size while it is read: its
 /// job fails then, as it does for whatever is wrong with the path, with the code `input`. Without
 /// a root every job does.
-[[nodiscard]] offered_type checksum_type(std::shared_ptr<root_directory const> root = nullptr);
+[[nodiscard]] BELAY_EXPORT offered_type checksum_type(std::shared_ptr<root_directory const> root = nullptr);
 
 /// `compress`: a file as a zstd frame, which is the job's output. Input `{"path":"a/b.txt","level":3}`
 /// (1 … 19), or the path alone; result `{"bytes_in":N,"bytes_out":N}`. Paths are as `checksum`'s.
-[[nodiscard]] offered_type compress_type(std::shared_ptr<root_directory const> root = nullptr);
+[[nodiscard]] BELAY_EXPORT offered_type compress_type(std::shared_ptr<root_directory const> root = nullptr);
 
 /// `sleep`: waits. Input `{"ms":250}` (0 … 86,400,000), or the number alone; result `{"ms":250}`.
-[[nodiscard]] offered_type sleep_type();
+[[nodiscard]] BELAY_EXPORT offered_type sleep_type();
 
 /// `spin`: keeps a core busy that long; input and result as `sleep`.
-[[nodiscard]] offered_type spin_type();
+[[nodiscard]] BELAY_EXPORT offered_type spin_type();
 
 /// All of them.
-[[nodiscard]] std::vector<offered_type>
+[[nodiscard]] BELAY_EXPORT std::vector<offered_type>
 built_in_types(std::shared_ptr<root_directory const> root = nullptr);
 
 /// The types that a configuration file describes, each of which runs a command; docs/http.md has
@@ -49,7 +50,7 @@ built_in_types(std::shared_ptr<root_directory const> root = nullptr);
 /// it, `FILE:LINE: what is wrong`, one a line. Among them are types that are named like built-in
 /// ones.
 /// Thread safety: it reads the environment, which no other thread may be changing.
-[[nodiscard]] std::vector<offered_type>
+[[nodiscard]] BELAY_EXPORT std::vector<offered_type>
 configured_types(std::filesystem::path const& file,
                  std::shared_ptr<root_directory const> root = nullptr);
 
