@@ -296,6 +296,8 @@ BOOST_AUTO_TEST_CASE(no_thread_is_made_before_the_first_submit)
         BOOST_TEST(engine.workers() == 3U);
         BOOST_TEST(engine.open_batches() == 0U);
         BOOST_TEST(!engine.find("batch-0"));
+        BOOST_TEST(engine.list(1000, 10).empty());
+        (void)engine.draft({.type = "x"});
         BOOST_TEST(threads_of_this_process() == before);
 
         ended(engine.submit(1, [](std::uint64_t) {}));

@@ -86,20 +86,19 @@ void engine_state::give_up(std::uint64_t jobs) noexcept
 
 void engine_state::add(held const& batch)
 {
-    bool opens = true;
     {
-        std::scoped_lock const lock(mutex_);
+        std::unique_lock lock(mutex_);
+        if (shutting_down_) {
+            lock.unlock();
+            // It missed those that are stopped. If it is durable the next engine takes it up.
+            return batch.batch->shut_down();
+        }
         records_.emplace(batch.record->batch.sequence, batch);
         sequences_.emplace(batch.record->batch.id, batch.record->batch.sequence);
-        // While the engine is being destroyed it is only kept: the next one takes it up.
-        opens = !shutting_down_;
-        if (opens) {
-            open_.emplace(batch.batch.get(), batch.batch);
-            control_.batch_opened();
-        }
+        open_.emplace(batch.batch.get(), batch.batch);
+        control_.batch_opened();
     }
-    if (opens)
-        batch.batch->open();
+    batch.batch->open();
 }
 
 void engine_state::let_go(std::vector<held> batches)

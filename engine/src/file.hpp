@@ -4,9 +4,12 @@
 
 #include <belay/error.hpp>
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -89,6 +92,27 @@ public:
 private:
     int descriptor_ = -1;
 };
+
+/// What is in a file, one of /proc among them, up to a little more than `most` bytes; nothing if it
+/// can't be opened. A stream's descriptor would be inherited by programs.
+[[nodiscard]] inline std::optional<std::string> read_file(std::filesystem::path const& path,
+                                                          std::size_t most = std::string::npos)
+{
+    file const source(path, O_RDONLY);
+    if (!source.is_open())
+        return std::nullopt;
+    std::string text;
+    std::array<char, 4096> buffer;
+    while (text.size() < most) {
+        ssize_t const got = ::read(source.get(), buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        text.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    return text;
+}
 
 /// `error` with "PATH WHAT: the reason that `number` stands for".
 [[nodiscard]] inline error file_error(errc code, std::filesystem::path const& path,

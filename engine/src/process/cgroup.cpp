@@ -1,7 +1,6 @@
 #include "cgroup.hpp"
 
 #include <array>
-#include <fstream>
 #include <sstream>
 #include <string_view>
 #include <vector>
@@ -14,7 +13,7 @@ namespace {
 std::filesystem::path own_cgroup()
 {
     std::filesystem::path mount;
-    std::ifstream mounts("/proc/self/mountinfo");
+    std::istringstream mounts(read_file("/proc/self/mountinfo").value_or(""));
     for (std::string line; std::getline(mounts, line);) {
         // Its fields: id, parent, device, root, mount point, …, "-", type, …
         auto const type = line.find(" - cgroup2 ");
@@ -25,7 +24,7 @@ std::filesystem::path own_cgroup()
         if (fields >> id >> parent >> device >> root >> point && root == "/")
             mount = point;
     }
-    std::ifstream groups("/proc/self/cgroup");
+    std::istringstream groups(read_file("/proc/self/cgroup").value_or(""));
     for (std::string line; !mount.empty() && std::getline(groups, line);)
         if (line.starts_with("0::/"))
             return mount / line.substr(4);

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <fstream>
 #include <set>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -46,10 +46,10 @@ void remove_tree(std::filesystem::path const& path)
 }
 
 /// The numbers of the processes that have come to this one: they are children of its first thread,
-/// and programs those of another.
-std::ifstream open_orphans()
+/// and programs those of another. Nothing if they can't be read.
+std::optional<std::string> orphans()
 {
-    return std::ifstream("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+    return read_file("/proc/self/task/" + std::to_string(::getpid()) + "/children");
 }
 
 } // namespace
@@ -190,16 +190,15 @@ bool process_host::impl::has_strays()
 {
     if (!options.is_subreaper)
         return false;
-    auto children = open_orphans();
-    pid_t child = 0;
-    return !children.is_open() || static_cast<bool>(children >> child);
+    auto const children = orphans();
+    return !children || !children->empty();
 }
 
 void process_host::impl::reap_strays()
 {
     if (!options.is_subreaper)
         return;
-    auto children = open_orphans();
+    std::istringstream children(orphans().value_or(""));
     for (pid_t child = 0; children >> child;)
         (void)::waitpid(child, nullptr, WNOHANG);
 }

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <string_view>
 
@@ -20,10 +19,8 @@ constexpr std::size_t nowhere = places;
 
 std::string boot_id()
 {
-    std::ifstream source("/proc/sys/kernel/random/boot_id");
-    std::string id;
-    std::getline(source, id);
-    return id;
+    std::string const text = read_file("/proc/sys/kernel/random/boot_id").value_or("");
+    return text.substr(0, text.find('\n'));
 }
 
 } // namespace

@@ -22,18 +22,7 @@ constexpr std::size_t environment_bytes_max = 4 * 1024 * 1024;
 
 std::string read_proc(pid_t pid, char const* name, std::size_t most)
 {
-    file const source("/proc/" + std::to_string(pid) + '/' + name, O_RDONLY);
-    std::string text;
-    std::array<char, 4096> buffer;
-    while (source.is_open() && text.size() < most) {
-        ssize_t const got = ::read(source.get(), buffer.data(), buffer.size());
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        text.append(buffer.data(), static_cast<std::size_t>(got));
-    }
-    return text;
+    return read_file("/proc/" + std::to_string(pid) + '/' + name, most).value_or("");
 }
 
 /// Empty if it has none, or it can't be read.
