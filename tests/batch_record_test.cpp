@@ -6,13 +6,19 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <semaphore>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 using namespace belay;
@@ -21,6 +27,21 @@ using belay::test::core_fixture;
 using belay::test::manual_store;
 
 namespace {
+
+/// Work that does, step by step, what a test says.
+class scripted_work final : public detail::work {
+public:
+    using script = std::function<void(detail::turn&, std::uint64_t begin, std::uint64_t end)>;
+    explicit scripted_work(script script) : script_(std::move(script)) {}
+    void run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) noexcept override
+    {
+        script_(turn, begin, end);
+    }
+    void fail(std::uint64_t, std::exception_ptr) noexcept override {}
+
+private:
+    script script_;
+};
 
 struct fixture : core_fixture {
     fixture() { store = disk_; }
@@ -496,6 +517,151 @@ BOOST_AUTO_TEST_CASE(a_congested_store_does_not_keep_a_cancel_from_ending_a_batc
 
     BOOST_TEST((core.state() == batch_state::cancelled));
     disk().congest(false);
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_was_let_in_before_its_turn_is_no_late_start)
+{
+    auto& core = make_durable(3, [&](job& job) {
+        if (job.index() == 2)
+            cancel(*shared());
+    });
+    cancel_job(core, 2);
+    disk().refuse();
+    disk().write(); // the withdrawal
+    go_on();
+
+    BOOST_TEST((core.state() == batch_state::cancelled));
+    auto const counts = account(core);
+    BOOST_TEST((counts.late == 1 && counts.not_started == 2));
+    BOOST_TEST(host->counted.jobs_started_after_cancel == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_comes_back_before_others_are_begun_is_no_late_start)
+{
+    auto& core = make_recorded(3, [&](job& job) {
+        if (job.index() == 2)
+            cancel(*shared());
+    });
+    job_record const put_back{.index = 2, .how = detail::job_byte::backing_off, .attempt = 2};
+    core.restore(std::span(&put_back, 1));
+    disk().by_hand();
+    core.open();
+    go_on();
+
+    BOOST_TEST((core.state() == batch_state::cancelled));
+    BOOST_TEST(account(core).late == 1U);
+    BOOST_TEST(host->counted.jobs_started_after_cancel == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(g1_a_job_let_in_before_its_turn_loses_what_was_shown_as_never_started)
+{
+    std::optional<job_state> shown;
+    bool entered = false;
+    auto const stored = create(3, belay::test::effective({}));
+    auto& core = keep(
+        {.total = 3,
+         .states = store->states(stored.sequence, 3),
+         .work = std::make_shared<scripted_work>(
+             [&](detail::turn& turn, std::uint64_t begin, std::uint64_t) {
+                 BOOST_TEST(begin == 2U);
+                 // It has looked at the phase, found it open, and is slow to go on.
+                 cancel(*shared());
+                 disk().write_all();
+                 shown = shared()->job_state_of(begin);
+                 auto expected = detail::job_byte::pending;
+                 entered = turn.states[begin].compare_exchange_strong(expected,
+                                                                      detail::job_byte::running);
+             }),
+         .store = store,
+         .sequence = stored.sequence,
+         .created = stored.created_at,
+         .options = stored.options});
+    disk().by_hand();
+    core.open();
+    cancel_job(core, 2);
+    disk().refuse();
+    disk().write(); // the withdrawal
+    go_on();
+
+    BOOST_TEST((shown == job_state::cancelled));
+    BOOST_TEST(!entered);
+    BOOST_TEST(account(core).not_started == 3U);
+}
+
+BOOST_DATA_TEST_CASE_F(fixture, a_back_off_is_as_long_though_a_cancel_of_the_job_is_withdrawn,
+                       boost::unit_test::data::make({false, true}), due_meanwhile)
+{
+    unsigned attempts = 0;
+    auto& core = make_durable(
+        1,
+        [&](job&) {
+            if (++attempts == 1)
+                throw std::runtime_error("no");
+        },
+        {.max_attempts = 2, .backoff = 1s});
+    go_on();
+    cancel_job(core, 0);
+    if (due_meanwhile) {
+        clock.advance(1s);
+        host->run_timers();
+        executor.run_all();
+    }
+    disk().refuse();
+    disk().write(); // the withdrawal
+    go_on();
+
+    BOOST_TEST((job_told.at(0).outcome == cancel_outcome::not_cancelled));
+    BOOST_TEST(attempts == (due_meanwhile ? 2U : 1U));
+    clock.advance(1s);
+    host->run_timers();
+    go_on();
+    BOOST_TEST(attempts == 2U);
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST(core.status().retried == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_helper_would_try_again_at_once_is_not_lost_by_a_withdrawal)
+{
+    constexpr std::uint64_t total = 2000;
+    constexpr std::uint64_t slow = 40; // in a chunk that goes on to 62
+    constexpr std::uint64_t fails = 45;
+    std::vector<std::atomic<int>> entered(total);
+    std::binary_semaphore reached{0};
+    std::binary_semaphore go{0};
+    std::binary_semaphore gone{0};
+    auto& core = make_durable(
+        total,
+        [&](job& job) {
+            if (job.index() == slow) {
+                reached.release();
+                go.acquire();
+            }
+            if (++entered[job.index()] != 1 || job.index() != fails)
+                return;
+            // Whose range this is goes on, passes this job and leaves.
+            go.release();
+            gone.acquire();
+            // The end of this attempt, then the begin of the next.
+            clock.interpose(2, [&] { cancel(*shared()); });
+            throw std::runtime_error("no");
+        },
+        {.concurrency = 2, .max_attempts = 2, .backoff = 0ms});
+    std::thread owner([&] {
+        executor.run_one();
+        gone.release();
+    });
+    reached.acquire();
+    executor.run_one(); // the helper
+    owner.join();
+    while (!disk().waits_for<change::cancelled>())
+        disk().write();
+    disk().refuse();
+    go_on();
+
+    BOOST_TEST((told.at(0).outcome == cancel_outcome::not_cancelled));
+    BOOST_TEST(entered[fails] == 2);
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST(account(core).succeeded == total);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,21 +1,26 @@
 #include "core_fixture.hpp"
+#include "eventually.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <semaphore>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 #include <vector>
 
 using namespace belay;
 using namespace std::chrono_literals;
 using belay::test::core_fixture;
+using belay::test::eventually;
 
 namespace {
 
@@ -24,6 +29,10 @@ cancel_request const immediate{.mode = cancel_mode::immediate};
 batch_options const at_once{.max_attempts = 3, .backoff = 0ms};
 batch_options const later{.max_attempts = 3};
 batch_options const fail_fast{.failure_policy = failure_policy::fail_fast};
+
+/// A job in the middle of a chunk: while bodies take no time a runner claims 1, 2, 4, 8 and then
+/// the 16 from 15 on.
+constexpr std::uint64_t in_chunk = 20;
 
 [[noreturn]] void give_up() { throw std::runtime_error("no"); }
 
@@ -525,7 +534,7 @@ BOOST_AUTO_TEST_CASE(a_cancel_of_a_job_whose_end_is_being_written_does_not_chang
 BOOST_DATA_TEST_CASE_F(core_fixture, a_stop_that_comes_while_a_failure_is_written_ends_the_job,
                        boost::unit_test::data::make({0ms, 1000ms}), backoff)
 {
-    constexpr std::uint64_t stopped = 20; // in a chunk
+    constexpr std::uint64_t stopped = in_chunk;
     int told = 0;
     keep({.total = 100,
           .states = belay::test::make_states(100),
@@ -549,6 +558,78 @@ BOOST_DATA_TEST_CASE_F(core_fixture, a_stop_that_comes_while_a_failure_is_writte
     BOOST_TEST((counts.succeeded == 99 && counts.not_started == 1));
     BOOST_TEST((shared()->job(stopped).disposition == disposition::not_started));
     BOOST_TEST(shared()->status().retried == 99U);
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_comes_back_at_once_is_nobody_elses)
+{
+    std::vector<int> entered(100);
+    bool helping = false;
+    auto& core = make_recorded(
+        100,
+        [&](job& job) {
+            ++entered[job.index()];
+            BOOST_TEST(!(helping && job.index() == in_chunk));
+            if (job.index() != in_chunk || job.attempt() != 1)
+                return;
+            // The end of this attempt, then the begin of the next.
+            clock.interpose(2, [&] {
+                helping = true;
+                executor.run_one();
+                helping = false;
+                BOOST_TEST(entered[in_chunk + 1] == 1, "the other runner helps with this chunk");
+                BOOST_TEST((shared()->states()[in_chunk] == detail::job_byte::backing_off));
+            });
+            give_up();
+        },
+        {.concurrency = 2, .max_attempts = 2, .backoff = 0ms});
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(entered[in_chunk] == 2);
+    BOOST_TEST(core.job(in_chunk).attempt == 2U);
+    BOOST_TEST(account(core).succeeded == 100U);
+    BOOST_TEST(core.status().retried == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_of_a_job_that_is_entered_and_fails_meanwhile_ends_it)
+{
+    std::vector<std::atomic<int>> entered(100);
+    std::binary_semaphore reached{0};
+    std::binary_semaphore go_on{0};
+    auto& core = make(
+        100,
+        [&](std::uint64_t index, job&) {
+            ++entered[index];
+            if (index == in_chunk) {
+                reached.release();
+                go_on.acquire();
+            } else if (index == in_chunk + 1) {
+                give_up();
+            }
+        },
+        later);
+    core.open();
+    std::thread runner([&] { executor.run_one(); });
+    reached.acquire();
+    // When it reads the time, the cancel has seen that the job is pending.
+    bool failed = false;
+    clock.interpose(1, [&] {
+        go_on.release();
+        failed = eventually(
+            [&] { return core.states()[in_chunk + 1] == detail::job_byte::backing_off; });
+    });
+
+    auto const result = core.cancel_job(in_chunk + 1, {});
+    runner.join();
+    executor.run_all();
+
+    BOOST_TEST(failed);
+    BOOST_TEST(result.changed);
+    BOOST_TEST((result.current_state == job_state::cancelled));
+    BOOST_TEST(entered[in_chunk + 1] == 1);
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST((core.job(in_chunk + 1).disposition == disposition::not_started));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,6 +3,7 @@
 
 #include <belay/error.hpp>
 
+#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
@@ -238,6 +239,33 @@ BOOST_AUTO_TEST_CASE(G6_a_runner_that_lost_a_job_to_another_is_not_counted_as_ru
     BOOST_TEST((core.state() == batch_state::completed));
     auto const counts = account(core);
     BOOST_TEST((counts.succeeded == 1 && counts.not_started == 1));
+}
+
+BOOST_DATA_TEST_CASE_F(fixture, G1_a_job_that_would_come_back_at_once_loses_what_was_shown_so,
+                       boost::unit_test::data::make({0, 1, 2}), way_to_look)
+{
+    bool entered = false;
+    auto& core = make_scripted(10, [&](detail::turn& turn, std::uint64_t begin, std::uint64_t) {
+        // Its attempt has failed, it has passed the gate again, and it is slow to go on.
+        turn.place.current = begin;
+        turn.states[begin] = job_byte::backing_off;
+        shared()->cancel({}, stop_cause::user);
+        if (way_to_look == 0)
+            BOOST_TEST(shared()->status().jobs.not_started == 10U);
+        else if (way_to_look == 1)
+            BOOST_TEST((shared()->job_state_of(begin) == job_state::cancelled));
+        else
+            BOOST_TEST((shared()->job(begin).disposition == disposition::not_started));
+
+        auto expected = job_byte::backing_off;
+        entered = turn.states[begin].compare_exchange_strong(expected, job_byte::running);
+    });
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(!entered);
+    BOOST_TEST(account(core).not_started == 10U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

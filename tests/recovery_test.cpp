@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -331,6 +332,39 @@ BOOST_AUTO_TEST_CASE(who_looks_while_a_batch_is_being_forgotten_does_not_keep_it
 
     BOOST_TEST(forgotten);
     BOOST_TEST(!engine->find(left.id).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(what_ignores_a_shutdown_is_pending_again)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const release = std::make_shared<std::atomic<bool>>(false);
+    auto const begun = std::make_shared<std::atomic<bool>>(false);
+    std::string id;
+    {
+        engine engine({.workers = 1, .grace = 100ms, .store = disk});
+        engine.define({.name = "echo", .body = [release, begun](std::string_view, job&) {
+                           *begun = true;
+                           while (!*release)
+                               std::this_thread::yield();
+                           return std::string();
+                       }});
+        batch_spec spec{.type = "echo"};
+        spec.inputs.push_back("x");
+        id = engine.submit(std::move(spec)).id();
+        BOOST_TEST(eventually([&] { return begun->load(); }));
+    }
+    disk->write_all();
+
+    auto const engine = start(disk);
+    auto const batch = engine->find(id).value();
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+    *release = true;
+
+    auto const job = batch.job(0);
+    BOOST_TEST((job.state == job_state::succeeded));
+    BOOST_TEST(job.attempt == 2U);
+    BOOST_TEST(last_attempt == 2U);
+    BOOST_TEST((batch.state() == batch_state::completed));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

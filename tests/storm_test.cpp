@@ -367,7 +367,13 @@ private:
     /// What has ended and is not on disk yet is shown as running.
     bool adds_up(job_counts const& jobs, bool on_disk) const
     {
-        return jobs.pending + jobs.running + jobs.ended() == jobs.total &&
+        // The sum alone would also hold if one were below zero.
+        std::uint64_t const parts[] = {jobs.pending,     jobs.running, jobs.succeeded,
+                                       jobs.failed,      jobs.stopped, jobs.not_started,
+                                       jobs.terminated,  jobs.killed,  jobs.abandoned,
+                                       jobs.lost};
+        return std::ranges::all_of(parts, [&](auto part) { return part <= jobs.total; }) &&
+               jobs.pending + jobs.running + jobs.ended() == jobs.total &&
                jobs.late <= jobs.succeeded && (on_disk || jobs.running <= workers);
     }
 

@@ -87,12 +87,12 @@ bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, c
     } else if (suspended_) {
         // It goes on with the next engine, which may be asked again.
     } else if (auto const closing = gate_.close(); !closing.done) {
-        claimed_at_close_ = closing.claimed;
+        claimed_at_close_ = std::max(closing.claimed, let_in_end_);
         if (store_) {
             open_window(request, cause, closing, result, std::exchange(done, {}), then);
             return false;
         }
-        phase_ = request.mode == cancel_mode::drain ? phase::draining : phase::stopping;
+        phase_.exchange(request.mode == cancel_mode::drain ? phase::draining : phase::stopping);
         // After the phase: whoever starts later than this has seen it.
         time_point const at = now();
         apply(life_.closed(request, cause, inside_ != 0, at, at), then);
@@ -164,23 +164,21 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
     result.previous_state = state_of(byte);
     bool const asked = find_lone_stop(index) != nullptr && find_lone_stop(index)->asked_for;
     if (store_ && !suspended_ && !life_.is_closed()) {
-        bool const waits = state_of(byte) == job_state::pending;
-        if (waits && states_[index].compare_exchange_strong(byte, job_byte::withheld)) {
-            record_job_cancel(index, request, true, result, std::exchange(done, {}), then);
-            return std::nullopt;
+        // It may be entered meanwhile, and fail.
+        while (state_of(byte) == job_state::pending &&
+               !states_[index].compare_exchange_weak(byte, job_byte::withheld)) {
         }
-        if (byte == job_byte::running && !asked) {
-            record_job_cancel(index, request, false, result, std::exchange(done, {}), then);
+        if (state_of(byte) == job_state::pending || (byte == job_byte::running && !asked)) {
+            record_job_cancel(index, request, byte, result, std::exchange(done, {}), then);
             return std::nullopt;
         }
     }
-    if (!store_ && state_of(byte) == job_state::pending) {
-        if (not_started_alone(index, byte)) {
-            seal_if_quiet(then);
-            result.changed = true;
-        }
+    while (!store_ && state_of(byte) == job_state::pending) {
+        result.changed = not_started_alone(index, byte);
         byte = states_[index].load(std::memory_order_acquire);
     }
+    if (result.changed)
+        seal_if_quiet(then);
     if (is_running(byte))
         stop_one(index, request, byte, result, then);
     result.current_state = state_of(byte);

@@ -18,7 +18,7 @@ std::uint64_t left_in(slot const& place) noexcept
 {
     std::uint64_t sum = 0;
     for (auto const& count : place.left)
-        sum += count.load(std::memory_order_relaxed);
+        sum += count.load(std::memory_order_acquire);
     return sum;
 }
 
@@ -191,8 +191,10 @@ std::optional<gate::range> batch_core::claim(slot& place, std::uint64_t chunk) n
     place.claiming.store(true, std::memory_order_relaxed);
     auto const range = gate_.claim(std::clamp<std::uint64_t>(share, 1, chunk));
     if (range) {
-        place.range_begin.store(range->begin, std::memory_order_relaxed);
-        place.range_end.store(range->end, std::memory_order_relaxed);
+        // In this order, so that helpers do not take parts of two ranges for one.
+        place.range_end.store(0, std::memory_order_relaxed);
+        place.range_begin.store(range->begin, std::memory_order_release);
+        place.range_end.store(range->end, std::memory_order_release);
     }
     // An exchange, so that whoever still reads `claiming` after closing the gate can be sure that
     // the look at the phase which follows here sees it closed.
@@ -203,12 +205,10 @@ std::optional<gate::range> batch_core::claim(slot& place, std::uint64_t chunk) n
 void batch_core::forget_range(turn& turn) noexcept
 {
     // Once the gate is closed the range stays: what is pending in it has to be settled, or goes on
-    // if the gate is opened again, which may have come about by now. Helpers read the two the other
-    // way round and so never see a range that was never claimed.
+    // if the gate is opened again, which may have come about by now.
     if (turn.abandoned || turn.detached || turn.cut_short || phase_.load() != phase::open)
         return;
-    turn.place.range_end.store(0, std::memory_order_relaxed);
-    turn.place.range_begin.store(0, std::memory_order_release);
+    turn.place.range_end.store(0, std::memory_order_release);
 }
 
 std::optional<gate::range> batch_core::help(slot const& self, bool& look_again)
@@ -223,7 +223,11 @@ std::optional<gate::range> batch_core::help(slot const& self, bool& look_again)
             continue;
         }
         std::uint64_t i = place->range_begin.load(std::memory_order_acquire);
-        std::uint64_t const end = place->range_end.load(std::memory_order_relaxed);
+        std::uint64_t const end = place->range_end.load(std::memory_order_acquire);
+        if (place->range_begin.load(std::memory_order_relaxed) != i) {
+            look_again = true; // it claims
+            continue;
+        }
         for (; i < end; ++i)
             if (states_[i].load(std::memory_order_relaxed) == job_byte::pending)
                 return gate::range{i, end};

@@ -134,7 +134,7 @@ public:
     [[nodiscard]] unsigned attempt(std::uint64_t index) const noexcept;
     [[nodiscard]] job_byte attempt_failed(slot const& place, std::uint64_t index,
                                           std::exception_ptr& exception) noexcept;
-    [[nodiscard]] bool let_in_at_once(slot& place, std::uint64_t index) noexcept;
+    [[nodiscard]] bool enter_at_once(slot& place, std::uint64_t index) noexcept;
     void after_failure(std::uint64_t index, job_byte how);
     [[nodiscard]] bool sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration);
     [[nodiscard]] std::stop_token stop_token(slot& place, std::uint64_t index);
@@ -195,6 +195,7 @@ private:
         std::uint64_t index;
         cancel_request request;
         bool waits;  ///< the job has not been begun, and is `withheld`
+        bool queued; ///< it is in `waiting_`, or its runner is about to put it there
         time_point at;
         job_cancel_result result;
         std::vector<job_cancel_done> done;
@@ -251,6 +252,7 @@ private:
     void stop_detached(std::uint64_t index, afterwards& then);
     void kill_detached(time_point now, afterwards& then);
     void arm_kill(time_point deadline);
+    void end_abandoned(slot const& place, std::uint64_t index);
     void fail_abandoned(slot& place, std::uint64_t index, afterwards& then);
 
     // Cancels that begin; false, or nothing, where the store has to be waited for: then `done` was
@@ -274,12 +276,12 @@ private:
     void cancel_unknown(std::string const& problem, afterwards& then);
     void take_up(kept_cancel kept, afterwards& then);
     void decide(window::end end, afterwards& then);
-    void record_job_cancel(std::uint64_t index, cancel_request const& request, bool waits,
+    void record_job_cancel(std::uint64_t index, cancel_request const& request, job_byte found,
                            job_cancel_result const& result, job_cancel_done done,
                            afterwards& then);
     void job_cancel_told(std::uint64_t index, cancel_outcome outcome, std::string const& problem);
     void job_cancel_recorded(job_cancel& cancel, afterwards& then);
-    void job_cancel_withdrawn(job_cancel& cancel, afterwards& then);
+    void job_cancel_withdrawn(job_cancel const& cancel);
     /// The same as `take_over`, for whoever is no runner.
     void take_over_elsewhere(job_record&& record) noexcept;
     void end_elsewhere(job_byte how) noexcept;
@@ -303,7 +305,8 @@ private:
     [[nodiscard]] time_point expiry() const noexcept;
     void arm(time_point at);
     void post_idle(std::size_t most);
-    [[nodiscard]] bool let_in(slot& place, std::uint64_t index) noexcept;
+    /// Makes `as` of a job that backs off, by a runner of `place`; false if it no longer does.
+    [[nodiscard]] bool let_in(slot& place, std::uint64_t index, job_byte as) noexcept;
     [[nodiscard]] job_byte next_after_failure(std::uint64_t index) noexcept;
     [[nodiscard]] std::exception_ptr time_out_exception() const;
     void replace(slot& lost);
@@ -371,7 +374,8 @@ private:
         bool killed = false;
     };
     std::unordered_map<slot*, detached_body> detached_;
-    std::uint64_t claimed_at_close_ = 0;
+    std::uint64_t let_in_end_ = 0;          ///< index + 1: no retry beyond it has been claimed
+    std::uint64_t claimed_at_close_ = 0;    ///< nothing from there on was claimed, retries included
     std::uint64_t highest_abandoned_ = 0;   ///< index + 1
     std::vector<lone_stop> lone_stops_;
     bool lone_stops_ever_ = false;

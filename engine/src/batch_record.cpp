@@ -133,12 +133,14 @@ batch_core::job_cancel* batch_core::find_job_cancel(std::uint64_t index) noexcep
     return found == job_cancels_.end() ? nullptr : &*found;
 }
 
-void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& request, bool waits,
-                                   job_cancel_result const& result, job_cancel_done done,
-                                   afterwards& then)
+void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& request,
+                                   job_byte found, job_cancel_result const& result,
+                                   job_cancel_done done, afterwards& then)
 {
+    bool const waits = found != job_byte::running;
+    bool const queued = found == job_byte::backing_off;
     job_cancel& made =
-        job_cancels_.emplace_back(job_cancel{index, request, waits, now(), result, {}});
+        job_cancels_.emplace_back(job_cancel{index, request, waits, queued, now(), result, {}});
     made.done.push_back(std::move(done));
     change::job_cancelled change{index, made.at, std::nullopt};
     if (waits) {
@@ -165,7 +167,7 @@ void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
         if (outcome == cancel_outcome::recorded)
             job_cancel_recorded(*place, then);
         else if (outcome == cancel_outcome::not_cancelled)
-            job_cancel_withdrawn(*place, then);
+            job_cancel_withdrawn(*place);
         place->result.outcome = outcome;
         place->result.problem = problem;
         place->result.current_state = state_of(settled_byte(index));
@@ -196,16 +198,17 @@ void batch_core::job_cancel_recorded(job_cancel& cancel, afterwards& then)
     cancel.result.changed = true;
 }
 
-void batch_core::job_cancel_withdrawn(job_cancel& cancel, afterwards& then)
+void batch_core::job_cancel_withdrawn(job_cancel const& cancel)
 {
     if (!cancel.waits || life_.is_closed())
         return;
     // Its place in the order of claims may have gone by: it comes in as a retry does.
     states_[cancel.index].store(job_byte::backing_off);
+    if (cancel.queued)
+        return;
     waiting_.push(cancel.index, now());
     next_due_ = waiting_.next().time_since_epoch().count();
     post_idle(1);
-    (void)then;
 }
 
 job_byte batch_core::take_over(slot& place, job_record&& record) noexcept

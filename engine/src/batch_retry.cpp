@@ -1,6 +1,8 @@
 // What follows the failure of an attempt: the next one, or the end of the batch.
 #include "batch_core.hpp"
 
+#include <algorithm>
+
 namespace belay::detail {
 
 unsigned batch_core::attempt(std::uint64_t index) const noexcept
@@ -77,10 +79,10 @@ void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
         arm(due);
 }
 
-bool batch_core::let_in(slot& place, std::uint64_t index) noexcept
+bool batch_core::let_in(slot& place, std::uint64_t index, job_byte as) noexcept
 {
     auto expected = job_byte::backing_off;
-    if (!states_[index].compare_exchange_strong(expected, job_byte::pending))
+    if (!states_[index].compare_exchange_strong(expected, as))
         return false; // it was cancelled alone meanwhile
     // A job may also come back whose cancel could not be recorded.
     if (attempt(index) > 1)
@@ -89,18 +91,19 @@ bool batch_core::let_in(slot& place, std::uint64_t index) noexcept
     return true;
 }
 
-bool batch_core::let_in_at_once(slot& place, std::uint64_t index) noexcept
+bool batch_core::enter_at_once(slot& place, std::uint64_t index) noexcept
 {
     if (options_.backoff.count() != 0 || options_.timeout)
         return false;
-    bool const closed = phase_.load() != phase::open;
-    // After the gate, a full barrier: whoever stops this job alone sees that it backs off, or is
-    // seen here.
-    if (!gate_.let_in() || place.stop_index.load() == index)
+    // The gate after the look, as for any entry. The job is not `pending` in between, so no helper
+    // can have it, and it stays in this slot, where whoever stops it alone looks for it.
+    if (phase_.load(std::memory_order_acquire) != phase::open || !gate_.let_in())
         return false;
-    if (let_in(place, index) && closed)
-        host_->counted.jobs_started_after_cancel += 1;
-    return true;
+    // An exchange that changes nothing: whoever stops this job alone has seen that it backs off, or
+    // is seen here.
+    auto expected = job_byte::backing_off;
+    return states_[index].compare_exchange_strong(expected, job_byte::backing_off) &&
+           place.stop_index.load() != index && let_in(place, index, job_byte::running);
 }
 
 std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at) noexcept
@@ -113,8 +116,13 @@ std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at)
         next_due_ = waiting_.next().time_since_epoch().count();
         if (!index)
             return std::nullopt;
-        if (!let_in(place, *index))
+        if (!let_in(place, *index, job_byte::pending)) {
+            // It has to be put there again if its cancel is withdrawn.
+            if (job_cancel* const cancel = find_job_cancel(*index))
+                cancel->queued = false;
             continue;
+        }
+        let_in_end_ = std::max(let_in_end_, *index + 1);
         place.range_begin.store(*index, std::memory_order_relaxed);
         place.range_end.store(*index + 1, std::memory_order_relaxed);
         if (life_.is_closed())

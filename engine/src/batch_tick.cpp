@@ -142,27 +142,37 @@ void batch_core::abandon(slot& place, afterwards& then)
     }
     if (std::exchange(place.stop_source, std::nullopt))
         --tokens_;
+    if (!timed_out)
+        end_abandoned(place, index); // which asks for its stop
     if (lone_stop* const stop = find_lone_stop(index))
         end_lone_stop(*stop, then);
-    if (timed_out) {
+    if (timed_out)
         fail_abandoned(place, index, then);
-    } else {
-        abandonment const how{place.started.load(std::memory_order_relaxed), now(),
-                              progress_of(place, index)};
-        host_->counted.jobs_abandoned += 1;
-        if (store_)
-            take_over_elsewhere({.index = index,
-                                 .how = job_byte::abandoned,
-                                 .started = how.started,
-                                 .ended = how.ended.time_since_epoch().count(),
-                                 .progress = how.progress.value_or(-1.0F)});
-        else
-            end_elsewhere(job_byte::abandoned);
-        abandoned_.emplace(index, how);
-    }
     ledger_add(ended_in(place) - place.flushed);
     if (phase_.load() == phase::open)
         replace(place);
+}
+
+void batch_core::end_abandoned(slot const& place, std::uint64_t index)
+{
+    abandonment const how{place.started.load(std::memory_order_relaxed), now(),
+                          progress_of(place, index)};
+    if (store_) {
+        job_record record{.index = index,
+                          .how = job_byte::abandoned,
+                          .started = how.started,
+                          .ended = how.ended.time_since_epoch().count(),
+                          .progress = how.progress.value_or(-1.0F)};
+        correct(place, record);
+        bool const put_back = !is_final(record.how);
+        take_over_elsewhere(std::move(record));
+        if (put_back)
+            return;
+    } else {
+        end_elsewhere(job_byte::abandoned);
+    }
+    host_->counted.jobs_abandoned += 1;
+    abandoned_.emplace(index, how);
 }
 
 void batch_core::fail_abandoned(slot& place, std::uint64_t index, afterwards& then)

@@ -150,10 +150,14 @@ void batch_core::settle_claimed() noexcept
     if (!life_.is_closed() || sealed_ || inside_ == 0)
         return;
     for (auto const& place : slots_) {
+        std::uint64_t const last = place->current.load(std::memory_order_acquire);
+        auto failed = job_byte::backing_off; // and may be entered again at once
+        if (last != no_index)
+            states_[last].compare_exchange_strong(failed, job_byte::not_started);
         if (place->claiming.load())
             continue; // its runner looks at the phase after this, and enters nothing
         std::uint64_t i = place->range_begin.load(std::memory_order_acquire);
-        std::uint64_t const end = place->range_end.load(std::memory_order_relaxed);
+        std::uint64_t const end = place->range_end.load(std::memory_order_acquire);
         for (; i < end; ++i) {
             auto expected = job_byte::pending;
             states_[i].compare_exchange_strong(expected, job_byte::not_started);
@@ -191,13 +195,10 @@ job_byte batch_core::settled_byte(std::uint64_t index) noexcept
     auto byte = states_[index].load(std::memory_order_acquire);
     if (!life_.is_closed())
         return byte;
-    if (byte == job_byte::backing_off || byte == job_byte::withheld)
-        return job_byte::not_started; // nobody lets it in any more
-    if (byte != job_byte::pending)
-        return byte;
-    if (sealed_ || index >= claimed_at_close_ ||
-        states_[index].compare_exchange_strong(byte, job_byte::not_started))
-        return job_byte::not_started;
+    while (state_of(byte) == job_state::pending)
+        if (sealed_ || byte == job_byte::withheld || index >= claimed_at_close_ ||
+            states_[index].compare_exchange_strong(byte, job_byte::not_started))
+            return job_byte::not_started;
     return byte;
 }
 

@@ -135,9 +135,9 @@ job_byte attempt_failed(turn& turn, std::uint64_t index, std::exception_ptr& exc
     return turn.core.attempt_failed(turn.place, index, exception);
 }
 
-bool let_in_at_once(turn& turn, std::uint64_t index) noexcept
+bool enter_at_once(turn& turn, std::uint64_t index) noexcept
 {
-    return turn.core.let_in_at_once(turn.place, index);
+    return turn.core.enter_at_once(turn.place, index);
 }
 
 void after_failure(turn& turn, std::uint64_t index, job_byte how) noexcept

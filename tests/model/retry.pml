@@ -1,5 +1,5 @@
 /* Attempts, checked.  Model of what engine/src/batch_retry.cpp does: two jobs that may fail once each, two runners, a job that
- * failed waits until it is due or is let in on the spot, a timer that posts runners, a cancel, and a cancel of job 0 alone.
+ * failed waits until it is due or is entered again at once, a timer that posts runners, a cancel, and a cancel of job 0 alone.
  * Claims are of one job; chunks and their tails are in gate.pml.  Sequentially consistent; a job is due when the timer says so,
  * the earliest first, each at a time of its own.
  *
@@ -9,7 +9,7 @@
  *   -DBADLETIN     a retry that does not ask the gate: an attempt is let in after the closing (G1);
  *   -DBADARM       a runner that leaves without arming the timer for what is due later: the batch never ends;
  *   -DBADLEAVE     a runner that leaves without a look at what is due: the same;
- *   -DBADSTOP      an attempt let in on the spot without a look at who is to stop alone: a job told to stop is entered anew;
+ *   -DBADSTOP      an attempt entered at once without a look at who is to stop alone: a job told to stop is entered anew;
  *   -DBADASKED     a back-off that forgets a stop which came while the end was being written: the same;
  *   -DBADMEANWHILE a cancel of one job that does not look again after it has told it to stop: the same.
  */
@@ -126,7 +126,6 @@ proctype runner(byte s) {
         :: else
         fi;
         if :: j == NONE -> break :: else fi;
-again_at_once:
         if :: stopping -> break :: else fi;
         cur[s] = j;
         atomic { won = (st[j] == PENDING);
@@ -136,7 +135,7 @@ again_at_once:
         if
         :: won ->
            /* the body: returns, or throws while it may be tried again and was not told to stop */
-           keep = false;
+attempt:   keep = false;
            if :: true :: !stopping && stop_index[s] != j && failed[j] == 0 -> keep = true fi;
            st[j] = ENDING;
            won = (stop_index[s] == j);
@@ -145,14 +144,20 @@ again_at_once:
               failed[j]++;
               st[j] = BACKINGOFF;
               if
-              :: open = !closed && !done;                                        /* let_in_at_once */
+              :: !stopping ->                                                    /* enter_at_once */
+                 open = !closed && !done;
 #ifdef BADSTOP
                  keep = open;
 #else
                  keep = open && stop_index[s] != j;
 #endif
                  if
-                 :: keep -> atomic { if :: st[j] == BACKINGOFF -> st[j] = PENDING :: else fi }; goto again_at_once
+                 :: keep ->
+                    atomic { won = (st[j] == BACKINGOFF);
+                             if :: won -> assert(!sealed && !told[j]); st[j] = RUNNING;
+                                          if :: closed -> slips[s]++; assert(slips[s] <= 1) :: else fi
+                                :: else fi };
+                    if :: won -> goto attempt :: else fi
                  :: else
                  fi
               :: true
@@ -226,7 +231,7 @@ proctype single() {
      LOCK;
      if
      :: !life_closed && !sealed ->
-        atomic { won = (st[0] == PENDING || st[0] == BACKINGOFF); if :: won -> st[0] = NOTSTARTED; told[0] = true :: else fi };
+look:   atomic { won = (st[0] == PENDING || st[0] == BACKINGOFF); if :: won -> st[0] = NOTSTARTED; told[0] = true :: else fi };
         if
         :: won -> ledger_add(); seal_if_quiet()
         :: else ->
@@ -245,6 +250,7 @@ proctype single() {
 #endif
               :: atomic { st[0] == RUNNING || st[0] == ENDING -> told[0] = (st[0] == ENDING) }
               fi
+           :: st[0] == PENDING || st[0] == BACKINGOFF -> goto look        /* it was entered meanwhile, and failed */
            :: else
            fi
         fi

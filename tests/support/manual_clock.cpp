@@ -1,11 +1,27 @@
 #include "manual_clock.hpp"
 
+#include <utility>
+
 namespace belay::test {
 
 time_point manual_clock::now() const noexcept
 {
-    std::scoped_lock const lock(mutex_);
+    std::function<void()> action;
+    std::unique_lock own(mutex_);
+    if (readings_left_ != 0 && --readings_left_ == 0) {
+        action = std::exchange(action_, nullptr);
+        own.unlock();
+        action();
+        own.lock();
+    }
     return now_;
+}
+
+void manual_clock::interpose(std::size_t n, std::function<void()> action)
+{
+    std::scoped_lock const lock(mutex_);
+    readings_left_ = n;
+    action_ = std::move(action);
 }
 
 void manual_clock::wait_until(std::unique_lock<std::mutex>& lock,

@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <mutex>
 #include <vector>
 
@@ -24,6 +25,9 @@ public:
     /// Moves on, and wakes whoever waits on this clock; each looks for itself whether it is time.
     void advance(std::chrono::nanoseconds by);
 
+    /// Has `action` run inside the `n`th reading of the time from now on, on the thread that reads.
+    void interpose(std::size_t n, std::function<void()> action);
+
     /// How many are in `wait_until`.
     [[nodiscard]] std::size_t waiting() const;
 
@@ -37,6 +41,8 @@ private:
 
     mutable std::mutex mutex_; // guards what follows; taken after a waiter's own, never before
     time_point now_ = begin;
+    mutable std::size_t readings_left_ = 0; ///< until `action_`; 0: there is none
+    mutable std::function<void()> action_;
     std::vector<waiter*> waiters_;
     std::condition_variable unpinned_;
 };

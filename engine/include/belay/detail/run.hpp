@@ -32,12 +32,20 @@ BELAY_EXPORT void first_entry(turn& turn) noexcept;
 /// another one. Puts the exception in that stands for a time-out.
 [[nodiscard]] BELAY_EXPORT job_byte attempt_failed(turn& turn, std::uint64_t index,
                                       std::exception_ptr& exception) noexcept;
-/// Lets a job in again at once that is `backing_off`, if it has no time to wait.
-[[nodiscard]] BELAY_EXPORT bool let_in_at_once(turn& turn, std::uint64_t index) noexcept;
+/// Enters a job again at once that this turn's attempt has left `backing_off`, if it has no time to
+/// wait and nobody stops it.
+[[nodiscard]] BELAY_EXPORT bool enter_at_once(turn& turn, std::uint64_t index) noexcept;
 BELAY_EXPORT void after_failure(turn& turn, std::uint64_t index, job_byte how) noexcept;
 BELAY_EXPORT void lone_stop_ended(turn& turn, std::uint64_t index) noexcept;
 BELAY_EXPORT void late_write_refused(turn& turn) noexcept;
 [[nodiscard]] BELAY_EXPORT std::int64_t now(turn& turn) noexcept;
+
+/// Counts a job that the runner of `place` has entered.
+inline void count_entered(slot& place) noexcept
+{
+    place.entered.store(place.entered.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_release);
+}
 
 /// Counts a job that the runner of `place` has left.
 inline void count_left(slot& place, job_byte how) noexcept
@@ -81,6 +89,59 @@ template <class Work>
         how = work.finish(index, how, value, exception);
         state.store(how, std::memory_order_release);
         count_left(place, how);
+    }
+    return how;
+}
+
+/// Notes when an attempt begins, if that is kept. This comes before the last look at the gate: no
+/// start is later than a cancel.
+template <class Work>
+[[nodiscard]] inline std::int64_t note_start(turn& turn, bool timed) noexcept
+{
+    std::int64_t started = 0;
+    if (Work::is_recorded || timed) {
+        started = now(turn);
+        turn.place.started.store(started, std::memory_order_relaxed);
+    }
+    return started;
+}
+
+/// Runs the body of a job that has been entered, and concludes the attempt.
+template <class Work>
+[[nodiscard]] inline job_byte run_attempt(turn& turn, Work& work, std::uint64_t index,
+                                          std::int64_t started, bool& alone) noexcept
+{
+    job job = job_access::make(turn, index);
+    job_byte how = job_byte::succeeded;
+    typename Work::value value;
+    std::exception_ptr exception;
+    try {
+        work.run(index, job, value);
+        if (turn.batch_phase.load(std::memory_order_acquire) != phase::open ||
+            turn.place.stop_index.load(std::memory_order_relaxed) == index ||
+            !job_access::usual(job)) [[unlikely]]
+            how = job_access::returned(job);
+    } catch (...) {
+        how = job_access::threw(job);
+        exception = std::current_exception();
+    }
+    return conclude(turn, work, index, how, value, exception, started, alone);
+}
+
+/// Enters a job again and again that backs off, as long as that may be at once; gives how it was
+/// left, and in `alone` whether its last attempt was asked to stop alone. Not inlined: that would
+/// make the loop around it longer for jobs that succeed.
+template <class Work>
+[[nodiscard, gnu::noinline]] job_byte try_at_once(turn& turn, Work& work, std::uint64_t index,
+                                                 bool& alone) noexcept
+{
+    job_byte how = job_byte::backing_off;
+    while (how == job_byte::backing_off) {
+        std::int64_t const started = note_start<Work>(turn, turn.timed);
+        if (!enter_at_once(turn, index))
+            break;
+        count_entered(turn.place);
+        how = run_attempt(turn, work, index, started, alone);
     }
     return how;
 }
@@ -134,19 +195,14 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
         if (state.load(std::memory_order_relaxed) != job_byte::pending)
             continue;
 
-        // The time comes before the last look at the gate: no start is later than a cancel.
-        std::int64_t started = 0;
-        if (Work::is_recorded || timed) {
-            started = now(turn);
-            place.started.store(started, std::memory_order_relaxed);
-        }
+        std::int64_t const started = note_start<Work>(turn, timed);
         if (turn.batch_phase.load(std::memory_order_acquire) != phase::open) {
             turn.cut_short = true;
             return;
         }
         if (timed)
             place.undecided.store(index, std::memory_order_relaxed);
-        place.current.store(index, std::memory_order_relaxed);
+        place.current.store(index, std::memory_order_release);
         auto expected = job_byte::pending;
         if (!state.compare_exchange_strong(expected, job_byte::running)) {
             place.current.store(no_index, std::memory_order_relaxed);
@@ -155,8 +211,7 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
         // Whoever is shown it as running is shown the batch as started, too.
         if (!turn.entered_any) [[unlikely]]
             first_entry(turn);
-        place.entered.store(place.entered.load(std::memory_order_relaxed) + 1,
-                            std::memory_order_release);
+        count_entered(place);
         progress.entered = index + 1;
 
         if constexpr (requires { work.start(turn, index, started); }) {
@@ -166,33 +221,17 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
                 return;
             }
         }
-        job job = job_access::make(turn, index);
-        job_byte how = job_byte::succeeded;
-        typename Work::value value;
-        std::exception_ptr exception;
-        try {
-            work.run(index, job, value);
-            if (turn.batch_phase.load(std::memory_order_acquire) != phase::open ||
-                place.stop_index.load(std::memory_order_relaxed) == index ||
-                !job_access::usual(job)) [[unlikely]]
-                how = job_access::returned(job);
-        } catch (...) {
-            how = job_access::threw(job);
-            exception = std::current_exception();
-        }
-
         bool alone = false;
-        how = conclude(turn, work, index, how, value, exception, started, alone);
-        if (how == job_byte::ending) [[unlikely]]
-            return;
+        job_byte how = run_attempt(turn, work, index, started, alone);
         if (how == job_byte::failed || how == job_byte::backing_off) [[unlikely]] {
             // Bodies of which a chunk has several are short: the next attempt holds nobody up.
-            if (how == job_byte::backing_off && end - begin > 1 && let_in_at_once(turn, index)) {
-                --index;
-                continue;
-            }
-            after_failure(turn, index, how);
+            if (how == job_byte::backing_off && end - begin > 1)
+                how = try_at_once(turn, work, index, alone);
+            if (how == job_byte::failed || how == job_byte::backing_off)
+                after_failure(turn, index, how);
         }
+        if (how == job_byte::ending) [[unlikely]]
+            return;
         if (alone) [[unlikely]]
             lone_stop_ended(turn, index);
     }
