@@ -220,7 +220,9 @@ BOOST_AUTO_TEST_CASE(a_job_that_has_not_succeeded_has_no_value)
     for (std::uint64_t i = 0; i != 2; ++i) {
         BOOST_CHECK_EXCEPTION((void)batch.value(i), error, [&](error const& thrown) {
             BOOST_TEST(thrown.what() == "job " + std::to_string(i) +
-                                            " has no value: it is cancelled, not succeeded");
+                                            " has no value: it is cancelled (" +
+                                            std::string(to_string(batch.job(i).disposition)) +
+                                            "), not succeeded");
             return thrown.code() == errc::no_value;
         });
     }

@@ -251,6 +251,36 @@ BOOST_AUTO_TEST_CASE(a_batch_waits_for_its_type_and_can_be_cancelled_without)
     BOOST_TEST(entered == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(a_drain_does_not_hold_up_a_shutdown)
+{
+    belay::test::temporary_directory const directory;
+    std::string id;
+    {
+        engine engine({.workers = 1, .grace = 10s, .store = open_store(directory.path())});
+        std::atomic<bool> waits{false};
+        engine.define({.name = "echo", .body = [&](std::string_view input, job& job) {
+                           waits = true;
+                           job.sleep_for(1h);
+                           return std::string(input);
+                       }});
+        batch_spec spec{.type = "echo"};
+        spec.inputs.push_back("first");
+        spec.inputs.push_back("second");
+        auto const batch = engine.submit(std::move(spec));
+        id = batch.id();
+        BOOST_TEST_REQUIRE(eventually([&] { return waits.load(); }));
+        BOOST_TEST(batch.cancel({.mode = cancel_mode::drain}).changed);
+    }
+
+    auto const engine = start(open_store(directory.path()));
+    auto const status = engine->find(id).value().status();
+    BOOST_TEST((status.state == batch_state::cancelled));
+    BOOST_TEST((status.cancel->mode == cancel_mode::drain));
+    BOOST_TEST(status.cancel->escalated.has_value());
+    BOOST_TEST(status.jobs.stopped == 1U);
+    BOOST_TEST(status.jobs.not_started == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(shutdown_is_no_cancel)
 {
     belay::test::temporary_directory const directory;

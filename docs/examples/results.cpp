@@ -1,6 +1,7 @@
 // A batch over a list of inputs: what its jobs gave, and what they threw.
 #include <belay/belay.hpp>
 
+#include <cstdint>
 #include <iostream>
 #include <stdexcept>
 #include <string>
@@ -18,6 +19,14 @@ int main()
     for (auto const& [index, number] : batch.results())
         sum += number;
     std::cout << "the sum is " << sum << '\n';
+
+    for (std::uint64_t index = 0; index != batch.size(); ++index) {
+        auto const job = batch.job(index);
+        std::cout << index << ": " << to_string(job.state);
+        if (job.state == belay::job_state::cancelled) // then it says how it came to that
+            std::cout << ", " << to_string(job.disposition);
+        std::cout << '\n';
+    }
 
     bool thrown = false;
     try {

@@ -67,6 +67,8 @@ void batch_core::cancel_recorded(afterwards& then)
     for (auto& kept : known.cancels)
         take_up(std::move(kept), then);
     std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
+    if (shutting_down_)
+        suspend(then);
     seal_if_quiet(then);
 }
 

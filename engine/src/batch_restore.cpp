@@ -94,6 +94,8 @@ void batch_core::suspend(afterwards& then)
     // be recorded, or a record that the store does not take, must not hold up the engine.
     suspend_deadline_ = std::min(suspend_deadline_, now() + grace() + deadline_margin);
     arm(suspend_deadline_);
+    if (life_.is_closed())
+        repeat_cancel({}, then); // a drain would have no end
     if (sealed_ || let_go_ || life_.is_closed() || window_ || !gate_.close().first)
         return;
     suspended_ = true;

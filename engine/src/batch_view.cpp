@@ -87,9 +87,9 @@ std::optional<float> progress_of(slot const& place, std::uint64_t index) noexcep
 void batch_core::require_job(std::uint64_t index) const
 {
     if (index >= total_)
-        throw error(errc::no_such_job, "there is no job " + std::to_string(index) +
-                                           "; the batch has jobs 0 to " +
-                                           std::to_string(total_) + ", the last excluded");
+        throw error(errc::no_such_job,
+                    "there is no job " + std::to_string(index) + "; the batch has " +
+                        (total_ == 0 ? "none" : "jobs 0 to " + std::to_string(total_ - 1)));
 }
 
 batch_state batch_core::state()

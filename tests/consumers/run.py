@@ -23,7 +23,7 @@ DEADLINE = 600  # seconds, for a command
 USUAL = [("cmake", "clang++", "static"), ("make", "g++", "static"), ("b2", "clang++", "shared")]
 ALL = [(system, compiler, link) for system in ("cmake", "make", "b2")
        for compiler in ("g++", "clang++") for link in ("shared", "static")]
-FLAGS = "-Wall -Wextra -Wpedantic -Werror"
+FLAGS = "-Wall -Wextra -Wpedantic -Wshadow -Werror"
 
 
 def run(command, folder, **environment):

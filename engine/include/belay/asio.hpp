@@ -70,20 +70,20 @@ public:
         try {
             start_coroutine<R>(
                 turn, index, body_.get_executor(), call{body_.get(), input{inputs_(index)}}, detached,
-                [this, detached, index, started](job& job, value& value,
+                [this, detached, index, started](job& job, value& returned,
                                                  std::exception_ptr exception) {
-                    resume(*detached, [&](belay::detail::turn& turn) {
+                    resume(*detached, [&](belay::detail::turn& later) {
                         auto const how =
                             exception ? job_access::threw(job) : job_access::returned(job);
-                        end_detached(turn, *this, index, how, value, exception, started);
+                        end_detached(later, *this, index, how, returned, exception, started);
                     });
                 });
         } catch (...) {
-            resume(*detached, [&](belay::detail::turn& turn) {
+            resume(*detached, [&](belay::detail::turn& later) {
                 value none;
                 auto exception = std::current_exception();
-                job job = job_access::make(turn, index);
-                end_detached(turn, *this, index, job_access::threw(job), none, exception, started);
+                job job = job_access::make(later, index);
+                end_detached(later, *this, index, job_access::threw(job), none, exception, started);
             });
         }
     }
@@ -140,9 +140,9 @@ public:
         auto slot = boost::asio::get_associated_cancellation_slot(handler_);
         if (slot.is_connected())
             slot.assign([waiting = std::weak_ptr(self)](boost::asio::cancellation_type type) {
-                if (auto const self = waiting.lock();
-                    self && type != boost::asio::cancellation_type::none)
-                    self->abort();
+                if (auto const operation = waiting.lock();
+                    operation && type != boost::asio::cancellation_type::none)
+                    operation->abort();
             });
         subscription_ = batch_.on_end([self] { self->complete({}); });
     }
@@ -205,11 +205,11 @@ public:
 
     void start(turn& turn, std::uint64_t index, std::string_view input,
                std::shared_ptr<void const> owner,
-               std::shared_ptr<detached_job const> const& job, done done) const override
+               std::shared_ptr<detached_job const> const& job, done told) const override
     {
         start_coroutine<std::string>(turn, index, body_.get_executor(),
                                      call{body_.get(), input, std::move(owner)}, job,
-                                     std::move(done));
+                                     std::move(told));
     }
 
 private:
@@ -260,11 +260,11 @@ template <class CompletionToken>
 auto any_batch::async_cancel(cancel_request request, CompletionToken&& token) const
 {
     return boost::asio::async_initiate<CompletionToken, void(std::exception_ptr, cancel_result)>(
-        [](auto handler, any_batch const& batch, cancel_request const& request) {
+        [](auto handler, any_batch const& batch, cancel_request const& asked) {
             using operation = detail::cancel_operation<decltype(handler)>;
             auto const told = std::make_shared<operation>(std::move(handler));
             try {
-                batch.cancel(request, [told](cancel_result const& result) {
+                batch.cancel(asked, [told](cancel_result const& result) {
                     told->complete(detail::cancel_failure(result.outcome, result.problem), result);
                 });
             } catch (error const&) {

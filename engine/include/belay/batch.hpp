@@ -310,8 +310,12 @@ private:
             return;
         if (state == job_state::failed)
             std::rethrow_exception(outcomes_->errors.get(index));
-        throw error(errc::no_value, "job " + std::to_string(index) + " has no value: it is " +
-                                        std::string(to_string(state)) + ", not succeeded");
+        std::string is(to_string(state));
+        if (state == job_state::cancelled)
+            is.append(" (").append(to_string(job(index).disposition)).append(")");
+        throw error(errc::no_value,
+                    "job " + std::to_string(index) + " has no value: it is " + is +
+                        ", not succeeded");
     }
 
     std::shared_ptr<detail::typed_outcomes<R>> outcomes_;

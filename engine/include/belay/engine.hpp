@@ -182,20 +182,24 @@ public:
     /// abandoned: capture by value. Throws `error` (`invalid_argument`, `shutting_down`),
     /// std::bad_alloc.
     template <class Body>
-        requires detail::body_for<Body, std::uint64_t>
     auto submit(std::uint64_t count, Body body, batch_options const& options = {})
     {
+        static_assert(detail::body_for<Body, std::uint64_t>,
+                      "a body is called, const, as body(index) or body(index, job), with "
+                      "std::uint64_t and belay::job&");
         return submit_typed<std::uint64_t>(count, detail::index_input{}, std::move(body), options);
     }
 
     /// The same for every element of a range, as `body(element, job)` or `body(element)`. The
     /// range is kept by value: containers that are not moved in are copied, views are not.
     template <std::ranges::random_access_range Range, class Body>
-        requires std::ranges::sized_range<Range> &&
-                 detail::body_for<Body, std::ranges::range_reference_t<std::decay_t<Range> const>>
+        requires std::ranges::sized_range<Range>
     auto submit(Range&& inputs, Body body, batch_options const& options = {})
     {
         using range = std::decay_t<Range>;
+        static_assert(detail::body_for<Body, std::ranges::range_reference_t<range const>>,
+                      "a body is called, const, as body(element) or body(element, job), with "
+                      "what the range, const, gives and belay::job&");
         auto const total = static_cast<std::uint64_t>(std::ranges::size(inputs));
         return submit_typed<std::ranges::range_reference_t<range const>>(
             total, detail::range_input<range>{std::forward<Range>(inputs)}, std::move(body),

@@ -39,10 +39,10 @@ public:
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] std::string_view operator[](std::uint64_t index) const noexcept
     {
-        block const& block = blocks_[index / block_size];
+        block const& found = blocks_[index / block_size];
         std::uint64_t const place = index % block_size;
-        std::size_t const begin = place == 0 ? 0 : block.ends[place - 1];
-        return std::string_view(block.bytes).substr(begin, block.ends[place] - begin);
+        std::size_t const begin = place == 0 ? 0 : found.ends[place - 1];
+        return std::string_view(found.bytes).substr(begin, found.ends[place] - begin);
     }
 
 private:

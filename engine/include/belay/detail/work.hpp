@@ -56,9 +56,9 @@ public:
     }
 
     /// Throws what moving an `R` throws.
-    void put(std::uint64_t index, value& value)
+    void put(std::uint64_t index, value& returned)
     {
-        ::new (static_cast<void*>(&values_[index])) R(std::move(*value));
+        ::new (static_cast<void*>(&values_[index])) R(std::move(*returned));
     }
 
     [[nodiscard]] bool has_value(std::uint64_t index) const noexcept
@@ -118,12 +118,12 @@ public:
     {
     }
 
-    [[nodiscard]] job_byte finish(std::uint64_t index, job_byte how, value& value,
+    [[nodiscard]] job_byte finish(std::uint64_t index, job_byte how, value& returned,
                                   std::exception_ptr& exception) noexcept
     {
         if (how == job_byte::succeeded || how == job_byte::succeeded_late) [[likely]] {
             try {
-                outcomes_->values.put(index, value);
+                outcomes_->values.put(index, returned);
                 return how;
             } catch (...) {
                 exception = std::current_exception();
@@ -170,12 +170,12 @@ public:
         run_range(turn, *this, begin, end);
     }
 
-    void run(std::uint64_t index, job& job, value& value)
+    void run(std::uint64_t index, job& job, value& returned)
     {
         if constexpr (std::is_void_v<R>)
             call_body(body_, inputs_(index), job);
         else
-            value.emplace(call_body(body_, inputs_(index), job));
+            returned.emplace(call_body(body_, inputs_(index), job));
     }
 
 private:

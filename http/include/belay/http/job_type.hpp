@@ -16,8 +16,8 @@ namespace belay::http {
 /// Why a type's schema refuses an input.
 struct input_fault {
     input_fault() = default;
-    input_fault(std::string field, std::string message)
-        : field(std::move(field)), message(std::move(message))
+    input_fault(std::string where, std::string what)
+        : field(std::move(where)), message(std::move(what))
     {
     }
 
