@@ -434,6 +434,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(what_programs_used_is_kept_of_the_last_attempt, Pl
     Place place;
     auto const sequence = create(*place.store, 3);
     process_usage used{.exit_status = 255,
+                       .signal = {},
                        .user_time = 1us,
                        .system_time = 2us,
                        .memory_peak_bytes = 3,

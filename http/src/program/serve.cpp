@@ -227,7 +227,8 @@ int serve(serve_options const& options)
     spdlog::info("{}: shutting down; a second signal ends it at once",
                  number == SIGINT ? "SIGINT" : "SIGTERM");
     signals.end_at_next();
-    server->shut_down(std::chrono::seconds(options.wait_max_s));
+    // A cancel waits that long, and then its answer has to be written.
+    server->shut_down(std::chrono::seconds(options.wait_max_s + 1));
     tell_what_is_open(*running, options.in_memory);
     server.reset();
     running.reset();
