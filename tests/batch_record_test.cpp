@@ -2,6 +2,7 @@
 
 #include "core_fixture.hpp"
 #include "manual_store.hpp"
+#include "scripted_work.hpp"
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -9,8 +10,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <exception>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <semaphore>
@@ -25,23 +24,9 @@ using namespace belay;
 using namespace std::chrono_literals;
 using belay::test::core_fixture;
 using belay::test::manual_store;
+using belay::test::scripted_work;
 
 namespace {
-
-/// Work that does, step by step, what a test says.
-class scripted_work final : public detail::work {
-public:
-    using script = std::function<void(detail::turn&, std::uint64_t begin, std::uint64_t end)>;
-    explicit scripted_work(script script) : script_(std::move(script)) {}
-    void run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) noexcept override
-    {
-        script_(turn, begin, end);
-    }
-    void fail(std::uint64_t, std::exception_ptr) noexcept override {}
-
-private:
-    script script_;
-};
 
 struct fixture : core_fixture {
     fixture() { store = disk_; }

@@ -1,5 +1,6 @@
 #include "core_fixture.hpp"
 #include "eventually.hpp"
+#include "scripted_work.hpp"
 
 #include <belay/error.hpp>
 
@@ -7,7 +8,6 @@
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
-#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -17,23 +17,9 @@ using namespace belay;
 using namespace std::chrono_literals;
 using belay::detail::job_byte;
 using belay::test::core_fixture;
+using belay::test::scripted_work;
 
 namespace {
-
-/// Work that does, step by step, what a test says.
-class scripted_work final : public detail::work {
-public:
-    using script = std::function<void(detail::turn&, std::uint64_t begin, std::uint64_t end)>;
-    explicit scripted_work(script script) : script_(std::move(script)) {}
-    void run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) noexcept override
-    {
-        script_(turn, begin, end);
-    }
-    void fail(std::uint64_t, std::exception_ptr) noexcept override {}
-
-private:
-    script script_;
-};
 
 struct fixture : core_fixture {
     detail::batch_core& make_scripted(std::uint64_t total, scripted_work::script script)

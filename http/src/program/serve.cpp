@@ -126,7 +126,8 @@ void tell_where(std::string const& url, std::string const& secret, std::string c
                 "API key: %s\n"
                 "Try it:  curl -H 'X-Api-Key: %s' -H 'Content-Type: application/json' \\\n"
                 "           -d '{\"type\":\"sleep\",\"inputs\":[250,250,250]}' %s/v1/batches\n\n",
-                BELAY_VERSION, url.c_str(), kept.c_str(), secret.c_str(), secret.c_str(), url.c_str());
+                BELAY_VERSION, url.c_str(), kept.c_str(), secret.c_str(), secret.c_str(),
+                url.c_str());
     std::fflush(stdout);
 }
 
