@@ -139,6 +139,8 @@ void engine::forget(recorded_batch const& batch, std::function<void(std::excepti
 
 std::vector<std::string> engine::problems() const { return state_->problems(); }
 
+std::vector<std::string> engine::notices() const { return state_->board().notices(); }
+
 std::size_t engine::workers() const noexcept { return state_->runners().concurrency(); }
 
 std::size_t engine::concurrency_of(job_type const& type) const noexcept

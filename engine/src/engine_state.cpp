@@ -28,6 +28,7 @@ constexpr std::chrono::microseconds quantum_min{50};
 engine_state::engine_state(engine_options options)
     : options_(std::move(options)),
       time_(options_.time ? options_.time : borrowed(system_clock())),
+      board_(*time_, options_.on_problem),
       runners_(options_.runners
                    ? options_.runners
                    : std::make_shared<worker_pool>(options_.workers, options_.abandoned_max,
@@ -323,7 +324,7 @@ std::size_t engine_state::open_batches() const
 
 std::vector<std::string> engine_state::problems() const
 {
-    std::vector<std::string> result;
+    auto result = board_.problems();
     if (auto problem = store_->problem())
         result.push_back(std::move(*problem));
     if (auto const lost = counted.threads_abandoned.load(); lost >= options_.abandoned_max)

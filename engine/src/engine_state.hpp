@@ -4,6 +4,7 @@
 #include "batch_core.hpp"
 #include "control.hpp"
 #include "host.hpp"
+#include "problem_board.hpp"
 #include "process/process_host.hpp"
 #include "recorded.hpp"
 #include "store.hpp"
@@ -44,6 +45,7 @@ public:
         return control_.turn_begins(std::move(batch));
     }
     void turn_ended(visit visit) noexcept override { control_.turn_ended(visit); }
+    [[nodiscard]] problem_board& board() noexcept override { return board_; }
     [[nodiscard]] process_host& processes() noexcept override { return processes_; }
     void sealed(batch_core& batch) noexcept override;
 
@@ -100,6 +102,7 @@ private:
 
     engine_options const options_;
     std::shared_ptr<clock> const time_;
+    problem_board board_;
     std::shared_ptr<executor> const runners_;
     std::shared_ptr<belay::store> const store_;
 

@@ -15,6 +15,7 @@
 namespace belay::detail {
 
 class batch_core;
+class problem_board;
 class process_host;
 
 /// What a batch needs of the engine it runs in. Lives as long as anything of the engine's runs,
@@ -46,6 +47,9 @@ public:
     using visit = std::list<std::shared_ptr<batch_core>>::iterator;
     [[nodiscard]] virtual visit turn_begins(std::shared_ptr<batch_core> batch) = 0;
     virtual void turn_ended(visit visit) noexcept = 0;
+
+    /// Where problems and notices are told.
+    [[nodiscard]] virtual problem_board& board() noexcept = 0;
 
     /// What runs programs.
     [[nodiscard]] virtual process_host& processes() noexcept = 0;

@@ -56,7 +56,7 @@ def ready(suite):
     """/readyz: 200 and ready, without a key, outside /v1; HEAD too"""
     client = suite.client
     for key in (None, True):
-        equal(client.get("/readyz", key=key).is_(200).data, {"status": "ready"}, "data")
+        equal(client.get("/readyz", key=key).is_(200).data, {"status": "ready", "notices": []}, "data")
     client.call("HEAD", "/readyz", key=None).is_(200)
     client.get("/v1/readyz").is_(404)
     client.call("POST", "/readyz", key=None).is_(405).header("Allow", "GET, HEAD")

@@ -3,6 +3,7 @@
 
 #include "batch_core.hpp"
 #include "host.hpp"
+#include "problem_board.hpp"
 #include "process/process_host.hpp"
 #include "timers.hpp"
 #include "manual_clock.hpp"
@@ -47,6 +48,7 @@ public:
         batch = std::move(*visit);
         visits_.erase(visit);
     }
+    [[nodiscard]] detail::problem_board& board() noexcept override { return board_; }
     [[nodiscard]] detail::process_host& processes() noexcept override { return processes_; }
     void sealed(detail::batch_core& batch) noexcept override
     {
@@ -89,6 +91,7 @@ public:
 
 private:
     manual_clock time_;
+    detail::problem_board board_{time_, {}};
     manual_executor runners_;
     mutable std::mutex mutex_; // guards what follows
     std::list<std::shared_ptr<detail::batch_core>> visits_;

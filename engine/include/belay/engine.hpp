@@ -25,6 +25,12 @@
 
 namespace belay {
 
+/// Something that an engine can't do, or could not do once.
+struct problem {
+    std::string kind;    ///< a word for those of its kind, such as `store` or `callback`
+    std::string message; ///< what happened, and to what
+};
+
 /// How an engine is to work. The defaults are good for most programs.
 struct engine_options {
     /// Threads that run bodies; 0 means one a processor. Made at the first submit. Not with
@@ -58,6 +64,10 @@ struct engine_options {
     /// This process is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), and whatever child comes
     /// to it that way may be reaped. So what a job's program leaves behind is found at once.
     bool is_subreaper = false;
+
+    /// Told of each new line of `problems()`, on whatever thread found it, under no lock: it should
+    /// not wait. What it throws is dropped.
+    std::function<void(problem const&)> on_problem = {};
 
     /// Called on each worker thread before anything else. Must not throw.
     std::function<void()> on_worker_start = {};
@@ -246,8 +256,12 @@ public:
     /// Batches that have not ended.
     [[nodiscard]] std::size_t open_batches() const;
 
-    /// Why it can't do all that it should at the moment, a line each; empty if it can.
+    /// Why it can't do all that it should at the moment, a line each; empty if it can. What went wrong
+    /// once is shown for a minute.
     [[nodiscard]] std::vector<std::string> problems() const;
+
+    /// What is worth knowing and no problem, a line each.
+    [[nodiscard]] std::vector<std::string> notices() const;
 
     /// What it has counted so far.
     [[nodiscard]] engine_counters counters() const noexcept;

@@ -16,8 +16,13 @@ made_operation get_health(admitted)
 made_operation get_readiness(admitted request)
 {
     auto const problems = request.service.batches().problems();
-    if (problems.empty())
-        return answer_with(succeeded(200, {}, {{"status", "ready"}}));
+    if (problems.empty()) {
+        auto const notices = request.service.batches().notices();
+        return answer_with(succeeded(200, {},
+                                     {{"status", "ready"},
+                                      {"notices", boost::json::array(notices.begin(),
+                                                                     notices.end())}}));
+    }
     api_error refused = unavailable("The server can't do all that it should: " + problems.front());
     refused.details["problems"] = boost::json::array(problems.begin(), problems.end());
     return refused;
