@@ -349,6 +349,101 @@ BOOST_AUTO_TEST_CASE(a_batch_that_was_waited_for_is_no_longer_open)
     }
 }
 
+BOOST_AUTO_TEST_CASE(an_empty_handle_says_so_and_one_moved_from_is_empty)
+{
+    engine engine(two_workers);
+    batch<int> numbers;
+    recorded_batch recorded;
+    BOOST_TEST(!numbers);
+    BOOST_TEST(!recorded);
+
+    auto made = engine.submit(1, [](std::uint64_t) { return 7; });
+    BOOST_TEST(static_cast<bool>(made));
+    numbers = std::move(made);
+    ended(numbers);
+    BOOST_TEST(numbers.value(0) == 7);
+
+    auto const refused = with_code(errc::no_batch);
+    for (any_batch const& empty :
+         std::initializer_list<std::reference_wrapper<any_batch const>>{made, recorded}) {
+        BOOST_CHECK_EXCEPTION((void)empty.size(), error, refused);
+        BOOST_CHECK_EXCEPTION((void)empty.options(), error, refused);
+        BOOST_CHECK_EXCEPTION((void)empty.status(), error, refused);
+        BOOST_CHECK_EXCEPTION((void)empty.cancel(), error, refused);
+        BOOST_CHECK_EXCEPTION((void)empty.wait_for(0s), error, refused);
+        BOOST_CHECK_EXCEPTION(empty.on_end([] {}), error, refused);
+        empty.unsubscribe(1);
+    }
+    BOOST_CHECK_EXCEPTION((void)made.value(0), error, refused);
+    BOOST_CHECK_EXCEPTION((void)made.exception(0), error, refused);
+    BOOST_CHECK_EXCEPTION((void)made.results().empty(), error, refused);
+    BOOST_CHECK_EXCEPTION((void)recorded.id(), error, refused);
+    BOOST_CHECK_EXCEPTION((void)recorded.input(0), error, refused);
+    BOOST_CHECK_EXCEPTION((void)recorded.open_output(0), error, refused);
+}
+
+BOOST_AUTO_TEST_CASE(failures_are_a_range_by_index)
+{
+    engine engine(two_workers);
+    auto const batch = engine.submit(10, [](std::uint64_t index) {
+        if (index % 3 == 1)
+            throw std::runtime_error(std::to_string(index));
+        return index;
+    });
+    ended(batch);
+
+    std::string seen;
+    for (auto const& [index, exception] : batch.failures()) {
+        BOOST_TEST((batch.exception(index) == exception));
+        BOOST_CHECK_EXCEPTION(std::rethrow_exception(exception), std::runtime_error,
+                              [&](auto const& thrown) {
+                                  return thrown.what() == std::to_string(index);
+                              });
+        seen += std::to_string(index);
+    }
+    BOOST_TEST(seen == "147");
+}
+
+BOOST_AUTO_TEST_CASE(an_engine_is_waited_for_with_all_that_is_open)
+{
+    engine engine(two_workers);
+    engine.wait();
+    BOOST_TEST(engine.wait_for(0s));
+
+    std::vector<batch<void>> open;
+    for (int i = 0; i != 3; ++i)
+        open.push_back(engine.submit(10, obedient));
+    BOOST_TEST(!engine.wait_for(0s));
+    BOOST_TEST(!open[0].wait_until(time_point::min()));
+    for (auto const& batch : open)
+        batch.cancel();
+    engine.wait();
+
+    for (auto const& batch : open) {
+        BOOST_TEST((batch.state() == batch_state::cancelled));
+        BOOST_TEST(batch.wait_until(time_point::min()));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_body_may_cancel_its_own_batch)
+{
+    engine engine(two_workers);
+    auto const batch = engine.submit(1000, [](std::uint64_t index, job& job) {
+        if (index != 0)
+            return job.throw_if_stopped();
+        auto const told = job.cancel_batch({.reason = "enough"});
+        BOOST_TEST(told.changed);
+        BOOST_TEST(job.stop_requested());
+    });
+    ended(batch);
+
+    auto const status = batch.status();
+    BOOST_TEST((status.state == batch_state::cancelled));
+    BOOST_TEST(status.cancel->reason == "enough");
+    BOOST_TEST((status.cancel->cause == stop_cause::user));
+    BOOST_TEST((batch.job(0).disposition == disposition::stopped));
+}
+
 BOOST_AUTO_TEST_CASE(callbacks_may_call_back_into_the_batch)
 {
     engine engine(two_workers);

@@ -3,8 +3,12 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstdint>
+#include <set>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 using belay::byte_strings;
 
@@ -38,6 +42,26 @@ BOOST_AUTO_TEST_CASE(byte_strings_come_back_as_they_were_put_in)
         BOOST_TEST_REQUIRE((copy[i] == made(i)));
         BOOST_TEST_REQUIRE((moved[i] == made(i)));
     }
+}
+
+BOOST_AUTO_TEST_CASE(byte_strings_are_made_of_a_list_or_a_range)
+{
+    std::vector<std::string> const words{"a", "", "ccc"};
+    std::set<std::string_view> const sorted{"x", "y"};
+
+    byte_strings const listed{"a", "", "ccc"};
+    byte_strings const copied(words);
+    byte_strings const other(sorted);
+
+    BOOST_TEST(listed.size() == 3U);
+    BOOST_TEST(copied.size() == 3U);
+    for (std::uint64_t i = 0; i != 3; ++i) {
+        BOOST_TEST(listed[i] == words[i]);
+        BOOST_TEST(copied[i] == words[i]);
+    }
+    BOOST_TEST(other.size() == 2U);
+    BOOST_TEST(other[1] == "y");
+    static_assert(!std::is_convertible_v<std::string, byte_strings>);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

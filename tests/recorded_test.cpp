@@ -174,6 +174,24 @@ BOOST_AUTO_TEST_CASE(failures_are_told_by_code_and_message_the_most_frequent_fir
     BOOST_TEST(!batch.output(0));
 }
 
+BOOST_AUTO_TEST_CASE(failures_are_a_range_by_index)
+{
+    auto const batch = engine.submit({.type = "fail", .inputs = {"one", "input"}});
+    ended(batch);
+
+    std::vector<recorded_failure> seen;
+    for (auto const& failure : batch.failures())
+        seen.push_back(failure);
+    BOOST_TEST_REQUIRE(seen.size() == 2U);
+    BOOST_TEST(seen[0].index == 0U);
+    BOOST_TEST((seen[0].code == failure::failed));
+    BOOST_TEST(seen[0].message == "one");
+    BOOST_TEST(seen[1].index == 1U);
+    BOOST_TEST((seen[1].code == failure::input));
+    BOOST_TEST(seen[1].message == "no such file");
+    BOOST_TEST(batch.results().empty());
+}
+
 BOOST_AUTO_TEST_CASE(different_messages_are_counted_up_to_a_limit)
 {
     fixture many(5000);

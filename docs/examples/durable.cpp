@@ -17,10 +17,8 @@ int main()
         engine.define({.name = "shout", .body = [](std::string_view input, belay::job&) {
                            return std::string(input) + "!";
                        }});
-        belay::batch_spec spec{.type = "shout"};
-        spec.inputs.push_back("hello");
-        spec.inputs.push_back("world");
-        auto const batch = engine.submit(std::move(spec)); // it is on disk
+        auto const batch = // it is on disk
+            engine.submit({.type = "shout", .inputs = {"hello", "world"}});
         id = batch.id();
         batch.wait(); // so are its results
     }

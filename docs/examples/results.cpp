@@ -20,6 +20,9 @@ int main()
         sum += number;
     std::cout << "the sum is " << sum << '\n';
 
+    for (auto const& [index, exception] : batch.failures())
+        std::cout << index << " failed\n";
+
     for (std::uint64_t index = 0; index != batch.size(); ++index) {
         auto const job = batch.job(index);
         std::cout << index << ": " << to_string(job.state);

@@ -8,102 +8,118 @@
 
 namespace belay {
 
-std::uint64_t any_batch::size() const noexcept { return core_->total(); }
+detail::batch_core& any_batch::core() const
+{
+    if (!core_)
+        throw error(errc::no_batch, "the handle is empty: it was given no batch, or was moved from");
+    return *core_;
+}
 
-std::size_t any_batch::concurrency() const noexcept { return core_->concurrency(); }
+std::uint64_t any_batch::size() const { return core().total(); }
 
-std::chrono::milliseconds any_batch::grace() const noexcept { return core_->grace(); }
+std::size_t any_batch::concurrency() const { return core().concurrency(); }
 
-batch_options const& any_batch::options() const noexcept { return core_->options(); }
+std::chrono::milliseconds any_batch::grace() const { return core().grace(); }
+
+batch_options const& any_batch::options() const { return core().options(); }
 
 cancel_result any_batch::cancel(cancel_request const& request) const
 {
-    return core_->cancel(request, stop_cause::user);
+    return core().cancel(request, stop_cause::user);
 }
 
 void any_batch::cancel(cancel_request const& request,
                        std::function<void(cancel_result const&)> done) const
 {
-    core_->cancel(request, stop_cause::user, std::move(done));
+    core().cancel(request, stop_cause::user, std::move(done));
 }
 
 job_cancel_result any_batch::cancel_job(std::uint64_t index, cancel_request const& request) const
 {
-    return core_->cancel_job(index, request);
+    return core().cancel_job(index, request);
 }
 
 void any_batch::cancel_job(std::uint64_t index, cancel_request const& request,
                            std::function<void(job_cancel_result const&)> done) const
 {
-    core_->cancel_job(index, request, std::move(done));
+    core().cancel_job(index, request, std::move(done));
 }
 
 any_batch::subscription any_batch::on_job_end(std::uint64_t index,
                                               std::function<void()> callback) const
 {
-    return core_->on_job_end(index, std::move(callback));
+    return core().on_job_end(index, std::move(callback));
 }
 
 batch_status any_batch::wait() const
 {
-    (void)core_->wait(std::nullopt);
-    return core_->status();
+    (void)core().wait(std::nullopt);
+    return core().status();
 }
 
 bool any_batch::wait_for(std::chrono::nanoseconds duration) const
 {
-    time_point const now = core_->now();
-    return core_->wait(duration < time_point::max() - now ? now + duration : time_point::max());
+    time_point const now = core().now();
+    return core().wait(duration < time_point::max() - now ? now + duration : time_point::max());
 }
 
-batch_state any_batch::state() const { return core_->state(); }
+bool any_batch::wait_until(time_point time) const { return core().wait(time); }
 
-batch_status any_batch::status() const { return core_->status(); }
+batch_state any_batch::state() const { return core().state(); }
 
-job_status any_batch::job(std::uint64_t index) const { return core_->job(index); }
+batch_status any_batch::status() const { return core().status(); }
 
-job_state any_batch::job_state_of(std::uint64_t index) const { return core_->job_state_of(index); }
+job_status any_batch::job(std::uint64_t index) const { return core().job(index); }
+
+job_state any_batch::job_state_of(std::uint64_t index) const { return core().job_state_of(index); }
 
 any_batch::subscription any_batch::on_end(std::function<void()> callback) const
 {
-    return core_->on_end(std::move(callback));
+    return core().on_end(std::move(callback));
 }
 
 void any_batch::unsubscribe(subscription subscription) const noexcept
 {
-    core_->unsubscribe(subscription);
+    if (core_)
+        core_->unsubscribe(subscription);
 }
 
-std::string const& recorded_batch::id() const noexcept { return recorded_->batch.id; }
-std::uint64_t recorded_batch::sequence() const noexcept { return recorded_->batch.sequence; }
-std::string const& recorded_batch::type() const noexcept { return recorded_->batch.type; }
-std::string const& recorded_batch::name() const noexcept { return recorded_->batch.name; }
-std::string const& recorded_batch::owner() const noexcept { return recorded_->batch.owner; }
-
-std::string const& recorded_batch::collection() const noexcept
+recorded& recorded_batch::record() const
 {
-    return recorded_->batch.collection;
+    (void)core();
+    return *recorded_;
+}
+
+std::string const& recorded_batch::id() const { return record().batch.id; }
+std::uint64_t recorded_batch::sequence() const { return record().batch.sequence; }
+std::string const& recorded_batch::type() const { return record().batch.type; }
+std::string const& recorded_batch::name() const { return record().batch.name; }
+std::string const& recorded_batch::owner() const { return record().batch.owner; }
+
+std::string const& recorded_batch::collection() const
+{
+    return record().batch.collection;
 }
 
 std::string recorded_batch::input(std::uint64_t index) const
 {
-    core_->require_job(index);
-    return recorded_->input(index);
+    core().require_job(index);
+    return record().input(index);
 }
 
 std::vector<error_count> recorded_batch::errors(std::size_t most) const
 {
-    return core_->errors(most);
+    return core().errors(most);
 }
 
 std::optional<std::string> recorded_batch::output(std::uint64_t index) const
 {
-    return core_->output(index);
+    return core().output(index);
 }
 
 std::optional<job_output> recorded_batch::open_output(std::uint64_t index) const
 {
-    auto found = recorded_->open_output(*core_, index);
+    auto found = record().open_output(core(), index);
     if (!found)
         return std::nullopt;
     return job_output(std::make_shared<file const>(std::move(*found)));

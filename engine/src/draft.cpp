@@ -43,7 +43,9 @@ struct page_flow {
 
 } // namespace
 
-struct batch_draft::state {
+struct batch_draft::state : std::enable_shared_from_this<state> {
+    using done = std::function<void(std::optional<recorded_batch>, std::exception_ptr)>;
+
     state(std::shared_ptr<detail::engine_state> engine, stored_batch batch,
           std::optional<belay::idempotency> idempotency)
         : engine(std::move(engine)), batch(std::move(batch)), idempotency(std::move(idempotency))
@@ -82,6 +84,17 @@ struct batch_draft::state {
                                });
     }
 
+    void submit(done const& done);
+    void find_or_create(done const& done);
+    void create(done const& done);
+    void created(detail::engine_state::held const& held, done const& done);
+    void not_created(std::exception_ptr failed, done const& done);
+    void replay(detail::idempotency_claims::made const& made, done const& done) const;
+    [[nodiscard]] detail::idempotency_claims::key key() const
+    {
+        return {batch.owner, idempotency->key};
+    }
+
     std::shared_ptr<detail::engine_state> engine;
     stored_batch batch; ///< its sequence is 0 once it is submitted
     std::optional<belay::idempotency> idempotency;
@@ -90,7 +103,7 @@ struct batch_draft::state {
     std::shared_ptr<page_flow> flow = std::make_shared<page_flow>();
 };
 
-batch_draft::batch_draft(std::unique_ptr<state> state) noexcept : state_(std::move(state)) {}
+batch_draft::batch_draft(std::shared_ptr<state> state) noexcept : state_(std::move(state)) {}
 batch_draft::batch_draft(batch_draft&&) noexcept = default;
 batch_draft& batch_draft::operator=(batch_draft&&) noexcept = default;
 batch_draft::~batch_draft() = default;
@@ -140,36 +153,109 @@ recorded_batch batch_draft::submit()
 
 void batch_draft::submit(std::function<void(std::optional<recorded_batch>, std::exception_ptr)> done)
 {
-    auto const engine = state_->engine;
-    std::uint64_t const total = size();
+    state_->submit(done);
+}
+
+void batch_draft::state::submit(done const& done)
+{
+    if (!idempotency)
+        return create(done);
+    bool is_taken = false;
+    try {
+        is_taken = engine->claims().take(
+            key(), [self = shared_from_this(), done](detail::idempotency_claims::made const* made) {
+                made == nullptr ? self->create(done) : self->replay(*made, done);
+            });
+    } catch (...) {
+        return done(std::nullopt, std::current_exception());
+    }
+    // Looked for once the key is taken: so no other can be made in between.
+    if (is_taken)
+        find_or_create(done);
+}
+
+void batch_draft::state::find_or_create(done const& done)
+{
+    detail::idempotency_claims::made made;
+    try {
+        auto const earlier =
+            engine->store().find_idempotent(batch.owner, idempotency->key, engine->time().now());
+        if (!earlier)
+            return create(done);
+        made.digest = earlier->digest;
+        made.batch_id = earlier->batch_id;
+        if (auto const found = engine->find(earlier->batch_id))
+            made.batch = recorded_batch(found->batch, found->record);
+    } catch (...) {
+        return not_created(std::current_exception(), done);
+    }
+    engine->claims().give_back(key(), &made);
+    replay(made, done);
+}
+
+void batch_draft::state::create(done const& done)
+{
+    std::uint64_t const total = batch.total;
     detail::engine_state::held held;
     try {
         engine->reserve(total);
         try {
-            if (!state_->page.empty())
-                state_->hand_over();
-            state_->batch.created_at = engine->time().now();
-            held = engine->restore(state_->batch);
+            if (!page.empty())
+                hand_over();
+            batch.created_at = engine->time().now();
+            held = engine->restore(batch);
         } catch (...) {
             engine->give_up(total);
             throw;
         }
     } catch (...) {
-        return done(std::nullopt, std::current_exception());
+        return not_created(std::current_exception(), done);
     }
-    std::uint64_t const sequence = std::exchange(state_->batch.sequence, 0);
+    std::uint64_t const sequence = std::exchange(batch.sequence, 0);
     engine->store().commit(
-        sequence, change::created{held.record->batch, std::move(state_->idempotency)},
-        persistence::once,
-        [engine, held, done = std::move(done), sequence, total](std::exception_ptr const& failed) {
-            if (failed) {
-                engine->give_up(total);
-                engine->store().commit(sequence, change::forgotten{}, persistence::until_done, {});
-                return done(std::nullopt, failed);
-            }
-            engine->add(held);
-            done(recorded_batch(held.batch, held.record), nullptr);
+        sequence, change::created{held.record->batch, idempotency}, persistence::once,
+        [self = shared_from_this(), held, done, sequence, total](std::exception_ptr const& failed) {
+            if (!failed)
+                return self->created(held, done);
+            self->engine->give_up(total);
+            self->engine->store().commit(sequence, change::forgotten{}, persistence::until_done,
+                                         {});
+            self->not_created(failed, done);
         });
+}
+
+void batch_draft::state::created(detail::engine_state::held const& held, done const& done)
+{
+    engine->add(held);
+    recorded_batch const batch(held.batch, held.record);
+    if (idempotency) {
+        detail::idempotency_claims::made const made{idempotency->digest, batch.id(), batch};
+        engine->claims().give_back(key(), &made);
+    }
+    done(batch, nullptr);
+}
+
+void batch_draft::state::not_created(std::exception_ptr failed, done const& done)
+{
+    if (idempotency)
+        engine->claims().give_back(key(), nullptr);
+    done(std::nullopt, std::move(failed));
+}
+
+void batch_draft::state::replay(detail::idempotency_claims::made const& made,
+                                done const& done) const
+{
+    std::string const what = "the idempotency key '" + idempotency->key + "' stands for batch " +
+                             made.batch_id;
+    if (made.digest != idempotency->digest)
+        return done(std::nullopt,
+                    std::make_exception_ptr(error(errc::idempotency_conflict,
+                                                  what + ", which was made from another request")));
+    if (!made.batch)
+        return done(std::nullopt,
+                    std::make_exception_ptr(error(errc::idempotency_conflict,
+                                                  what + ", which is not kept any more")));
+    done(made.batch, nullptr);
 }
 
 batch_draft engine::draft(batch_spec spec)
@@ -190,7 +276,7 @@ batch_draft engine::draft(batch_spec spec)
     batch.name = std::move(spec.name);
     batch.owner = std::move(spec.owner);
     batch.collection = std::move(spec.collection);
-    batch_draft draft(std::make_unique<batch_draft::state>(state_, std::move(batch),
+    batch_draft draft(std::make_shared<batch_draft::state>(state_, std::move(batch),
                                                            std::move(spec.idempotency)));
     for (std::uint64_t i = 0; i != spec.inputs.size(); ++i)
         draft.add(spec.inputs[i]);

@@ -152,6 +152,20 @@ std::chrono::milliseconds engine::grace() const noexcept { return state_->option
 
 std::size_t engine::open_batches() const { return state_->open_batches(); }
 
+void engine::wait() const
+{
+    for (auto const& batch : state_->open())
+        (void)batch->wait(std::nullopt);
+}
+
+bool engine::wait_for(std::chrono::nanoseconds duration) const
+{
+    time_point const now = state_->time().now();
+    time_point const until = duration < time_point::max() - now ? now + duration : time_point::max();
+    return std::ranges::all_of(state_->open(),
+                               [until](auto const& batch) { return batch->wait(until); });
+}
+
 engine_counters engine::counters() const noexcept
 {
     auto const& counted = state_->counted;

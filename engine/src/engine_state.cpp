@@ -322,6 +322,15 @@ std::size_t engine_state::open_batches() const
         open_, [](auto const& entry) { return !entry.second->is_sealed(); }));
 }
 
+std::vector<std::shared_ptr<batch_core>> engine_state::open() const
+{
+    std::vector<std::shared_ptr<batch_core>> result;
+    std::scoped_lock const lock(mutex_);
+    for (auto const& [key, batch] : open_)
+        result.push_back(batch);
+    return result;
+}
+
 std::vector<std::string> engine_state::problems() const
 {
     auto result = board_.problems();

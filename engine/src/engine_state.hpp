@@ -4,6 +4,7 @@
 #include "batch_core.hpp"
 #include "control.hpp"
 #include "host.hpp"
+#include "idempotency_claims.hpp"
 #include "problem_board.hpp"
 #include "process/process_host.hpp"
 #include "recorded.hpp"
@@ -71,6 +72,8 @@ public:
     [[nodiscard]] belay::store& store() noexcept { return *store_; }
     [[nodiscard]] std::shared_ptr<belay::store> const& shared_store() noexcept { return store_; }
 
+    [[nodiscard]] idempotency_claims& claims() noexcept { return claims_; }
+
     /// Takes up what an earlier process left. Throws `error` (`store_failed`).
     void recover();
 
@@ -84,6 +87,7 @@ public:
     [[nodiscard]] std::size_t concurrency_of(job_type const& type) const noexcept;
 
     [[nodiscard]] std::size_t open_batches() const;
+    [[nodiscard]] std::vector<std::shared_ptr<batch_core>> open() const;
     [[nodiscard]] std::vector<std::string> problems() const;
     [[nodiscard]] engine_options const& options() const noexcept { return options_; }
 
@@ -107,6 +111,7 @@ private:
     std::shared_ptr<belay::store> const store_;
 
     process_host processes_;
+    idempotency_claims claims_;
 
     mutable std::mutex mutex_; // guards what follows
     std::condition_variable all_ended_;

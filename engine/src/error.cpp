@@ -24,6 +24,8 @@ public:
         case errc::store_unusable: return "the store can't be used";
         case errc::store_failed: return "the store failed";
         case errc::cancel_first: return "the batch has not ended";
+        case errc::no_batch: return "the handle is empty";
+        case errc::idempotency_conflict: return "the idempotency key stands for something else";
         }
         return "unknown error";
     }

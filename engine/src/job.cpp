@@ -89,6 +89,11 @@ void job::progress(double fraction) noexcept
     detail::set_progress(place_, index_, fraction);
 }
 
+cancel_result job::cancel_batch(cancel_request const& request)
+{
+    return core_.cancel(request, stop_cause::user);
+}
+
 stop_cause job::cause() noexcept
 {
     return core_.told_to_stop(place_, index_) ? core_.cause_of(index_) : stop_cause::none;

@@ -91,6 +91,20 @@ def quick_start(tree, folder):
         assert re.search(r"^\d+ succeeded, \d+ were never started", said), said
 
 
+def misuse(tree, folder, compilers):
+    """The first error of each program in misuse/ is the one that its first line names."""
+    folder.mkdir()
+    for source in sorted((HERE / "misuse").glob("*.cpp")):
+        expected = source.read_text().splitlines()[0].removeprefix("// error: ")
+        for compiler in compilers:
+            done = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", f"-I{tree}/include",
+                                   str(source)], cwd=folder, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  timeout=DEADLINE)
+            first = next((line for line in done.stdout.splitlines() if "error:" in line), "none")
+            assert expected in first, f"{compiler} says of {source.name} first: {first}"
+
+
 def names(tree, folder):
     """The libraries show belay's names, and bear the version that programs depend on."""
     folder.mkdir()
@@ -143,6 +157,7 @@ def main():
 
         check("names", names)
         check("places", places)
+        check("misuse", misuse, ["g++", "clang++"] if "all" in sys.argv[2:] else ["g++"])
         check("quick start", quick_start)
         for one in ALL if "all" in sys.argv[2:] else USUAL:
             check(" ".join(one), consumer, *one)

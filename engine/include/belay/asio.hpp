@@ -117,6 +117,16 @@ struct body_traits<boost::asio::executor_binder<Function, Executor>, Input> {
         coroutine_work<result, Inputs, boost::asio::executor_binder<Function, Executor>>;
 };
 
+/// A mutable lambda, say.
+template <class Function, class Executor, class Input>
+    requires(!body_for<Function, Input>)
+struct body_traits<boost::asio::executor_binder<Function, Executor>, Input> {
+    static_assert(!std::same_as<Function, Function>,
+                  "a body that is a coroutine is called, const, as body(input) or body(input, job): "
+                  "it can't be mutable");
+    using result = void;
+};
+
 template <class R>
 struct typed_outcomes<boost::asio::awaitable<R>> {
     static_assert(!std::same_as<R, R>,
@@ -233,12 +243,14 @@ private:
 /// of the input alone. Each job is a coroutine on a strand of its own over `executor`. The input
 /// lives as long as the coroutine.
 template <class Function, class Executor>
-    requires std::same_as<
-        typename detail::body_traits<Function, std::string_view>::result,
-        boost::asio::awaitable<std::string>>
 [[nodiscard]] std::shared_ptr<detail::coroutine_body const>
 coroutine(boost::asio::executor_binder<Function, Executor> body)
 {
+    static_assert(std::same_as<typename detail::body_traits<
+                                   boost::asio::executor_binder<Function, Executor>,
+                                   std::string_view>::result,
+                               std::string>,
+                  "the coroutine of a job type gives a boost::asio::awaitable<std::string>");
     return std::make_shared<
         detail::bound_coroutine<boost::asio::executor_binder<Function, Executor>> const>(
         std::move(body));

@@ -145,24 +145,31 @@ struct job_status {
     std::optional<process_usage> process; ///< of a program that was run, once the job has ended
 };
 
-/// What all batches have in common: a handle to one.
+/// What all batches have in common: a handle to one, or an empty one. Of that every member but `bool`
+/// and `unsubscribe` throws `error` (`no_batch`).
 ///
 /// Lifetime: handles may be copied and dropped as one likes, and outlive the engine; a batch runs
-/// on without one. Thread safety: every member may be called from any thread at any time, also
-/// from inside a body, save that a body must not wait for its own batch.
+/// on without one. One that was moved from is empty. Thread safety: every member may be called from
+/// any thread at any time, also from inside a body, save that a body must not wait for its own batch.
 class BELAY_EXPORT any_batch {
 public:
+    /// An empty handle.
+    any_batch() noexcept = default;
+
+    /// Whether there is a batch.
+    [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
+
     /// How many jobs it has.
-    [[nodiscard]] std::uint64_t size() const noexcept;
+    [[nodiscard]] std::uint64_t size() const;
 
     /// How many of them may run at the same time.
-    [[nodiscard]] std::size_t concurrency() const noexcept;
+    [[nodiscard]] std::size_t concurrency() const;
 
     /// How long they may go on after a cancel.
-    [[nodiscard]] std::chrono::milliseconds grace() const noexcept;
+    [[nodiscard]] std::chrono::milliseconds grace() const;
 
     /// What it runs with; what was not set is filled in.
-    [[nodiscard]] batch_options const& options() const noexcept;
+    [[nodiscard]] batch_options const& options() const;
 
     /// Stops the batch: closes the gate, records that where there is a store, tells what runs to
     /// stop, and returns; it does not wait for what runs (G1, G2, G5, G7, G8). On an ended batch
@@ -208,6 +215,9 @@ public:
     /// The same, or until `duration` has passed; whether the batch has ended.
     [[nodiscard]] bool wait_for(std::chrono::nanoseconds duration) const;
 
+    /// The same, or until `time`, by the engine's clock.
+    [[nodiscard]] bool wait_until(time_point time) const;
+
     /// Waits, as an asynchronous operation of Asio's, until the batch has ended, for any completion
     /// token of `void(boost::system::error_code, batch_status)`. Cancelling the operation, of
     /// whatever type, ends the wait (`boost::asio::error::operation_aborted`) and not the batch.
@@ -238,12 +248,8 @@ protected:
     explicit any_batch(std::shared_ptr<detail::batch_core> core) noexcept : core_(std::move(core))
     {
     }
-    template <class Batch>
-    friend class detail::results;
-    [[nodiscard]] bool is_result(std::uint64_t index) const
-    {
-        return job_state_of(index) == job_state::succeeded;
-    }
+
+    [[nodiscard]] detail::batch_core& core() const;
 
     std::shared_ptr<detail::batch_core> core_;
 };
@@ -260,11 +266,20 @@ struct job_result<void> {
     std::uint64_t index;
 };
 
+/// A job that failed, and why.
+struct job_exception {
+    std::uint64_t index;
+    std::exception_ptr exception;
+};
+
 /// A batch whose jobs each give an `R`, kept in memory.
 template <class R>
 class batch : public any_batch {
 public:
     using value_type = R;
+
+    /// An empty handle.
+    batch() noexcept = default;
 
     /// The value of a job. Throws `exception(index)` if it failed, `error` (`no_value`) if it has
     /// not succeeded, `error` (`no_such_job`). The reference lives as long as any handle.
@@ -277,7 +292,16 @@ public:
 
     /// What has succeeded so far, by index: a forward range of `job_result<R>`. While the batch runs
     /// each pass may find more. The range keeps the batch's values alive; iterators end with it.
-    [[nodiscard]] auto results() const { return detail::results<batch>(*this); }
+    [[nodiscard]] auto results() const
+    {
+        return detail::ended_jobs<batch, job_state::succeeded>(*this);
+    }
+
+    /// What has failed so far, likewise: a forward range of `job_exception`.
+    [[nodiscard]] auto failures() const
+    {
+        return detail::ended_jobs<batch, job_state::failed>(*this);
+    }
 
     /// Why a job failed: what its body threw, or moving its value, or `job_failure` for a time-out;
     /// null if it has not failed. Throws `error` (`no_such_job`).
@@ -288,19 +312,23 @@ public:
 
 private:
     friend class engine;
-    friend class detail::results<batch>;
+    template <class Batch, job_state State>
+    friend class detail::ended_jobs;
     batch(std::shared_ptr<detail::batch_core> core,
           std::shared_ptr<detail::typed_outcomes<R>> outcomes) noexcept
         : any_batch(std::move(core)), outcomes_(std::move(outcomes))
     {
     }
 
-    [[nodiscard]] job_result<R> result(std::uint64_t index) const
+    template <job_state State>
+    [[nodiscard]] auto ended(std::uint64_t index) const
     {
-        if constexpr (std::is_void_v<R>)
-            return {index};
+        if constexpr (State == job_state::failed)
+            return job_exception{index, outcomes_->errors.get(index)};
+        else if constexpr (std::is_void_v<R>)
+            return job_result<R>{index};
         else
-            return {index, outcomes_->values[index]};
+            return job_result<R>{index, outcomes_->values[index]};
     }
 
     void require_value(std::uint64_t index) const

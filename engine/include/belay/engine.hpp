@@ -113,6 +113,11 @@ struct body_traits<Body, Input> {
 template <class Body, class Input>
 concept body_for = requires { typename body_traits<Body, Input>::result; };
 
+/// What the inputs of a batch may be.
+template <class Range>
+concept inputs_range =
+    std::ranges::random_access_range<Range const> && std::ranges::sized_range<Range const>;
+
 struct index_input {
     std::uint64_t operator()(std::uint64_t index) const noexcept { return index; }
 };
@@ -155,8 +160,9 @@ public:
     /// Says what the batch is to be found by, if `batch_spec::idempotency` could not.
     void set_idempotency(idempotency value);
 
-    /// Starts the batch once all of it is durable. Throws `error` (`store_failed`, `too_many_jobs`,
-    /// `shutting_down`), and nothing is kept. Once.
+    /// Starts the batch once all of it is durable; as to its idempotency key see `engine::submit`.
+    /// Throws `error` (`store_failed`, `too_many_jobs`, `idempotency_conflict`, `shutting_down`), and
+    /// nothing is kept. Once.
     recorded_batch submit();
 
     /// The same, without waiting for the store: `done` is called once, on any thread, maybe inside
@@ -166,8 +172,8 @@ public:
 private:
     friend class engine;
     struct state;
-    explicit batch_draft(std::unique_ptr<state> state) noexcept;
-    std::unique_ptr<state> state_;
+    explicit batch_draft(std::shared_ptr<state> state) noexcept;
+    std::shared_ptr<state> state_;
 };
 
 /// Runs batches of jobs, and stops them.
@@ -201,26 +207,36 @@ public:
     }
 
     /// The same for every element of a range, as `body(element, job)` or `body(element)`. The
-    /// range is kept by value: containers that are not moved in are copied, views are not.
-    template <std::ranges::random_access_range Range, class Body>
-        requires std::ranges::sized_range<Range>
+    /// range, one of random access that knows its size, is kept by value: containers that are not
+    /// moved in are copied, views are not.
+    template <class Range, class Body>
+        requires(!std::convertible_to<Range, std::uint64_t>)
     auto submit(Range&& inputs, Body body, batch_options const& options = {})
     {
         using range = std::decay_t<Range>;
-        static_assert(detail::body_for<Body, std::ranges::range_reference_t<range const>>,
-                      "a body is called, const, as body(element) or body(element, job), with "
-                      "what the range, const, gives and belay::job&");
-        auto const total = static_cast<std::uint64_t>(std::ranges::size(inputs));
-        return submit_typed<std::ranges::range_reference_t<range const>>(
-            total, detail::range_input<range>{std::forward<Range>(inputs)}, std::move(body),
-            options);
+        if constexpr (!detail::inputs_range<range>) {
+            static_assert(detail::inputs_range<range>,
+                          "inputs are a number of jobs or a random-access range that knows its "
+                          "size and can be read while it is const, such as std::vector");
+        } else {
+            using element = std::ranges::range_reference_t<range const>;
+            static_assert(detail::body_for<Body, element>,
+                          "a body is called, const, as body(element) or body(element, job), with "
+                          "what the range, const, gives and belay::job&");
+            auto const total = static_cast<std::uint64_t>(std::ranges::size(inputs));
+            return submit_typed<element>(total,
+                                         detail::range_input<range>{std::forward<Range>(inputs)},
+                                         std::move(body), options);
+        }
     }
 
     /// Makes a type known. Throws `error` (`already_defined`, `invalid_argument`).
     void define(job_type type);
 
-    /// Starts a batch of a named type. Throws `error` (`unknown_type`, `invalid_argument`,
-    /// `too_many_jobs`, `shutting_down`), std::bad_alloc.
+    /// Starts a batch of a named type. With an idempotency key that its owner has used in the last
+    /// 24 hours none is started: where the digest is the same this gives the batch that was, and
+    /// else throws `error` (`idempotency_conflict`). Throws `error` (`unknown_type`,
+    /// `invalid_argument`, `too_many_jobs`, `store_failed`, `shutting_down`), std::bad_alloc.
     recorded_batch submit(batch_spec spec);
 
     /// A batch of a named type whose inputs come one by one; those of `spec` are the first. Throws
@@ -256,6 +272,13 @@ public:
     /// Batches that have not ended.
     [[nodiscard]] std::size_t open_batches() const;
 
+    /// Waits until every batch has ended that is open now, those too that wait for their type to be
+    /// defined.
+    void wait() const;
+
+    /// The same, or until `duration` has passed; whether they have ended.
+    [[nodiscard]] bool wait_for(std::chrono::nanoseconds duration) const;
+
     /// Why it can't do all that it should at the moment, a line each; empty if it can. What went wrong
     /// once is shown for a minute.
     [[nodiscard]] std::vector<std::string> problems() const;
@@ -272,6 +295,8 @@ private:
     {
         using traits = detail::body_traits<Body, Input>;
         using result = typename traits::result;
+        static_assert(std::is_void_v<result> || std::is_move_constructible_v<result>,
+                      "what a body returns is kept, so it must be possible to move it");
         auto states = make_states(total);
         auto outcomes = std::make_shared<detail::typed_outcomes<result>>(states, total);
         auto work = std::make_unique<typename traits::template work<Inputs>>(

@@ -26,6 +26,8 @@ enum class errc {
     store_unusable,       ///< the store can't be opened; the message names the file
     store_failed,         ///< the store could not read or write something
     cancel_first,         ///< the batch has not ended
+    no_batch,             ///< the handle is empty: it was given no batch, or was moved from
+    idempotency_conflict, ///< the idempotency key stands for another request, or a forgotten batch
 };
 
 [[nodiscard]] BELAY_EXPORT std::error_category const& error_category() noexcept;

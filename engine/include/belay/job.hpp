@@ -1,6 +1,7 @@
 #ifndef BELAY_JOB_HPP
 #define BELAY_JOB_HPP
 
+#include <belay/cancel.hpp>
 #include <belay/detail/slot.hpp>
 #include <belay/error.hpp>
 #include <belay/export.hpp>
@@ -102,6 +103,10 @@ public:
 
     /// Reports how far the body is, 0 … 1; other values are clamped.
     void progress(double fraction) noexcept;
+
+    /// Cancels the body's own batch, as `any_batch::cancel`: the body is told to stop as well, and
+    /// this returns once that is recorded. Throws as that does.
+    cancel_result cancel_batch(cancel_request const& request = {});
 
     /// Why the body is to stop; `none` if it is not.
     [[nodiscard]] stop_cause cause() noexcept;

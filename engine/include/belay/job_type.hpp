@@ -8,14 +8,19 @@
 #include <belay/process.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace belay {
@@ -26,6 +31,25 @@ class file;
 /// long list never copies it.
 class byte_strings {
 public:
+    byte_strings() = default;
+
+    /// Copies of these. Throws std::bad_alloc.
+    byte_strings(std::initializer_list<std::string_view> strings)
+    {
+        for (auto const string : strings)
+            push_back(string);
+    }
+
+    /// Copies of the elements of a range. Throws std::bad_alloc.
+    template <std::ranges::input_range Range>
+        requires(!std::same_as<std::remove_cvref_t<Range>, byte_strings> &&
+                 std::convertible_to<std::ranges::range_reference_t<Range>, std::string_view>)
+    byte_strings(Range&& strings)
+    {
+        for (auto&& string : strings)
+            push_back(string);
+    }
+
     /// Adds a copy of `bytes` at the end. Throws std::bad_alloc.
     void push_back(std::string_view bytes)
     {
@@ -107,7 +131,8 @@ struct batch_spec {
     std::string name = {};        ///< for people
     std::string owner = {};       ///< whose it is
     std::string collection = {};  ///< a label of the caller's
-    std::optional<belay::idempotency> idempotency = std::nullopt; ///< to find it by, for 24 hours
+    /// What it is found by for 24 hours: see `engine::submit`.
+    std::optional<belay::idempotency> idempotency = std::nullopt;
 };
 
 /// The output that a job has left, beside what it returned: bytes, in a file.
@@ -136,26 +161,36 @@ struct error_count {
     bool operator==(error_count const&) const = default;
 };
 
-/// The output of a job that succeeded.
+/// What a job returned that succeeded.
 struct recorded_result {
     std::uint64_t index;
     std::string value;
 };
 
+/// A job that failed, and why.
+struct recorded_failure {
+    std::uint64_t index;
+    failure code;
+    std::string message;
+};
+
 /// A batch of a named type, held by the engine under an id.
 class BELAY_EXPORT recorded_batch : public any_batch {
 public:
+    /// An empty handle.
+    recorded_batch() noexcept = default;
+
     /// `batch-` and 26 characters of Crockford's base32, lower case; unguessable.
-    [[nodiscard]] std::string const& id() const noexcept;
+    [[nodiscard]] std::string const& id() const;
 
     /// Its place in the order of creation, from 1.
-    [[nodiscard]] std::uint64_t sequence() const noexcept;
+    [[nodiscard]] std::uint64_t sequence() const;
 
     /// As in its `batch_spec`.
-    [[nodiscard]] std::string const& type() const noexcept;
-    [[nodiscard]] std::string const& name() const noexcept;
-    [[nodiscard]] std::string const& owner() const noexcept;
-    [[nodiscard]] std::string const& collection() const noexcept;
+    [[nodiscard]] std::string const& type() const;
+    [[nodiscard]] std::string const& name() const;
+    [[nodiscard]] std::string const& owner() const;
+    [[nodiscard]] std::string const& collection() const;
 
     /// The input of a job. Throws `error` (`no_such_job`, `store_failed`).
     [[nodiscard]] std::string input(std::uint64_t index) const;
@@ -169,7 +204,16 @@ public:
     [[nodiscard]] std::optional<job_output> open_output(std::uint64_t index) const;
 
     /// What has succeeded so far, by index, as `batch<R>::results`.
-    [[nodiscard]] auto results() const { return detail::results<recorded_batch>(*this); }
+    [[nodiscard]] auto results() const
+    {
+        return detail::ended_jobs<recorded_batch, job_state::succeeded>(*this);
+    }
+
+    /// What has failed so far, likewise: a forward range of `recorded_failure`.
+    [[nodiscard]] auto failures() const
+    {
+        return detail::ended_jobs<recorded_batch, job_state::failed>(*this);
+    }
 
     /// Why its jobs failed, the most frequent first, at most `most`. After 1,000 different messages
     /// new ones are not counted.
@@ -178,16 +222,25 @@ public:
 private:
     friend class engine;
     friend class batch_draft;
-    friend class detail::results<recorded_batch>;
+    template <class Batch, job_state State>
+    friend class detail::ended_jobs;
     recorded_batch(std::shared_ptr<detail::batch_core> core,
                    std::shared_ptr<class recorded> recorded) noexcept
         : any_batch(std::move(core)), recorded_(std::move(recorded))
     {
     }
-    [[nodiscard]] recorded_result result(std::uint64_t index) const
+    template <job_state State>
+    [[nodiscard]] auto ended(std::uint64_t index) const
     {
-        return {index, *output(index)};
+        if constexpr (State == job_state::failed) {
+            auto status = job(index);
+            return recorded_failure{index, status.failure.value_or(failure::failed),
+                                    std::move(status.message)};
+        } else {
+            return recorded_result{index, *output(index)};
+        }
     }
+    [[nodiscard]] class recorded& record() const;
 
     std::shared_ptr<class recorded> recorded_;
 };

@@ -187,6 +187,8 @@ api_error creation_failed(error const& fault)
 {
     if (fault.code() == errc::too_many_jobs || fault.code() == errc::shutting_down)
         return unavailable(fault.what());
+    if (fault.code() == errc::idempotency_conflict)
+        return idempotency_conflict();
     return processing_error(std::string("Failed to create batch: ") + fault.what(),
                             {{"operation", "create_batch"}, {"outcome", "not_created"}});
 }

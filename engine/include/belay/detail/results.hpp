@@ -1,6 +1,8 @@
-// The results of a batch, as a range. Not for users.
+// The results of a batch, and its failures, as ranges. Not for users.
 #ifndef BELAY_DETAIL_RESULTS_HPP
 #define BELAY_DETAIL_RESULTS_HPP
+
+#include <belay/state.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -10,19 +12,19 @@
 
 namespace belay::detail {
 
-/// What has succeeded so far of a batch, by index; each pass looks anew. `Batch` has `size()`,
-/// `is_result(index)` and `result(index)`. Iterators end with the range.
+/// What has succeeded, or failed, so far of a batch, by index; each pass looks anew. `Batch` has
+/// `size()`, `job_state_of(index)` and `ended<State>(index)`. Iterators end with the range.
 ///
 /// No pipeline of std::views: a filter looks for the first element only once, so that a later pass
 /// would miss those before it; and clang 14 and 15 can't compile those of libstdc++.
-template <class Batch>
-class results {
+template <class Batch, job_state State>
+class ended_jobs {
 public:
     class iterator {
     public:
         using iterator_concept = std::forward_iterator_tag;
         using iterator_category = std::input_iterator_tag;
-        using value_type = decltype(std::declval<Batch const&>().result(0));
+        using value_type = decltype(std::declval<Batch const&>().template ended<State>(0));
         using difference_type = std::ptrdiff_t;
         using reference = value_type;
         using pointer = void;
@@ -33,7 +35,7 @@ public:
             skip();
         }
 
-        value_type operator*() const { return batch_->result(index_); }
+        value_type operator*() const { return batch_->template ended<State>(index_); }
         iterator& operator++()
         {
             ++index_;
@@ -51,7 +53,7 @@ public:
     private:
         void skip()
         {
-            while (index_ != batch_->size() && !batch_->is_result(index_))
+            while (index_ != batch_->size() && batch_->job_state_of(index_) != State)
                 ++index_;
         }
 
@@ -59,7 +61,7 @@ public:
         std::uint64_t index_ = 0;
     };
 
-    explicit results(Batch batch) : batch_(std::move(batch)) {}
+    explicit ended_jobs(Batch batch) : batch_(std::move(batch)) {}
 
     [[nodiscard]] iterator begin() const { return {batch_, 0}; }
     [[nodiscard]] iterator end() const { return {batch_, batch_.size()}; }
@@ -71,7 +73,7 @@ private:
 
 } // namespace belay::detail
 
-template <class Batch>
-inline constexpr bool std::ranges::enable_view<belay::detail::results<Batch>> = true;
+template <class Batch, belay::job_state State>
+inline constexpr bool std::ranges::enable_view<belay::detail::ended_jobs<Batch, State>> = true;
 
 #endif
