@@ -111,6 +111,15 @@ std::string create(std::string const& url)
     return made.substr(begin, made.find('\r', begin) - begin);
 }
 
+/// What a drain finds there lets it wait: one that came before the first job would end the batch at
+/// once.
+belay::recorded_batch running_batch(belay::engine const& engine, std::string_view target)
+{
+    auto const batch = engine.find(target.substr(target.rfind('/') + 1)).value();
+    BOOST_TEST_REQUIRE(eventually([&] { return batch.state() == belay::batch_state::running; }));
+    return batch;
+}
+
 /// A context of the program's, run by some threads until it is let go.
 class running_context {
 public:
@@ -195,7 +204,7 @@ BOOST_AUTO_TEST_CASE(it_may_be_destroyed_while_a_request_waits)
     auto server = std::make_unique<http::server>(*engine, std::vector{waiting_type()}, with_key(),
                                                  io.context);
     auto const target = create(server->url());
-    auto const batch = engine->find(target.substr(target.rfind('/') + 1)).value();
+    auto const batch = running_batch(*engine, target);
     client waiting(server->url());
     waiting.send("PUT", target + "/state", R"({"mode":"drain"})");
     BOOST_TEST_REQUIRE(eventually([&] { return batch.state() == belay::batch_state::cancelling; }));
@@ -231,7 +240,7 @@ BOOST_AUTO_TEST_CASE(a_shutdown_lets_what_is_under_way_end)
     running_context io(1);
     http::server server(*engine, {waiting_type()}, with_key(), io.context);
     auto const target = create(server.url());
-    auto const batch = engine->find(target.substr(target.rfind('/') + 1)).value();
+    auto const batch = running_batch(*engine, target);
     client waiting(server.url());
     waiting.send("PUT", target + "/state", R"({"mode":"drain"})");
     BOOST_TEST_REQUIRE(eventually([&] { return batch.state() == belay::batch_state::cancelling; }));
@@ -251,9 +260,9 @@ BOOST_AUTO_TEST_CASE(a_shutdown_has_a_bound)
 {
     http::server server(*engine, {waiting_type()}, with_key());
     auto const target = create(server.url());
+    auto const batch = running_batch(*engine, target);
     client waiting(server.url());
     waiting.send("PUT", target + "/state", R"({"mode":"drain"})");
-    auto const batch = engine->find(target.substr(target.rfind('/') + 1)).value();
     BOOST_TEST_REQUIRE(eventually([&] { return batch.state() == belay::batch_state::cancelling; }));
 
     server.shut_down(10ms);
