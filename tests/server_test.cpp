@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -269,6 +270,43 @@ BOOST_AUTO_TEST_CASE(a_shutdown_has_a_bound)
     BOOST_TEST(waiting.receive() == "");
     server.shut_down(10ms);
     batch.cancel({.mode = belay::cancel_mode::immediate});
+}
+
+BOOST_AUTO_TEST_CASE(a_request_that_finds_no_memory_is_503)
+{
+    auto type = waiting_type();
+    type.check = [](boost::json::value const&) -> http::checked_input { throw std::bad_alloc(); };
+    http::server server(*engine, {type}, with_key());
+
+    auto const refused =
+        ask(server.url(), "POST", "/v1/batches", R"({"type":"wait","inputs":[1]})");
+
+    BOOST_TEST(refused.starts_with("HTTP/1.1 503"), refused);
+    BOOST_TEST(refused.find("Retry-After: ") != std::string::npos);
+    BOOST_TEST(ask(server.url(), "GET", "/v1/batches").starts_with("HTTP/1.1 200"));
+}
+
+BOOST_AUTO_TEST_CASE(while_memory_is_short_there_are_no_new_batches_but_cancels)
+{
+    std::atomic<bool> is_short{false};
+    auto options = with_key();
+    options.memory_is_short = [&] { return is_short.load(); };
+    http::server server(*engine, {waiting_type()}, options);
+    auto const batch = create(server.url());
+
+    is_short = true;
+    auto const refused =
+        ask(server.url(), "POST", "/v1/batches", R"({"type":"wait","inputs":[1]})");
+    auto const unready = ask(server.url(), "GET", "/readyz");
+    auto const cancelled = ask(server.url(), "PUT", batch + "/state");
+    is_short = false;
+
+    BOOST_TEST(refused.starts_with("HTTP/1.1 503"), refused);
+    BOOST_TEST(unready.starts_with("HTTP/1.1 503"), unready);
+    BOOST_TEST(unready.find("memory") != std::string::npos, unready);
+    BOOST_TEST(cancelled.starts_with("HTTP/1.1 200"), cancelled);
+    BOOST_TEST(ask(server.url(), "GET", "/readyz").starts_with("HTTP/1.1 200"));
+    create(server.url());
 }
 
 BOOST_AUTO_TEST_CASE(an_address_that_is_taken_is_told)

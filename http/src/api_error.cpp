@@ -178,4 +178,9 @@ api_error unavailable(std::string message)
     return {503, "unavailable", std::move(message)};
 }
 
+api_error out_of_memory()
+{
+    return unavailable("There is no memory for this at the moment");
+}
+
 } // namespace belay::http

@@ -109,6 +109,9 @@ using result = boost::system::result<T, api_error>;
 /// 503.
 [[nodiscard]] api_error unavailable(std::string message);
 
+/// 503: there is none for this request.
+[[nodiscard]] api_error out_of_memory();
+
 } // namespace belay::http
 
 #endif

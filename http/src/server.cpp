@@ -41,7 +41,8 @@ public:
         : options_(std::move(given)),
           service_(engine, std::move(types), options_),
           executor_(std::move(executor)),
-          acceptor_(executor_)
+          acceptor_(executor_),
+          spare_(executor_)
     {
         listen();
     }
@@ -84,6 +85,8 @@ private:
             throw std::system_error(error.code(), "can't listen on " + where.str());
         }
         bound_ = acceptor_.local_endpoint();
+        error_code ignored;
+        spare_.open(wanted.protocol(), ignored);
     }
 
     asio::awaitable<void> accept()
@@ -95,24 +98,49 @@ private:
                 co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
             if (!acceptor_.is_open())
                 co_return;
-            if (error) {
-                // Out of descriptors, most likely: give one up and go on.
-                spdlog::warn("could not accept a connection: {}", error.message());
-                close_longest_idle();
+            if (!error) {
+                serve(std::move(socket));
+            } else if (!give_one_up(error)) {
                 asio::steady_timer pause(executor_, std::chrono::milliseconds(100));
                 co_await pause.async_wait(asio::use_awaitable);
-                continue;
             }
-            if (sessions_.size() >= options_.connections_max && !close_longest_idle())
-                continue; // every one is being worked for: the new one is closed
-            auto const made = std::make_shared<session>(std::move(socket), service_, counts_,
-                                                        bound_.address().to_string(),
-                                                        bound_.address().is_loopback());
-            auto const place = sessions_.insert(sessions_.end(), made);
-            asio::co_spawn(executor_, made->run(), [self, place](std::exception_ptr const&) {
-                self->sessions_.erase(place);
-            });
         }
+    }
+
+    /// Out of descriptors, most likely. Whether one was free at once.
+    bool give_one_up(error_code const& error)
+    {
+        auto const now = std::chrono::steady_clock::now();
+        if (now >= tell_after_) {
+            spdlog::warn("could not accept a connection: {}", error.message());
+            tell_after_ = now + std::chrono::minutes(1);
+        }
+        bool const had_spare = spare_.is_open();
+        error_code ignored;
+        spare_.close(ignored);
+        if (!had_spare)
+            close_longest_idle();
+        return had_spare;
+    }
+
+    void serve(tcp::socket socket)
+    try {
+        error_code ignored;
+        if (!spare_.is_open())
+            spare_.open(bound_.protocol(), ignored);
+        if (sessions_.size() >= options_.connections_max && !close_longest_idle())
+            return; // every one is being worked for: the new one is closed
+        auto const made =
+            std::make_shared<session>(std::move(socket), service_, counts_,
+                                      bound_.address().to_string(), bound_.address().is_loopback());
+        auto running = made->run();
+        auto const place = sessions_.insert(sessions_.end(), made);
+        asio::co_spawn(executor_, std::move(running),
+                       [self = shared_from_this(), place](std::exception_ptr const&) {
+                           self->sessions_.erase(place);
+                       });
+    } catch (std::exception const& fault) { // there is no memory for it: it is closed
+        spdlog::warn("could not serve a connection: {}", fault.what());
     }
 
     bool close_longest_idle()
@@ -131,6 +159,7 @@ private:
     {
         error_code ignored;
         acceptor_.close(ignored);
+        spare_.close(ignored);
         for (auto const& session : sessions_)
             session->close();
     }
@@ -155,6 +184,8 @@ private:
     asio::any_io_executor executor_;
     tcp::acceptor acceptor_;
     tcp::endpoint bound_;
+    tcp::socket spare_; ///< a descriptor for a connection where there is none left
+    std::chrono::steady_clock::time_point tell_after_;
     std::list<std::shared_ptr<session>> sessions_;
 };
 

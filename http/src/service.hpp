@@ -50,6 +50,11 @@ public:
     [[nodiscard]] engine& batches() noexcept { return engine_; }
     [[nodiscard]] server_options const& options() const noexcept { return options_; }
 
+    [[nodiscard]] bool is_short_of_memory() const
+    {
+        return options_.memory_is_short && options_.memory_is_short();
+    }
+
     /// Of the creations under way.
     [[nodiscard]] idempotency_keys& keys_under_way() noexcept { return *keys_under_way_; }
 

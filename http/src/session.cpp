@@ -21,6 +21,7 @@
 #include <ctime>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <random>
 #include <utility>
 #include <variant>
@@ -309,19 +310,8 @@ asio::awaitable<void> session::answer_request(exchange& exchange)
     exchange.bodiless = head.method == "HEAD";
     exchange.after = exchange.parser.keep_alive() ? after::keep : after::close;
 
-    std::optional<api_error> refused;
     std::unique_ptr<operation> operation;
-    auto lock = enter();
-    if (on_loopback_ && !is_loopback_host(message[bhttp::field::host], listen_address_)) {
-        refused = misdirected_request();
-    } else if (auto admitted = service_.admit(head)) {
-        operation = std::move(*admitted);
-        if (!operation->is_cancel() && counts_.requests >= service_.options().requests_max)
-            refused = unavailable("Too many requests are under way");
-    } else {
-        refused = admitted.error();
-    }
-    lock.unlock();
+    auto refused = admit(head, message[bhttp::field::host], operation);
     if (refused) {
         co_await skip_body(exchange);
         co_await write(exchange, failed(*refused, exchange.id));
@@ -333,6 +323,26 @@ asio::awaitable<void> session::answer_request(exchange& exchange)
         answer = co_await perform(exchange, *operation);
     }
     co_await write(exchange, std::move(answer));
+}
+
+/// Why the request is refused, or what it does in `operation`.
+std::optional<api_error> session::admit(request_head const& head, std::string_view host,
+                                        std::unique_ptr<operation>& operation)
+{
+    auto const lock = enter();
+    if (on_loopback_ && !is_loopback_host(host, listen_address_))
+        return misdirected_request();
+    try {
+        auto admitted = service_.admit(head);
+        if (!admitted)
+            return admitted.error();
+        operation = std::move(*admitted);
+    } catch (std::bad_alloc const&) {
+        return out_of_memory();
+    }
+    if (!operation->is_cancel() && counts_.requests >= service_.options().requests_max)
+        return unavailable("Too many requests are under way");
+    return std::nullopt;
 }
 
 asio::awaitable<response> session::perform(exchange& exchange, operation& operation)
@@ -358,6 +368,9 @@ asio::awaitable<response> session::perform(exchange& exchange, operation& operat
     } catch (api_error const& error) {
         exchange.after = exchange.body_done ? exchange.after : after::linger;
         co_return failed(error, exchange.id);
+    } catch (std::bad_alloc const&) {
+        exchange.after = exchange.body_done ? exchange.after : after::linger;
+        co_return failed(out_of_memory(), exchange.id);
     } catch (std::exception const& thrown) {
         fault = thrown.what();
     }

@@ -12,7 +12,9 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace belay::http {
 
@@ -57,6 +59,8 @@ private:
     [[nodiscard]] boost::asio::awaitable<bool> serve_one();
     [[nodiscard]] boost::asio::awaitable<std::size_t> read_header(exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<void> answer_request(exchange& exchange);
+    [[nodiscard]] std::optional<api_error> admit(request_head const& head, std::string_view host,
+                                                 std::unique_ptr<operation>& operation);
     [[nodiscard]] boost::asio::awaitable<void> read_body(exchange& exchange, operation& operation);
     [[nodiscard]] boost::asio::awaitable<void> digest(operation& operation);
     [[nodiscard]] boost::asio::awaitable<void> skip_body(exchange& exchange);

@@ -108,6 +108,8 @@ made_operation create_from_json(admitted request)
 
 made_operation create_batch(admitted request)
 {
+    if (request.service.is_short_of_memory())
+        return out_of_memory();
     return is_json_lines(request.head.content_type) ? create_from_lines(std::move(request))
                                                     : create_from_json(std::move(request));
 }

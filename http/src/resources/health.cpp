@@ -15,7 +15,9 @@ made_operation get_health(admitted)
 
 made_operation get_readiness(admitted request)
 {
-    auto const problems = request.service.batches().problems();
+    auto problems = request.service.batches().problems();
+    if (request.service.is_short_of_memory())
+        problems.emplace_back("memory has run out; new batches are refused");
     if (problems.empty()) {
         auto const notices = request.service.batches().notices();
         return answer_with(succeeded(200, {},

@@ -67,6 +67,10 @@ struct server_options {
                                                         ///< to take what it makes, and for an
                                                         ///< answer's next piece to be taken
     std::chrono::milliseconds idle_time_max{60'000};    ///< between requests
+
+    /// Whether memory is short: while it says so new batches are refused with 503, so that what
+    /// there is goes to cancels, and `/readyz` tells of it. Asked by the server, on its thread.
+    std::function<bool()> memory_is_short = {};
 };
 
 /// Serves the batches of an engine over HTTP.
