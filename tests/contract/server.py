@@ -16,10 +16,10 @@ counter = itertools.count(1)
 class Server:
     """One process; its stderr and stdout are kept in files of `folder`. Batches are kept in
     memory, or in the directory `data`, or where the options `kept` say; `program_first` are
-    arguments that come before all others."""
+    arguments that come before all others; `how` is for whoever starts the process."""
 
     def __init__(self, program, folder, root, *options, listen="127.0.0.1:0", ready=None,
-                 data=None, kept=None, program_first=()):
+                 data=None, kept=None, program_first=(), **how):
         number = next(counter)
         self.ready_file = ready or folder / f"ready-{number}.json"
         self.stderr_file = folder / f"stderr-{number}"
@@ -32,8 +32,8 @@ class Server:
                    "--ready-file", self.ready_file, *options]
         command += ["--root", root] if root else []
         with open(self.stderr_file, "wb") as errors, open(self.stdout_file, "wb") as output:
-            self.process = subprocess.Popen([str(part) for part in command],
-                                            stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
+            how = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": errors, **how}
+            self.process = subprocess.Popen([str(part) for part in command], **how)
 
     @property
     def pid(self):

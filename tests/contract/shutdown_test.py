@@ -1,6 +1,7 @@
 """SIGTERM and SIGINT."""
 
 import contextlib
+import os
 import re
 import signal
 import threading
@@ -9,6 +10,7 @@ import requests
 
 import shapes
 from checks import check, contains, equal, one_of, until
+from server import ended
 from suite import test
 
 
@@ -122,6 +124,50 @@ def second_signal(suite):
             check(server.wait_end() != 0, "the status is 0")
         check(isinstance(answers[0], Exception), "the cancel was answered")
         contains(server.stderr(), "second signal", "stderr")
+
+
+@contextlib.contextmanager
+def on_terminal(suite, *launcher, **more):
+    """A server whose controlling terminal the test holds: the other end, to be closed."""
+    held, terminal = os.openpty()
+    ends = contextlib.ExitStack()
+    ends.callback(lambda: os.close(held))
+    try:
+        with ended(suite.make(launcher=["/usr/bin/setsid", "--ctty", *launcher], stdin=terminal,
+                              **more).wait_ready()) as server:
+            yield server, ends.close
+    finally:
+        ends.close()
+        os.close(terminal)
+
+
+@test
+def closed_terminal(suite):
+    """a closed terminal ends it in good order, and tells of itself twice"""
+    with on_terminal(suite) as (server, close):
+        client = suite.client_of(server)
+        batch = client.sleeping(jobs=100, ms=1000)
+        with waiting_cancel(suite, server, batch, {"mode": "drain"}) as answers:
+            close()
+            until_refusing(client)
+            server.signal(signal.SIGHUP)
+            equal(server.wait_end(), 0, "the status")
+        answers[0].is_(200)
+        check(not server.ready_file.exists(), "the ready file is still there")
+
+
+@test
+def hangup_without_terminal(suite):
+    """SIGHUP ends no server that has no terminal, or that was started by nohup"""
+    with suite.start(launcher=["/usr/bin/setsid"]) as server:
+        server.signal(signal.SIGHUP)
+        until(lambda: "SIGHUP" in server.stderr(), "a line on stderr")
+        suite.client_of(server).run("sleep", [0])
+    with on_terminal(suite, "/usr/bin/nohup") as (server, close):
+        close()
+        server.signal(signal.SIGHUP)
+        until(lambda: "SIGHUP" in server.stderr(), "a line on stderr")
+        suite.client_of(server).run("sleep", [0])
 
 
 @test

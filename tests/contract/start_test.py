@@ -56,6 +56,58 @@ def stale_ready_file(suite):
 
 
 @test
+def held_ready_file(suite):
+    """a second server on the same directory leaves the ready file of the first alone"""
+    data = suite.folder / "held"
+    with suite.start(data=data) as server:
+        status, _, said = run(suite, "serve", "--data", data, "--listen", "127.0.0.1:0",
+                              "--ready-file", server.ready_file)
+
+        equal(status, 1, "the status")
+        contains(said, str(data), "stderr")
+        equal(server.pid_in_file(), server.pid, "pid in the ready file")
+
+
+@test
+def replaced_ready_file(suite):
+    """a server that can start puts its ready file in place of another's, whose end leaves it there"""
+    with suite.start() as first:
+        with suite.start(ready=first.ready_file) as second:
+            first.signal()
+            equal(first.wait_end(), 0, "the status")
+            equal(second.pid_in_file(), second.pid, "pid in the ready file")
+
+
+@test
+def closed_descriptors(suite):
+    """started without standard input, output and error: nothing of them comes into another file"""
+    data = suite.folder / "closed"
+    launcher = ["/bin/sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"]
+    with suite.start(data=data, launcher=launcher) as server:
+        client = suite.client_of(server)
+        client.change(client.sleeping()).is_(200)
+        for number in range(3):
+            equal(os.readlink(f"/proc/{server.pid}/fd/{number}"), "/dev/null",
+                  f"descriptor {number}")
+        for path in data.rglob("*"):
+            if path.is_file():
+                check(server.key.encode() not in path.read_bytes(), f"the key stands in {path}")
+
+
+@test
+def few_descriptors(suite):
+    """a low limit on descriptors: fewer connections, and a line that says so; too low: an error"""
+    low = ["/usr/bin/prlimit", "--nofile=100"]
+    with suite.start(launcher=low) as server:
+        contains(server.stderr(), "--connections-max is 18 in place of 1024", "stderr")
+        suite.client_of(server).run("sleep", [0])
+    command = [*low[:1], "--nofile=20", suite.program, "serve", "--in-memory"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+    equal(done.returncode, 1, "the status")
+    contains(done.stderr, "the limit on descriptors is 20; at least 64", "stderr")
+
+
+@test
 def keys_differ(suite):
     """each start makes a key of its own, prints it, and knows no other"""
     with suite.start() as server:

@@ -32,9 +32,12 @@ class Suite:
         self.server = self.make().wait_ready()
         self.client = self.client_of(self.server)
 
-    def make(self, *options, root=True, **more):
-        """A further server, not yet looked after: put it into `ended`."""
-        server = Server(self.program, self.folder, self.root if root else None, *options, **more)
+    def make(self, *options, root=True, launcher=(), **more):
+        """A further server, not yet looked after: put it into `ended`. `launcher` is a command that
+        becomes it."""
+        program, *first = [*launcher, self.program]
+        server = Server(program, self.folder, self.root if root else None, *options,
+                        program_first=first, **more)
         self.others.append(server)
         return server
 

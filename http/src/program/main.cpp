@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "descriptors.hpp"
 
 #include <belay/version.hpp>
 
@@ -13,6 +14,8 @@ using namespace std::string_literals;
 
 int main(int argc, char** argv)
 {
+    if (!belay::program::open_standard_descriptors())
+        return 1; // there is no place to say why
     std::function<int()> run;
     CLI::App app("belay runs batches of jobs, and stops them.", "belay");
     app.set_version_flag("--version", BELAY_VERSION);

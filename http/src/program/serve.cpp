@@ -1,8 +1,12 @@
 // `belay serve`: the server.
 #include "commands.hpp"
 #include "data_directory.hpp"
+#include "descriptors.hpp"
 #include "local_engine.hpp"
+#include "memory_reserve.hpp"
+#include "problem_log.hpp"
 #include "ready_file.hpp"
+#include "signals.hpp"
 #include "time_span.hpp"
 
 #include <belay/engine.hpp>
@@ -11,10 +15,7 @@
 #include <belay/store.hpp>
 #include <belay/version.hpp>
 
-#include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -32,7 +33,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -77,48 +77,11 @@ std::string parse_listen(std::string const& text, http::server_options& options)
     return {};
 }
 
-/// SIGINT and SIGTERM come to whoever waits for them, not to whatever thread is there.
-class signals {
-public:
-    signals()
-    {
-        sigemptyset(&set_);
-        sigaddset(&set_, SIGINT);
-        sigaddset(&set_, SIGTERM);
-        pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-        signal(SIGPIPE, SIG_IGN);
-    }
+/// What there is for cancels once memory has run out.
+constexpr std::size_t memory_reserve_bytes = std::size_t{16} * 1024 * 1024;
 
-    [[nodiscard]] int wait() const
-    {
-        int number = 0;
-        sigwait(&set_, &number);
-        return number;
-    }
-
-    /// The next one ends the program at once.
-    void end_at_next() const
-    {
-        std::thread([set = *this] {
-            int const number = set.wait();
-            spdlog::warn("stopped at once by a second signal");
-            leave(128 + number);
-        }).detach();
-    }
-
-private:
-    sigset_t set_{};
-};
-
-/// A program that runs for a job takes five descriptors, and a connection one.
-void raise_descriptor_limit()
-{
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); // where that is refused it stays as it is
-}
+/// How long until it is looked again whether there is memory.
+constexpr std::chrono::milliseconds memory_pause{250};
 
 void tell_where(std::string const& url, std::string const& secret, std::string const& kept)
 {
@@ -170,10 +133,14 @@ engine_options engine_of(serve_options const& options, std::shared_ptr<store> st
     how.recorded_jobs_max = options.jobs_max;
     how.keep = options.keep;
     how.is_subreaper = is_subreaper;
+    how.on_problem = [log = std::make_shared<problem_log>()](problem const& what) {
+        log->tell(what);
+    };
     how.store = std::move(store);
     return how;
 }
 
+/// Lowers what the limits of the process have no room for.
 http::server_options server_of(serve_options const& options, std::string const& secret)
 {
     http::server_options how = options.server;
@@ -182,6 +149,14 @@ http::server_options server_of(serve_options const& options, std::string const& 
     how.header_time_max = std::chrono::seconds(options.header_time_max_s);
     how.request_time_max = std::chrono::seconds(options.request_time_max_s);
     how.idle_time_max = std::chrono::seconds(options.idle_time_max_s);
+    how.memory_is_short = [] { return !memory_reserve::is_there(); };
+    std::size_t const descriptors = raise_descriptor_limit();
+    std::size_t const fits = connections_within(descriptors, how.connections_max);
+    if (fits < how.connections_max)
+        spdlog::warn("--connections-max is {} in place of {}, since there are {} descriptors "
+                     "(ulimit -n), which files and programs want as well",
+                     fits, how.connections_max, descriptors);
+    how.connections_max = fits;
     return how;
 }
 
@@ -201,32 +176,53 @@ std::filesystem::path data_directory(serve_options const& options)
     return options.data.empty() ? default_data_directory() : std::filesystem::path(options.data);
 }
 
+/// The number of the signal that asks for it. Meanwhile memory is kept back again where it was used
+/// up.
+int wait_for_end(signals const& signals, memory_reserve& memory)
+{
+    bool is_short = false;
+    while (true) {
+        auto const number = is_short ? signals.wait(memory_pause) : signals.wait();
+        if (number && signals.is_end(*number))
+            return *number;
+        if (number == SIGHUP)
+            spdlog::info("SIGHUP: there is no terminal that was closed; going on");
+        bool const was_short = std::exchange(is_short, !memory.restore());
+        if (is_short && !was_short)
+            spdlog::warn("memory has run out: new batches are refused, and what was kept back goes "
+                         "to cancels");
+        else if (was_short && !is_short)
+            spdlog::info("there is memory again");
+    }
+}
+
 int serve(serve_options const& options)
 {
     spdlog::set_default_logger(spdlog::stderr_color_mt("belay"));
     signals const signals;
-    raise_descriptor_limit();
+    memory_reserve memory(memory_reserve_bytes, signals::wake);
     // What programs of jobs leave behind comes to this process, which ends it.
     bool const is_subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
     std::optional<ready_file> ready;
     if (!options.ready_file.empty())
         ready.emplace(options.ready_file);
 
+    std::string const secret = http::make_secret();
+    auto const how = server_of(options, secret);
     auto const root = options.root.empty() ? nullptr : http::open_root(options.root);
     auto types = types_of(options, root);
     auto const data = data_directory(options);
     auto store = options.in_memory ? nullptr : open_store(data, options.store);
     auto running = std::make_unique<engine>(engine_of(options, std::move(store), is_subreaper));
-    std::string const secret = http::make_secret();
-    auto server = std::make_unique<http::server>(*running, std::move(types),
-                                                 server_of(options, secret));
+    auto server = std::make_unique<http::server>(*running, std::move(types), how);
+    for (auto const& notice : running->notices())
+        spdlog::info("{}", notice);
     if (ready)
         ready->write(server->url(), secret);
     tell_where(server->url(), secret, options.in_memory ? "memory only" : data.string());
 
-    int const number = signals.wait();
-    spdlog::info("{}: shutting down; a second signal ends it at once",
-                 number == SIGINT ? "SIGINT" : "SIGTERM");
+    int const number = wait_for_end(signals, memory);
+    spdlog::info("{}: shutting down; a second signal ends it at once", name_of_signal(number));
     signals.end_at_next();
     // A cancel waits that long, and then its answer has to be written.
     server->shut_down(std::chrono::seconds(options.wait_max_s + 1));
