@@ -1,5 +1,7 @@
 #include "recorded.hpp"
 
+#include "held_batches.hpp"
+
 #include "eventually.hpp"
 
 #include <belay/engine.hpp>
@@ -54,8 +56,8 @@ void ended(any_batch const& batch)
 
 /// An engine that knows a few types.
 struct fixture {
-    explicit fixture(std::uint64_t jobs_max = 1000, std::size_t workers = 2)
-        : engine({.workers = workers, .grace = 0ms, .recorded_jobs_max = jobs_max})
+    explicit fixture(std::uint64_t memory_bytes_max = 0, std::size_t workers = 2)
+        : engine({.workers = workers, .grace = 0ms, .memory_bytes_max = memory_bytes_max})
     {
         engine.define({.name = "echo", .body = [](std::string_view input, job&) {
                            return std::string(input);
@@ -84,6 +86,20 @@ struct fixture {
 
     belay::engine engine;
 };
+
+/// What batches of `jobs` with as many jobs each hold in memory.
+std::uint64_t bytes_of(std::initializer_list<std::size_t> counts)
+{
+    std::uint64_t bytes = 0;
+    for (std::size_t const count : counts) {
+        stored_batch about;
+        about.id = make_batch_id();
+        about.total = count;
+        about.options.concurrency = 1;
+        bytes += detail::reckoned_bytes(about, false) + held_bytes(jobs(count).inputs);
+    }
+    return bytes;
+}
 
 auto const with_code(errc code)
 {
@@ -194,7 +210,7 @@ BOOST_AUTO_TEST_CASE(failures_are_a_range_by_index)
 
 BOOST_AUTO_TEST_CASE(different_messages_are_counted_up_to_a_limit)
 {
-    fixture many(5000);
+    fixture many;
     auto const batch = many.engine.submit(jobs(3000, "fail"));
     ended(batch);
 
@@ -236,7 +252,7 @@ BOOST_AUTO_TEST_CASE(G3_what_a_cancel_found_finished_keeps_its_output)
 
 BOOST_AUTO_TEST_CASE(room_is_made_by_forgetting_the_oldest_ended)
 {
-    fixture small(10);
+    fixture small(bytes_of({4, 2, 2, 2}));
     std::vector<recorded_batch> batches;
     batches.push_back(small.engine.submit(jobs(4, "sleep"))); // open: stays
     for (int i = 0; i != 3; ++i) {
@@ -256,7 +272,7 @@ BOOST_AUTO_TEST_CASE(room_is_made_by_forgetting_the_oldest_ended)
 
 BOOST_AUTO_TEST_CASE(a_batch_that_was_waited_for_makes_room_at_once)
 {
-    fixture small(1);
+    fixture small(bytes_of({1}));
 
     for (int i = 0; i != 2000; ++i)
         BOOST_REQUIRE_NO_THROW(small.engine.submit(spec_of({"x"})).wait());
@@ -264,20 +280,110 @@ BOOST_AUTO_TEST_CASE(a_batch_that_was_waited_for_makes_room_at_once)
 
 BOOST_AUTO_TEST_CASE(a_batch_that_does_not_fit_is_refused_and_nothing_is_forgotten_for_it)
 {
-    fixture small(10);
+    fixture small(bytes_of({5, 4}));
     auto const done = small.engine.submit(jobs(5));
     ended(done);
     auto const open = small.engine.submit(jobs(4, "sleep"));
 
     for (std::size_t const count : {7, 11, 5000})
         BOOST_CHECK_EXCEPTION((void)small.engine.submit(jobs(count)), error,
-                              with_code(errc::too_many_jobs));
+                              with_code(errc::memory_exhausted));
 
     BOOST_TEST(small.engine.find(done.id()).has_value());
     BOOST_TEST(small.engine.find(open.id()).has_value());
     BOOST_TEST(small.engine.open_batches() == 1U);
-    ended(small.engine.submit(jobs(6)));
+    ended(small.engine.submit(jobs(5)));
     BOOST_TEST(!small.engine.find(done.id()));
+}
+
+BOOST_AUTO_TEST_CASE(results_take_memory_and_what_ended_first_is_forgotten_for_them)
+{
+    fixture small(bytes_of({1, 1, 1}) + 25'000);
+    small.engine.define({.name = "long", .body = [](std::string_view, job&) {
+                             return std::string(10'000, 'x');
+                         }});
+    std::vector<recorded_batch> batches;
+    for (int i = 0; i != 3; ++i) {
+        batches.push_back(small.engine.submit(jobs(1, "long")));
+        ended(batches.back());
+    }
+
+    BOOST_TEST(!small.engine.find(batches[0].id()));
+    BOOST_TEST(small.engine.find(batches[1].id()).has_value());
+    BOOST_TEST(batches[2].output(0).value().size() == 10'000U);
+}
+
+BOOST_AUTO_TEST_CASE(a_result_or_message_that_does_not_fit_fails_its_job_and_no_other)
+{
+    fixture small(bytes_of({3}) + 5'000);
+    small.engine.define({.name = "long", .body = [](std::string_view input, job&) -> std::string {
+                             if (input == "0")
+                                 throw std::runtime_error(std::string(10'000, 'x'));
+                             return std::string(input == "1" ? 10'000 : 1'000, 'x');
+                         }});
+
+    auto const batch = small.engine.submit(jobs(3, "long"));
+    ended(batch);
+
+    std::string const rest =
+        " of 10000 bytes does not fit beside what batches hold in memory (memory_bytes_max)";
+    BOOST_TEST((batch.job(0).state == job_state::failed));
+    BOOST_TEST(batch.job(0).message == "its message" + rest);
+    BOOST_TEST((batch.job(1).state == job_state::failed));
+    BOOST_TEST(batch.job(1).message == "its result" + rest);
+    BOOST_TEST(batch.output(2).value().size() == 1'000U);
+    BOOST_TEST(batch.status().jobs.failed == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(what_an_attempt_left_is_counted_once)
+{
+    fixture small(bytes_of({1, 1}) + 5'000);
+    small.engine.define({.name = "again", .body = [](std::string_view, job& job) {
+                             if (job.attempt() < 50)
+                                 throw std::runtime_error(std::string(1'000, 'x'));
+                             return std::string(1'000, 'y');
+                         }});
+    auto spec = jobs(1, "again");
+    spec.options.max_attempts = 50;
+    spec.options.backoff = 0ms;
+
+    auto const first = small.engine.submit(spec);
+    ended(first);
+    auto const second = small.engine.submit(spec);
+    ended(second);
+
+    BOOST_TEST(first.output(0).value().size() == 1'000U);
+    BOOST_TEST(second.output(0).value().size() == 1'000U);
+    BOOST_TEST(small.engine.find(first.id()).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(inputs_that_do_not_fit_are_refused_as_they_come_and_leave_nothing)
+{
+    fixture small(bytes_of({1}) + 200'000);
+    for (int i = 0; i != 5; ++i) {
+        auto draft = small.engine.draft({.type = "echo"});
+        BOOST_CHECK_EXCEPTION(
+            for (int input = 0; input != 4; ++input) draft.add(std::string(70'000, 'x')), error,
+            with_code(errc::memory_exhausted));
+    }
+
+    ended(small.engine.submit(jobs(1)));
+}
+
+BOOST_AUTO_TEST_CASE(who_is_refused_is_told_what_was_given_what_is_held_and_what_may_be)
+{
+    fixture small(bytes_of({1}));
+
+    BOOST_CHECK_EXCEPTION(
+        (void)small.engine.submit(jobs(2)), error, [](error const& thrown) {
+            BOOST_TEST(thrown.what() ==
+                       "a batch of 2 jobs would hold " +
+                           std::to_string(bytes_of({2}) - held_bytes(jobs(2).inputs)) +
+                           " bytes of memory, which do not fit beside the 0 that are held; "
+                           "memory_bytes_max is " +
+                           std::to_string(bytes_of({1})));
+            return thrown.code() == errc::memory_exhausted;
+        });
 }
 
 BOOST_AUTO_TEST_CASE(G9_an_engine_leaves_nothing_behind)
@@ -301,7 +407,7 @@ BOOST_AUTO_TEST_CASE(G9_an_engine_that_forgot_batches_leaves_nothing_behind)
     std::atomic<bool> entered{false};
     {
         belay::engine engine(
-            {.workers = 1, .grace = 0ms, .abandoned_max = 0, .recorded_jobs_max = 2});
+            {.workers = 1, .grace = 0ms, .abandoned_max = 0, .memory_bytes_max = bytes_of({1, 1})});
         engine.define({.name = "own", .body = [owned](std::string_view, job&) {
                            return std::string();
                        }});

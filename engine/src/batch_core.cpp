@@ -60,7 +60,8 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
       work_(std::move(setup.work)),
       under_way_(durable_ ? zeroed_array<begun_at>(std::min(total_, under_way_max)) : nullptr)
 {
-    auto const places = std::min<std::uint64_t>(concurrency(), total_);
+    // One that has ended has nothing to run.
+    auto const places = work_ ? std::min<std::uint64_t>(concurrency(), total_) : 0;
     for (std::uint64_t i = 0; i != places; ++i)
         slots_.push_back(std::make_unique<slot>());
 }

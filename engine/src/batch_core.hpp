@@ -108,6 +108,8 @@ public:
     [[nodiscard]] bool is_sealed() const noexcept { return sealed_.load(); }
     /// Whether it outlives the process.
     [[nodiscard]] bool is_durable() const noexcept { return durable_; }
+    /// Under which the store has it.
+    [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
     /// Whether it is found by an id.
     [[nodiscard]] bool is_recorded() const noexcept { return store_ != nullptr; }
     [[nodiscard]] batch_status status();

@@ -23,16 +23,27 @@ constexpr std::uint64_t waiting_bytes_max = 4 * 1024 * 1024;
 
 /// What the pages of a draft wait for; shared with the store.
 struct page_flow {
+    explicit page_flow(detail::engine_state& engine)
+        : memory(engine.memory()), keeps(!engine.store().is_durable())
+    {
+    }
+
+    std::shared_ptr<detail::memory_budget> const memory;
+    bool const keeps; // what is written stays in memory
     std::mutex mutex;
     std::uint64_t waiting_bytes = 0;            // guarded by mutex
+    std::uint64_t kept_bytes = 0;               // guarded by mutex
     std::vector<std::function<void()>> waiters; // guarded by mutex
 
-    void written(std::uint64_t bytes)
+    void written(std::uint64_t bytes, bool failed)
     {
+        if (!keeps || failed)
+            memory->give(bytes);
         std::vector<std::function<void()>> woken;
         {
             std::scoped_lock const lock(mutex);
             waiting_bytes -= bytes;
+            kept_bytes += keeps && !failed ? bytes : 0;
             if (waiting_bytes <= waiting_bytes_max)
                 woken = std::exchange(waiters, {});
         }
@@ -48,7 +59,8 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
 
     state(std::shared_ptr<detail::engine_state> engine, stored_batch batch,
           std::optional<belay::idempotency> idempotency)
-        : engine(std::move(engine)), batch(std::move(batch)), idempotency(std::move(idempotency))
+        : engine(std::move(engine)), batch(std::move(batch)), idempotency(std::move(idempotency)),
+          flow(std::make_shared<page_flow>(*this->engine))
     {
     }
     state(state const&) = delete;
@@ -56,8 +68,15 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
     ~state()
     {
         if (batch.sequence != 0)
-            engine->store().commit(batch.sequence, change::forgotten{}, persistence::until_done,
-                                   {});
+            forget(*engine, batch.sequence, *flow);
+    }
+
+    /// Nobody will see it.
+    static void forget(detail::engine_state& engine, std::uint64_t sequence, page_flow& flow)
+    {
+        engine.store().commit(sequence, change::forgotten{}, persistence::until_done, {});
+        std::scoped_lock const lock(flow.mutex);
+        engine.give_memory(std::exchange(flow.kept_bytes, 0));
     }
 
     void add(std::string_view input)
@@ -72,22 +91,25 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
     void hand_over()
     {
         std::uint64_t const first = batch.total - page.size();
-        std::uint64_t const size = std::exchange(bytes, 0) + 8 * page.size();
+        std::uint64_t const size = held_bytes(page);
+        if (!engine->take_memory(size))
+            throw engine->memory_exhausted("a page of its inputs", size);
+        bytes = 0;
         {
             std::scoped_lock const lock(flow->mutex);
             flow->waiting_bytes += size;
         }
         engine->store().commit(batch.sequence, change::inputs{first, std::exchange(page, {})},
                                persistence::until_done,
-                               [flow = flow, size](std::exception_ptr const&) {
-                                   flow->written(size);
+                               [flow = flow, size](std::exception_ptr const& failed) {
+                                   flow->written(size, failed != nullptr);
                                });
     }
 
     void submit(done const& done);
     void find_or_create(done const& done);
     void create(done const& done);
-    void created(detail::engine_state::held const& held, done const& done);
+    void created(detail::engine_state::held const& held, std::uint64_t bytes, done const& done);
     void not_created(std::exception_ptr failed, done const& done);
     void replay(detail::idempotency_claims::made const& made, done const& done) const;
     [[nodiscard]] detail::idempotency_claims::key key() const
@@ -100,7 +122,7 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
     std::optional<belay::idempotency> idempotency;
     byte_strings page;
     std::uint64_t bytes = 0; ///< in `page`
-    std::shared_ptr<page_flow> flow = std::make_shared<page_flow>();
+    std::shared_ptr<page_flow> flow;
 };
 
 batch_draft::batch_draft(std::shared_ptr<state> state) noexcept : state_(std::move(state)) {}
@@ -195,17 +217,17 @@ void batch_draft::state::find_or_create(done const& done)
 
 void batch_draft::state::create(done const& done)
 {
-    std::uint64_t const total = batch.total;
     detail::engine_state::held held;
+    std::uint64_t bytes = 0;
     try {
-        engine->reserve(total);
+        bytes = engine->reserve(batch);
         try {
             if (!page.empty())
                 hand_over();
             batch.created_at = engine->time().now();
             held = engine->restore(batch);
         } catch (...) {
-            engine->give_up(total);
+            engine->give_memory(bytes);
             throw;
         }
     } catch (...) {
@@ -214,19 +236,19 @@ void batch_draft::state::create(done const& done)
     std::uint64_t const sequence = std::exchange(batch.sequence, 0);
     engine->store().commit(
         sequence, change::created{held.record->batch, idempotency}, persistence::once,
-        [self = shared_from_this(), held, done, sequence, total](std::exception_ptr const& failed) {
+        [self = shared_from_this(), held, done, sequence, bytes](std::exception_ptr const& failed) {
             if (!failed)
-                return self->created(held, done);
-            self->engine->give_up(total);
-            self->engine->store().commit(sequence, change::forgotten{}, persistence::until_done,
-                                         {});
+                return self->created(held, bytes, done);
+            self->engine->give_memory(bytes);
+            forget(*self->engine, sequence, *self->flow);
             self->not_created(failed, done);
         });
 }
 
-void batch_draft::state::created(detail::engine_state::held const& held, done const& done)
+void batch_draft::state::created(detail::engine_state::held const& held, std::uint64_t bytes,
+                                 done const& done)
 {
-    engine->add(held);
+    engine->add(held, bytes);
     recorded_batch const batch(held.batch, held.record);
     if (idempotency) {
         detail::idempotency_claims::made const made{idempotency->digest, batch.id(), batch};

@@ -23,6 +23,21 @@ std::shared_ptr<T> borrowed(T& object)
 constexpr std::chrono::nanoseconds round_max = std::chrono::milliseconds(100);
 constexpr std::chrono::microseconds quantum_min{50};
 
+/// Of batches that are on disk as many stay at hand when they have ended, with this part of the
+/// memory at the most: who made one looks at it.
+constexpr std::size_t ended_max = 64;
+constexpr std::uint64_t ended_part = 16;
+
+/// Freeing what a batch has of so many jobs takes longer than handing that to a worker.
+constexpr std::uint64_t large_batch = 4096;
+
+held_batches::limits limits_of(store const& store, memory_budget const& memory) noexcept
+{
+    if (!store.is_durable())
+        return {};
+    return {.ended = ended_max, .ended_bytes = memory.most() / ended_part};
+}
+
 } // namespace
 
 engine_state::engine_state(engine_options options)
@@ -33,11 +48,13 @@ engine_state::engine_state(engine_options options)
                    ? options_.runners
                    : std::make_shared<worker_pool>(options_.workers, options_.abandoned_max,
                                                    options_.on_worker_start)),
-      store_(options_.store ? options_.store : memory_store()),
+      memory_(std::make_shared<memory_budget>(
+          options_.memory_bytes_max == 0 ? usual_memory_bytes() : options_.memory_bytes_max)),
+      store_(options_.store ? options_.store : memory_store(memory_)),
       processes_({.store = store_->id(),
                   .directory = store_->directory(),
                   .is_subreaper = options_.is_subreaper}),
-      control_(*time_)
+      batches_(*memory_, *store_, limits_of(*store_, *memory_)), control_(*time_)
 {
 }
 
@@ -63,96 +80,88 @@ void engine_state::add(std::shared_ptr<batch_core> const& batch)
     batch->open();
 }
 
-void engine_state::reserve(std::uint64_t jobs)
+std::uint64_t engine_state::reserve(stored_batch const& batch)
 {
-    std::vector<held> victims;
+    std::uint64_t const bytes = reckoned_bytes(batch, store_->is_durable());
     {
         std::scoped_lock const lock(mutex_);
         if (shutting_down_)
             throw error(errc::shutting_down, "the engine is being destroyed");
-        victims = make_room(jobs);
-        recorded_jobs_ += jobs;
     }
-    if (!store_->is_durable())
-        for (auto const& victim : victims)
-            forget(victim.record->batch.sequence, {});
-    let_go(std::move(victims));
+    if (!take_memory(bytes))
+        throw memory_exhausted("a batch of " + std::to_string(batch.total) + " jobs", bytes);
+    return bytes;
 }
 
-void engine_state::give_up(std::uint64_t jobs) noexcept
+error engine_state::memory_exhausted(std::string const& what, std::uint64_t bytes) const
 {
-    std::scoped_lock const lock(mutex_);
-    recorded_jobs_ -= jobs;
+    return {errc::memory_exhausted, what + " would hold " + std::to_string(bytes) +
+                                        " bytes of memory, which do not fit beside the " +
+                                        std::to_string(memory_->held()) +
+                                        " that are held; memory_bytes_max is " +
+                                        std::to_string(memory_->most())};
 }
 
-void engine_state::add(held const& batch)
+bool engine_state::take_memory(std::uint64_t bytes)
+{
+    if (memory_->take(bytes))
+        return true;
+    held_batches::list gone;
+    bool taken = false;
+    {
+        std::scoped_lock const lock(mutex_);
+        taken = batches_.take(bytes, gone);
+    }
+    drop(std::move(gone));
+    return taken;
+}
+
+void engine_state::add(held const& batch, std::uint64_t bytes)
 {
     {
         std::unique_lock lock(mutex_);
         if (shutting_down_) {
             lock.unlock();
+            memory_->give(bytes);
             // It missed those that are stopped. If it is durable the next engine takes it up.
             return batch.batch->shut_down();
         }
-        records_.emplace(batch.record->batch.sequence, batch);
-        sequences_.emplace(batch.record->batch.id, batch.record->batch.sequence);
+        batches_.add_open(batch, bytes);
         open_.emplace(batch.batch.get(), batch.batch);
         control_.batch_opened();
     }
     batch.batch->open();
 }
 
-void engine_state::let_go(std::vector<held> batches)
+void engine_state::drop(held_batches::list gone)
 {
-    // Freeing what a large batch has takes long; the caller may be a server's only thread. Not the
-    // batch itself: it knows the engine, and its queue would own itself.
-    std::vector<std::pair<std::shared_ptr<recorded>, state_array>> garbage;
-    for (auto& batch : batches)
-        garbage.emplace_back(std::move(batch.record), batch.batch->states());
-    if (!garbage.empty())
-        runners_->post([garbage = std::move(garbage)] {});
+    if (!store_->is_durable())
+        for (auto const& entry : gone)
+            forget(entry.what.record->batch.sequence, {});
+    let_go(std::move(gone));
 }
 
-std::vector<engine_state::held> engine_state::make_room(std::uint64_t jobs)
+void engine_state::let_go(held_batches::list gone) noexcept
 {
-    std::uint64_t const most = options_.recorded_jobs_max;
-    std::uint64_t left = recorded_jobs_;
-    std::vector<std::uint64_t> victims;
-    for (auto next = records_.begin(); left + jobs > most && next != records_.end(); ++next) {
-        if (!next->second.batch->is_sealed())
-            continue;
-        left -= next->second.batch->total();
-        victims.push_back(next->first);
+    // The caller may be a server's only thread, or the store's. Not the batch itself: it knows the
+    // engine, and its queue would own itself.
+    try {
+        std::vector<std::pair<std::shared_ptr<recorded>, state_array>> garbage;
+        for (auto& entry : gone)
+            if (entry.what.batch->total() >= large_batch)
+                garbage.emplace_back(std::move(entry.what.record), entry.what.batch->states());
+        if (!garbage.empty())
+            runners_->post([garbage = std::move(garbage)] {});
+    } catch (...) { // then here
     }
-    if (left + jobs > most)
-        throw error(errc::too_many_jobs,
-                    "a batch of " + std::to_string(jobs) + " jobs does not fit beside the " +
-                        std::to_string(left) + " of open batches; at most " +
-                        std::to_string(most) + " are held");
-
-    std::vector<held> extracted;
-    for (auto const sequence : victims)
-        extracted.push_back(*extract(sequence));
-    return extracted;
-}
-
-std::optional<engine_state::held> engine_state::extract(std::uint64_t sequence)
-{
-    auto node = records_.extract(sequence);
-    if (node.empty())
-        return std::nullopt;
-    sequences_.erase(node.mapped().record->batch.id);
-    recorded_jobs_ -= node.mapped().batch->total();
-    return std::move(node.mapped());
 }
 
 void engine_state::forget(std::uint64_t sequence, std::function<void(std::exception_ptr)> done)
 {
-    std::vector<held> gone;
+    held_batches::list gone;
     {
         std::scoped_lock const lock(mutex_);
-        if (auto held = extract(sequence))
-            gone.push_back(std::move(*held));
+        batches_.extract(sequence, gone);
         forgetting_.insert(sequence);
     }
     store_->commit(sequence, change::forgotten{}, persistence::until_done,
@@ -209,8 +218,15 @@ void engine_state::arm_expiry(time_point at)
 void engine_state::sealed(batch_core& batch) noexcept
 {
     control_.drop_timer(&batch);
-    if (batch.is_recorded() && batch.is_sealed() && batch.options().keep)
-        arm_expiry(*batch.status().ended_at + *batch.options().keep);
+    if (batch.is_recorded() && batch.is_sealed()) {
+        if (batch.options().keep)
+            arm_expiry(*batch.status().ended_at + *batch.options().keep);
+        held_batches::list gone;
+        std::unique_lock lock(mutex_);
+        batches_.ended(batch.sequence(), gone);
+        lock.unlock();
+        let_go(std::move(gone));
+    }
     std::shared_ptr<batch_core> last;
     std::scoped_lock const lock(mutex_);
     if (auto node = open_.extract(&batch)) {
@@ -226,35 +242,29 @@ std::optional<engine_state::held> engine_state::find(std::string_view id)
     std::uint64_t forgotten = 0;
     {
         std::scoped_lock const lock(mutex_);
-        if (auto const sequence = sequences_.find(std::string(id)); sequence != sequences_.end())
-            return records_.at(sequence->second);
+        if (auto const at_hand = batches_.find(id))
+            return at_hand;
         forgotten = forgotten_;
     }
     auto const stored = store_->find(id);
-    // One that has not ended and is not held is about to be taken in.
+    // One that has not ended and is not at hand is about to be taken in.
     if (!stored || !stored->end)
         return std::nullopt;
     auto made = restore(*stored);
-    insert(made, forgotten);
+    insert(*stored, made, forgotten);
     return made;
 }
 
-void engine_state::insert(held const& batch, std::uint64_t forgotten)
+void engine_state::insert(stored_batch const& about, held const& batch, std::uint64_t forgotten)
 {
-    std::vector<held> victims;
-    std::scoped_lock const lock(mutex_);
-    // It may have been forgotten since it was read, and would be found for ever.
-    if (forgotten_ != forgotten || forgetting_.contains(batch.record->batch.sequence))
-        return;
-    try {
-        victims = make_room(batch.batch->total());
-    } catch (error const&) {
-        return; // it lives as long as it is looked at
+    held_batches::list gone;
+    {
+        std::scoped_lock const lock(mutex_);
+        // It may have been forgotten since it was read, and would be found for ever.
+        if (forgotten_ == forgotten && !forgetting_.contains(about.sequence))
+            batches_.add_ended(batch, reckoned_bytes(about, true), gone);
     }
-    if (!records_.emplace(batch.record->batch.sequence, batch).second)
-        return;
-    sequences_.emplace(batch.record->batch.id, batch.record->batch.sequence);
-    recorded_jobs_ += batch.batch->total();
+    let_go(std::move(gone));
 }
 
 std::vector<engine_state::held> engine_state::list(std::uint64_t before, std::size_t limit)
@@ -265,17 +275,25 @@ std::vector<engine_state::held> engine_state::list(std::uint64_t before, std::si
         if (stored.empty())
             break;
         before = stored.back().sequence;
-        for (auto const& batch : stored) {
-            std::unique_lock lock(mutex_);
-            auto const found = records_.find(batch.sequence);
-            if (found != records_.end())
-                result.push_back(found->second);
-            lock.unlock();
-            if (found == records_.end() && batch.end)
-                result.push_back(restore(batch));
-        }
+        for (auto const& batch : stored)
+            if (auto found = find(batch))
+                result.push_back(std::move(*found));
     }
     return result;
+}
+
+std::optional<engine_state::held> engine_state::find(stored_batch const& stored)
+{
+    {
+        std::scoped_lock const lock(mutex_);
+        if (auto const at_hand = batches_.find(stored.sequence))
+            return at_hand;
+    }
+    if (stored.end)
+        return restore(stored);
+    // It may have ended and been let go of since it was read.
+    auto const now = store_->find(stored.id);
+    return now && now->end ? std::optional(restore(*now)) : std::nullopt;
 }
 
 void engine_state::define(job_type type)
@@ -357,7 +375,7 @@ void engine_state::shut_down()
     control_.stop();
     // The batches own this, and it them.
     lock.lock();
-    auto const records = std::exchange(records_, {});
+    auto const batches = batches_.take_all();
     auto const untyped = std::exchange(untyped_, {});
     lock.unlock();
     if (auto* const own = dynamic_cast<worker_pool*>(runners_.get()))

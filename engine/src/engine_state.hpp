@@ -3,8 +3,10 @@
 
 #include "batch_core.hpp"
 #include "control.hpp"
+#include "held_batches.hpp"
 #include "host.hpp"
 #include "idempotency_claims.hpp"
+#include "memory_budget.hpp"
 #include "problem_board.hpp"
 #include "process/process_host.hpp"
 #include "recorded.hpp"
@@ -48,22 +50,25 @@ public:
     void turn_ended(visit visit) noexcept override { control_.turn_ended(visit); }
     [[nodiscard]] problem_board& board() noexcept override { return board_; }
     [[nodiscard]] process_host& processes() noexcept override { return processes_; }
+    [[nodiscard]] bool take_memory(std::uint64_t bytes) override;
+    void give_memory(std::uint64_t bytes) noexcept override { memory_->give(bytes); }
     void sealed(batch_core& batch) noexcept override;
 
     /// Takes a batch in and lets it run. Throws `error` (`shutting_down`).
     void add(std::shared_ptr<batch_core> const& batch);
 
-    struct held {
-        std::shared_ptr<batch_core> batch;
-        std::shared_ptr<recorded> record;
-    };
+    using held = held_batch;
 
-    /// Makes room for a recorded batch, which is to be taken in or given up. Throws `error`
-    /// (`shutting_down`, `too_many_jobs`).
-    void reserve(std::uint64_t jobs);
-    void give_up(std::uint64_t jobs) noexcept;
-    /// Takes in a recorded batch that room was made for; lets it run if its type is known.
-    void add(held const& batch);
+    /// Takes memory for a recorded batch, which is to be taken in or given up; how many bytes. Throws
+    /// `error` (`shutting_down`, `memory_exhausted`).
+    [[nodiscard]] std::uint64_t reserve(stored_batch const& batch);
+    /// Takes in a recorded batch for which `bytes` were taken; lets it run if its type is known.
+    void add(held const& batch, std::uint64_t bytes);
+
+    /// What recorded batches hold.
+    [[nodiscard]] std::shared_ptr<memory_budget> const& memory() const noexcept { return memory_; }
+    /// That `what` does not fit: for whoever throws.
+    [[nodiscard]] error memory_exhausted(std::string const& what, std::uint64_t bytes) const;
 
     [[nodiscard]] std::optional<held> find(std::string_view id);
     [[nodiscard]] std::vector<held> list(std::uint64_t before, std::size_t limit);
@@ -96,10 +101,10 @@ public:
     void shut_down();
 
 private:
-    [[nodiscard]] std::vector<held> make_room(std::uint64_t jobs);
-    void insert(held const& batch, std::uint64_t forgotten);
-    [[nodiscard]] std::optional<held> extract(std::uint64_t sequence);
-    void let_go(std::vector<held> batches);
+    void insert(stored_batch const& about, held const& batch, std::uint64_t forgotten);
+    [[nodiscard]] std::optional<held> find(stored_batch const& stored);
+    void drop(held_batches::list gone);
+    void let_go(held_batches::list gone) noexcept;
     void recover(stored_batch const& batch);
     void look_for_expired();
     void arm_expiry(time_point at);
@@ -108,6 +113,7 @@ private:
     std::shared_ptr<clock> const time_;
     problem_board board_;
     std::shared_ptr<executor> const runners_;
+    std::shared_ptr<memory_budget> const memory_;
     std::shared_ptr<belay::store> const store_;
 
     process_host processes_;
@@ -116,13 +122,11 @@ private:
     mutable std::mutex mutex_; // guards what follows
     std::condition_variable all_ended_;
     std::unordered_map<batch_core*, std::shared_ptr<batch_core>> open_;
-    std::map<std::uint64_t, held> records_; // by sequence: the open ones, and some that have ended
-    std::unordered_map<std::string, std::uint64_t> sequences_;
+    held_batches batches_; // the recorded ones that are open, and some that have ended
     std::set<std::uint64_t> forgetting_; // sequences, until the store has forgotten them
     std::uint64_t forgotten_ = 0;        // how often it has
     std::map<std::string, std::shared_ptr<job_type const>, std::less<>> types_;
     std::map<std::string, std::vector<held>, std::less<>> untyped_; // what waits for its type
-    std::uint64_t recorded_jobs_ = 0; // in records_, or with room made for them
     time_point expiry_armed_ = time_point::max();
     bool shutting_down_ = false;
 

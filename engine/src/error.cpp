@@ -17,7 +17,7 @@ public:
         case errc::already_defined: return "job type already defined";
         case errc::no_such_job: return "no such job";
         case errc::no_value: return "the job has no value";
-        case errc::too_many_jobs: return "too many jobs";
+        case errc::memory_exhausted: return "memory exhausted";
         case errc::shutting_down: return "shutting down";
         case errc::not_cancelled: return "not cancelled";
         case errc::outcome_unknown: return "outcome unknown";

@@ -54,6 +54,12 @@ public:
     /// What runs programs.
     [[nodiscard]] virtual process_host& processes() noexcept = 0;
 
+    /// Takes bytes for what a batch is about to keep in memory; false if they are not to be had, also
+    /// if the engine forgets whatever it may. Under no lock of a batch's.
+    [[nodiscard]] virtual bool take_memory(std::uint64_t) { return true; }
+    /// Gives them back: they are not kept, or counted by whoever keeps them.
+    virtual void give_memory(std::uint64_t) noexcept {}
+
     /// The batch has become terminal.
     virtual void sealed(batch_core& batch) noexcept = 0;
 

@@ -26,6 +26,7 @@ constexpr std::chrono::hours idempotency_age_max{24};
 struct kept_batch {
     std::map<std::uint64_t, byte_strings> pages; ///< by index of the first input
     std::uint64_t inputs = 0;
+    std::uint64_t input_bytes = 0;
     std::optional<stored_batch> about; ///< from its creation on
     std::unique_ptr<record_table> records;
     std::set<std::uint64_t> cancelled_jobs;
@@ -33,6 +34,11 @@ struct kept_batch {
 
 class memory_store final : public store {
 public:
+    explicit memory_store(std::shared_ptr<detail::memory_budget> budget)
+        : budget_(std::move(budget))
+    {
+    }
+
     [[nodiscard]] bool is_durable() const noexcept override { return false; }
     [[nodiscard]] std::string const& id() const noexcept override { return id_; }
     [[nodiscard]] std::filesystem::path const& directory() const noexcept override
@@ -177,10 +183,27 @@ public:
     void recovered() override {}
     [[nodiscard]] std::optional<std::string> problem() const override { return std::nullopt; }
 
+    [[nodiscard]] std::uint64_t held_bytes(std::uint64_t sequence) const noexcept override
+    {
+        std::shared_lock const lock(mutex_);
+        auto const found = batches_.find(sequence);
+        if (found == batches_.end() || !found->second->about)
+            return 0;
+        return found->second->input_bytes + found->second->records->bytes();
+    }
+
 private:
     using request = std::pair<std::string, std::string>;
     using batch_pointer = std::shared_ptr<kept_batch>;
 
+    /// What one more request, and what was made for it, takes: a digest and an id are short.
+    static std::uint64_t held_bytes(request const& key) noexcept
+    {
+        constexpr std::uint64_t rest = 512;
+        return rest + 2 * (key.first.size() + key.second.size());
+    }
+
+    std::shared_ptr<detail::memory_budget> const budget_;
     std::string const id_ = make_batch_id().substr(std::string_view("batch-").size());
     std::filesystem::path const no_directory_;
 
@@ -227,6 +250,7 @@ private:
         if (change.page.empty())
             return;
         batch.inputs += change.page.size();
+        batch.input_bytes += belay::held_bytes(change.page);
         batch.pages.emplace(change.first, std::move(change.page));
     }
 
@@ -238,7 +262,7 @@ private:
                                                 std::to_string(batch.inputs) + " inputs for " +
                                                 std::to_string(change.batch.total) +
                                                 " jobs, or is there already");
-        batch.records = std::make_unique<record_table>(change.batch.total);
+        batch.records = std::make_unique<record_table>(change.batch.total, *budget_);
         ids_.emplace(change.batch.id, sequence);
         if (change.idempotency)
             remember(change.batch, std::move(*change.idempotency));
@@ -255,9 +279,11 @@ private:
             auto const found = idempotent_.find(requests_.front().second);
             if (found != idempotent_.end() && found->second.created_at == requests_.front().first)
                 idempotent_.erase(found);
+            budget_->give(held_bytes(requests_.front().second));
             requests_.pop_front();
         }
         request key(batch.owner, std::move(what.key));
+        budget_->take_anyway(held_bytes(key));
         requests_.emplace_back(batch.created_at, key);
         idempotent_[std::move(key)] = {std::move(what.digest), batch.id, batch.created_at};
     }
@@ -351,9 +377,22 @@ private:
 
 } // namespace
 
+std::uint64_t held_bytes(byte_strings const& page) noexcept
+{
+    std::uint64_t bytes = sizeof(std::size_t) * page.size();
+    for (std::uint64_t i = 0; i != page.size(); ++i)
+        bytes += page[i].size();
+    return bytes;
+}
+
+std::shared_ptr<store> memory_store(std::shared_ptr<detail::memory_budget> budget)
+{
+    return std::make_shared<class memory_store>(std::move(budget));
+}
+
 std::shared_ptr<store> memory_store()
 {
-    return std::make_shared<class memory_store>();
+    return std::make_shared<class memory_store>(std::make_shared<detail::memory_budget>());
 }
 
 } // namespace belay

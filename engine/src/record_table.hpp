@@ -2,6 +2,7 @@
 #ifndef BELAY_SRC_RECORD_TABLE_HPP
 #define BELAY_SRC_RECORD_TABLE_HPP
 
+#include "memory_budget.hpp"
 #include "store.hpp"
 
 #include <belay/detail/lazy_array.hpp>
@@ -17,12 +18,13 @@
 
 namespace belay {
 
-/// The records of a batch's jobs. A job that nobody began costs an untouched pointer.
-/// Thread safety: full.
+/// The records of a batch's jobs. A job that nobody began costs an untouched pointer. What they hold
+/// beyond themselves is told to a budget.
+/// Thread safety: full. Lifetime: the budget outlives what changes it.
 class record_table {
 public:
-    explicit record_table(std::uint64_t total)
-        : total_(total),
+    record_table(std::uint64_t total, detail::memory_budget& budget)
+        : total_(total), budget_(budget),
           records_(detail::zeroed_array<std::atomic<job_record*>>(total)),
           touched_(detail::zeroed_array<std::atomic<bool>>(total / chunk + 1))
     {
@@ -43,18 +45,21 @@ public:
         auto fresh = std::make_unique<job_record>(std::move(record));
         touch(index);
         job_record* none = nullptr;
+        std::uint64_t const bytes = bytes_of(*fresh);
         if (records_[index].compare_exchange_strong(none, fresh.get())) {
             (void)fresh.release();
-            return;
+            return count(0, bytes);
         }
         std::scoped_lock const lock(mutex_of(index));
         job_record* const old = records_[index].load();
         if (old != nullptr && old->how != detail::job_byte::backing_off)
             return;
+        std::uint64_t const before = old == nullptr ? 0 : bytes_of(*old);
         if (old != nullptr && keeps_failure(*fresh)) {
             fresh->failure = old->failure;
             fresh->text = std::move(old->text);
         }
+        count(before, bytes_of(*fresh));
         records_[index].store(fresh.release());
         delete old;
     }
@@ -67,6 +72,7 @@ public:
         job_record* const old = records_[index].load();
         if (old == nullptr || old->how != detail::job_byte::not_started)
             return;
+        count(bytes_of(*old), 0);
         records_[index].store(nullptr);
         delete old;
     }
@@ -77,6 +83,9 @@ public:
         job_record const* const record = records_[index].load();
         return record != nullptr && record->how != detail::job_byte::backing_off;
     }
+
+    /// What it has told its budget.
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.load(); }
 
     [[nodiscard]] std::vector<job_record> get(std::uint64_t first, std::uint64_t end) const
     {
@@ -92,6 +101,21 @@ public:
 
 private:
     static constexpr std::uint64_t chunk = 4096;
+
+    [[nodiscard]] static std::uint64_t bytes_of(job_record const& record) noexcept
+    {
+        return detail::bytes_beyond(record.text) +
+               (record.process ? sizeof(process_usage) + 2 * detail::allocation_bytes : 0);
+    }
+
+    void count(std::uint64_t before, std::uint64_t after) noexcept
+    {
+        if (before == after)
+            return;
+        bytes_ += after - before; // modulo 2^64, as the next two together
+        budget_.take_anyway(after);
+        budget_.give(before);
+    }
 
     void touch(std::uint64_t index)
     {
@@ -116,6 +140,8 @@ private:
     std::mutex& mutex_of(std::uint64_t index) const { return mutexes_[index % mutexes_.size()]; }
 
     std::uint64_t total_;
+    detail::memory_budget& budget_;
+    std::atomic<std::uint64_t> bytes_{0};
     std::unique_ptr<std::atomic<job_record*>[], detail::free_memory> records_;
     std::unique_ptr<std::atomic<bool>[], detail::free_memory> touched_;
     mutable std::array<std::mutex, 16> mutexes_;

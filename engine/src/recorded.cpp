@@ -1,5 +1,7 @@
 #include "recorded.hpp"
 
+#include "memory_budget.hpp"
+
 #include <sys/random.h>
 
 #include <algorithm>
@@ -105,7 +107,29 @@ detail::job_byte recorded::finish(detail::turn& turn, std::uint64_t index, detai
         detail::set_failure(record, problem);
     else if (how != detail::job_byte::stopped)
         record.text = std::move(output.text);
-    return turn.core.take_over(turn.place, std::move(record));
+    if (turn.core.is_durable())
+        return turn.core.take_over(turn.place, std::move(record));
+    std::uint64_t const taken = take_room(turn.core.owner(), record);
+    auto const left = turn.core.take_over(turn.place, std::move(record));
+    turn.core.owner().give_memory(taken); // who keeps the record counts it
+    return left;
+}
+
+std::uint64_t recorded::take_room(detail::host& owner, job_record& record) noexcept
+{
+    std::uint64_t const bytes = detail::bytes_beyond(record.text);
+    try {
+        if (bytes == 0 || owner.take_memory(bytes))
+            return bytes;
+    } catch (std::exception const&) { // there is less than it may hold
+    }
+    bool const has_result = detail::state_of(record.how) == job_state::succeeded;
+    if (has_result)
+        record.how = detail::job_byte::failed;
+    record.text = std::string(has_result ? "its result of " : "its message of ") +
+                  std::to_string(record.text.size()) +
+                  " bytes does not fit beside what batches hold in memory (memory_bytes_max)";
+    return 0;
 }
 
 recorded::page_view recorded::find_input(std::uint64_t index)

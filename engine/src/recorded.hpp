@@ -65,6 +65,9 @@ private:
         std::string_view input;
     };
     [[nodiscard]] page_view find_input(std::uint64_t index);
+    /// Takes memory for what a record keeps there, and how much; or makes a failure of it that says
+    /// that there is none.
+    [[nodiscard]] static std::uint64_t take_room(detail::host& owner, job_record& record) noexcept;
     void start_program(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
     void start_coroutine(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
     void program_ended(detail::detached_job const& job, detail::program_end end,

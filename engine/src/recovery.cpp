@@ -58,7 +58,7 @@ engine_state::held engine_state::restore(stored_batch const& stored)
                              : store_->states(stored.sequence, stored.total);
     auto core = batch_core::make(shared_from_this(), {.total = stored.total,
                                                       .states = std::move(states),
-                                                      .work = record,
+                                                      .work = stored.end ? nullptr : record,
                                                       .store = store_,
                                                       .sequence = stored.sequence,
                                                       .created = stored.created_at,
@@ -115,9 +115,9 @@ void engine_state::recover(stored_batch const& stored)
     }
 
     std::scoped_lock const lock(mutex_);
-    records_.emplace(stored.sequence, batch);
-    sequences_.emplace(stored.id, stored.sequence);
-    recorded_jobs_ += stored.total;
+    std::uint64_t const bytes = reckoned_bytes(stored, store_->is_durable());
+    memory_->take_anyway(bytes);
+    batches_.add_open(batch, bytes);
     open_.emplace(batch.batch.get(), batch.batch);
     control_.batch_opened();
     untyped_[stored.type].push_back(batch);

@@ -263,9 +263,25 @@ public:
 
     /// Why nothing can be written at the moment; nothing if it can.
     [[nodiscard]] virtual std::optional<std::string> problem() const = 0;
+
+    /// What it has in memory of a batch's inputs, results and messages, as its budget was told. After
+    /// the batch's end that does not change.
+    [[nodiscard]] virtual std::uint64_t held_bytes(std::uint64_t) const noexcept { return 0; }
 };
 
+namespace detail {
+class memory_budget;
+}
+
+/// What a page of inputs holds in memory.
+[[nodiscard]] std::uint64_t held_bytes(byte_strings const& page) noexcept;
+
 /// Keeps everything in memory: nothing is durable, nothing has to be waited for.
+///
+/// It tells `budget` what its jobs' results and messages take, and what it knows of idempotency keys.
+/// Whoever hands it inputs takes for them from the budget, and whoever has it forget a batch gives
+/// back all that `held_bytes` says.
+[[nodiscard]] std::shared_ptr<store> memory_store(std::shared_ptr<detail::memory_budget> budget);
 [[nodiscard]] std::shared_ptr<store> memory_store();
 
 } // namespace belay

@@ -63,7 +63,10 @@ public:
     }
     [[nodiscard]] std::vector<stored_batch> list(std::uint64_t before, std::size_t limit) override
     {
-        return kept_->list(before, limit);
+        auto found = kept_->list(before, limit);
+        if (after_list_)
+            std::exchange(after_list_, nullptr)();
+        return found;
     }
     [[nodiscard]] std::vector<stored_batch> open_batches() override
     {
@@ -155,6 +158,7 @@ public:
     }
 
     std::vector<begun_job> begun_; ///< what an earlier process had begun
+    std::function<void()> after_list_; ///< what happens just after the next list was read
 
 private:
     struct operation {

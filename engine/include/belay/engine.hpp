@@ -52,13 +52,16 @@ struct engine_options {
     /// earlier engine did are taken up again: those of a type once that is defined.
     std::shared_ptr<belay::store> store = {};
 
-    /// Jobs of recorded batches held in memory at a time, open and ended. To make room the batches
-    /// that ended first are let go of, and without a store forgotten; where that is not enough,
-    /// `submit` throws `too_many_jobs`.
-    std::uint64_t recorded_jobs_max = 20'000'000;
+    /// What recorded batches may hold in memory, in bytes; 0 means a quarter of the machine's
+    /// memory, or of what its cgroups leave this process. With a store that is what belongs to open
+    /// batches, as reckoned when each is made: a byte or two a job, and what runs. Without one it
+    /// is also the inputs, results and messages of all that are kept, and to make room those that
+    /// ended first are forgotten. Where that is not enough `submit` throws `memory_exhausted`, and
+    /// a job whose result does not fit fails.
+    std::uint64_t memory_bytes_max = 0;
 
-    /// How long an ended recorded batch is kept where it does not say itself, 0 or more; for ever
-    /// unless set, as far as `recorded_jobs_max` allows.
+    /// How long an ended recorded batch is kept where it does not say itself, 0 or more; unless set
+    /// for ever, without a store as far as `memory_bytes_max` allows.
     std::optional<std::chrono::milliseconds> keep = std::nullopt;
 
     /// This process is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), and whatever child comes
@@ -144,8 +147,8 @@ public:
     batch_draft& operator=(batch_draft&&) noexcept;
     ~batch_draft();
 
-    /// Adds the input of one more job. Throws `error` (`store_failed`) if earlier ones could not be
-    /// written, std::bad_alloc.
+    /// Adds the input of one more job. Throws `error` (`memory_exhausted` where those that wait for
+    /// the disk, or are kept in memory, do not fit), std::bad_alloc; then it can only be dropped.
     void add(std::string_view input);
 
     /// How many there are.
@@ -161,7 +164,7 @@ public:
     void set_idempotency(idempotency value);
 
     /// Starts the batch once all of it is durable; as to its idempotency key see `engine::submit`.
-    /// Throws `error` (`store_failed`, `too_many_jobs`, `idempotency_conflict`, `shutting_down`), and
+    /// Throws `error` (`store_failed`, `memory_exhausted`, `idempotency_conflict`, `shutting_down`), and
     /// nothing is kept. Once.
     recorded_batch submit();
 
@@ -236,7 +239,7 @@ public:
     /// Starts a batch of a named type. With an idempotency key that its owner has used in the last
     /// 24 hours none is started: where the digest is the same this gives the batch that was, and
     /// else throws `error` (`idempotency_conflict`). Throws `error` (`unknown_type`,
-    /// `invalid_argument`, `too_many_jobs`, `store_failed`, `shutting_down`), std::bad_alloc.
+    /// `invalid_argument`, `memory_exhausted`, `store_failed`, `shutting_down`), std::bad_alloc.
     recorded_batch submit(batch_spec spec);
 
     /// A batch of a named type whose inputs come one by one; those of `spec` are the first. Throws

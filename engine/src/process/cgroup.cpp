@@ -1,6 +1,8 @@
 #include "cgroup.hpp"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <sstream>
 #include <string_view>
 #include <vector>
@@ -107,6 +109,20 @@ bool remove_cgroup_tree(std::filesystem::path const& path)
     for (auto const& child : children)
         (void)remove_cgroup_tree(child);
     return ::rmdir(path.c_str()) == 0 || errno == ENOENT;
+}
+
+std::optional<std::uint64_t> cgroup_memory_bytes()
+{
+    std::optional<std::uint64_t> least;
+    auto path = own_cgroup();
+    for (std::error_code ignored; std::filesystem::exists(path / "cgroup.procs", ignored);
+         path = path.parent_path()) {
+        std::string const text = read_file(path / "memory.max").value_or("max");
+        std::uint64_t bytes = 0;
+        if (std::from_chars(text.data(), text.data() + text.size(), bytes).ec == std::errc())
+            least = std::min(least.value_or(bytes), bytes);
+    }
+    return least;
 }
 
 } // namespace belay::detail

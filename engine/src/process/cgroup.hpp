@@ -4,6 +4,7 @@
 
 #include "file.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -46,6 +47,9 @@ private:
 /// Kills what an earlier process left in the cgroup `path`, and removes it with those beneath; whether
 /// it is gone. Does nothing where there is none.
 [[nodiscard]] bool remove_cgroup_tree(std::filesystem::path const& path);
+
+/// How much memory the cgroups may have that this process is in; nothing where none has a limit.
+[[nodiscard]] std::optional<std::uint64_t> cgroup_memory_bytes();
 
 } // namespace belay::detail
 

@@ -51,7 +51,7 @@ struct serve_options {
     std::size_t threads = 0;
     std::int64_t grace_ms = 2000;
     std::int64_t wait_max_s = 30;
-    std::uint64_t jobs_max = engine_options{}.recorded_jobs_max;
+    std::uint64_t memory_max = 0;
     std::optional<std::chrono::milliseconds> keep;
     std::int64_t header_time_max_s = 10;
     std::int64_t request_time_max_s = 60;
@@ -103,11 +103,16 @@ void tell_what_is_open(engine const& engine, bool in_memory)
     std::uint64_t jobs = 0;
     std::uint64_t before = everything;
     constexpr std::size_t at_once = 256;
-    for (auto found = engine.list(before, at_once); !found.empty();
+    // Most of what is kept has ended long ago.
+    std::size_t unseen = engine.open_batches();
+    for (auto found = engine.list(before, at_once); unseen != 0 && !found.empty();
          found = engine.list(before, at_once)) {
         for (auto const& batch : found) {
             auto const status = batch.status();
-            if (is_terminal(status.state) || status.state == batch_state::cancelling)
+            if (is_terminal(status.state))
+                continue;
+            unseen -= std::min<std::size_t>(unseen, 1);
+            if (status.state == batch_state::cancelling)
                 continue;
             ++batches;
             jobs += status.jobs.pending + status.jobs.running;
@@ -130,7 +135,7 @@ engine_options engine_of(serve_options const& options, std::shared_ptr<store> st
 {
     engine_options how = local_engine(options.threads);
     how.grace = std::chrono::milliseconds(options.grace_ms);
-    how.recorded_jobs_max = options.jobs_max;
+    how.memory_bytes_max = options.memory_max;
     how.keep = options.keep;
     how.is_subreaper = is_subreaper;
     how.on_problem = [log = std::make_shared<problem_log>()](problem const& what) {
@@ -272,10 +277,12 @@ void add_serve(CLI::App& app, std::function<int()>& run)
                         "Seconds that a cancel may wait for the end of its batch")
         ->check(CLI::Range(0, 3600))
         ->capture_default_str();
-    command->add_option("--jobs-max", options->jobs_max,
-                        "Jobs held in memory; the batches that ended first make room for new ones")
-        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
-        ->capture_default_str();
+    command->add_option("--memory-max", options->memory_max,
+                        "Memory for batches, in bytes or as 500M or 2G; then 503, and with "
+                        "--in-memory those that ended first are forgotten; unless given, a quarter "
+                        "of the machine's")
+        ->transform(CLI::AsSizeValue(false).description(""))
+        ->check(CLI::Range(std::uint64_t{1024 * 1024}, std::uint64_t{1} << 50).description(""));
     command->add_option_function<std::string>(
                "--keep",
                [options](std::string const& text) { options->keep = http::parse_time_span(text); },
