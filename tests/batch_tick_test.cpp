@@ -246,6 +246,35 @@ BOOST_AUTO_TEST_CASE(G4_an_abandoned_attempt_does_not_touch_the_next_one)
     BOOST_TEST(host->counted.late_writes_refused == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(an_abandoned_body_sees_its_stop_also_when_its_job_is_tried_again)
+{
+    auto& core = make(
+        1,
+        [this](std::uint64_t, job& job) {
+            if (job.attempt() == 2) {
+                BOOST_TEST(!job.stop_requested());
+                return;
+            }
+            clock.advance(100ms);
+            shared()->tick();
+            clock.advance(3s);
+            shared()->tick();
+            BOOST_TEST(host->counted.threads_abandoned == 1U);
+            BOOST_TEST(job.stop_requested());
+            executor.run_one(); // the second attempt
+            BOOST_TEST_REQUIRE(job.stop_requested()); // or it would sleep for ever
+            BOOST_TEST(!job.sleep_for(1h));
+            BOOST_TEST(job.stop_token().stop_requested());
+            job.throw_if_stopped();
+        },
+        {.max_attempts = 2, .backoff = 0ms, .timeout = 100ms});
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(account(core).succeeded == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(G4_an_abandoned_attempt_may_end_before_the_next_one_begins)
 {
     int inside = 0;

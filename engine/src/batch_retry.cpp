@@ -62,6 +62,8 @@ void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
     // The stop of one attempt does not bind the next.
     if (lone_stops_ever_) {
         for (auto const& place : slots_) {
+            if (place->abandoned)
+                continue; // the body there still is to see its own
             if (place->stop_index == index)
                 place->stop_index = no_index;
             if (place->timed_out == index)
