@@ -459,6 +459,93 @@ BOOST_AUTO_TEST_CASE(a_job_of_a_batch_that_is_told_to_stop_is_stopping_already)
     BOOST_TEST(ended);
 }
 
+BOOST_AUTO_TEST_CASE(who_waits_for_a_job_is_told_when_it_ends_by_itself)
+{
+    std::vector<std::uint64_t> told;
+    auto& core = make(4, [&](std::uint64_t index, job&) {
+        clock.advance(10us); // chunks of one
+        if (index == 0)
+            shared()->on_job_end(0, [&] { told.push_back(10); });
+        BOOST_TEST(told.size() == (index == 0 ? 0 : index + 1));
+        if (index == 2)
+            throw std::runtime_error("no");
+    });
+    for (std::uint64_t index = 0; index != 4; ++index)
+        core.on_job_end(index, [&told, index] { told.push_back(index); });
+    core.unsubscribe(core.on_job_end(1, [] { BOOST_ERROR("forgotten"); }));
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(told == (std::vector<std::uint64_t>{0, 10, 1, 2, 3}),
+               boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_for_a_job_is_told_while_its_runner_goes_on_with_the_chunk)
+{
+    std::vector<std::uint64_t> told;
+    auto& core = make(100, [&](std::uint64_t index, job&) {
+        if (index == 4)
+            BOOST_TEST(told.empty());
+        if (index == 4)
+            shared()->tick();
+        if (index == 4)
+            BOOST_TEST(told == (std::vector<std::uint64_t>{3}), boost::test_tools::per_element());
+        if (index == 20)
+            BOOST_TEST(told.size() == 2U);
+    });
+    for (std::uint64_t const index : {3, 5}) // 3 to 6 are a chunk
+        core.on_job_end(index, [&told, index] { told.push_back(index); });
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(told == (std::vector<std::uint64_t>{3, 5}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_for_a_job_before_its_cancel_is_told_when_it_ends)
+{
+    std::vector<std::uint64_t> told;
+    auto& core = make(5, [&](std::uint64_t index, job& job) {
+        auto& batch = *shared();
+        if (index == 0) {
+            batch.cancel_job(3, {});
+            BOOST_TEST(told == (std::vector<std::uint64_t>{3}), boost::test_tools::per_element());
+        }
+        if (index == 1) {
+            batch.cancel_job(1, {});
+            BOOST_TEST(told.size() == 1U);
+            BOOST_TEST(job.stop_requested());
+        }
+        if (index == 2)
+            BOOST_TEST(told == (std::vector<std::uint64_t>{3, 1}), boost::test_tools::per_element());
+    });
+    for (std::uint64_t const index : {1, 3})
+        core.on_job_end(index, [&told, index] { told.push_back(index); });
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(told.size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_for_a_job_is_told_when_a_cancel_of_the_batch_ends_it)
+{
+    std::vector<std::uint64_t> told;
+    auto& core = make(5, [&](std::uint64_t, job& job) {
+        cancel(*shared());
+        BOOST_TEST(told == (std::vector<std::uint64_t>{1, 4}), boost::test_tools::per_element());
+        job.throw_if_stopped();
+    });
+    for (std::uint64_t const index : {0, 1, 4})
+        core.on_job_end(index, [&told, index] { told.push_back(index); });
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(told == (std::vector<std::uint64_t>{1, 4, 0}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(the_end_is_told_once_to_each_who_asked)
 {
     std::vector<int> told;

@@ -124,6 +124,22 @@ BOOST_AUTO_TEST_CASE(as_many_run_as_the_batch_has_slots)
     BOOST_TEST(core.job(1).started_at.has_value());
 }
 
+BOOST_AUTO_TEST_CASE(who_waits_for_a_detached_job_is_told_when_it_ends)
+{
+    int told = 0;
+    auto& core = open(3, {.concurrency = 2});
+    core.on_job_end(1, [&] { ++told; });
+    core.cancel_job(0, {});
+    core.on_job_end(0, [&] { ++told; });
+
+    end(1, job_byte::succeeded);
+    BOOST_TEST(told == 1);
+    end(0, job_byte::stopped);
+    BOOST_TEST(told == 2);
+
+    end(2, job_byte::succeeded);
+}
+
 BOOST_AUTO_TEST_CASE(a_cancel_tells_those_that_run)
 {
     auto& core = open(5, {.concurrency = 2});

@@ -103,6 +103,34 @@ BOOST_AUTO_TEST_CASE(g3_an_end_is_shown_once_it_is_durable)
     BOOST_TEST(!core.status().waits_for_store);
 }
 
+BOOST_AUTO_TEST_CASE(g3_who_waits_for_a_job_is_told_once_its_end_is_durable)
+{
+    std::vector<std::uint64_t> ended;
+    auto& core = make_durable(4, [&](job& job) {
+        if (job.index() != 1)
+            return;
+        cancel(*shared());
+        job.throw_if_stopped();
+    });
+    for (std::uint64_t index = 0; index != 4; ++index)
+        core.on_job_end(index, [&ended, index] { ended.push_back(index); });
+    cancel_job(core, 3);
+    BOOST_TEST(ended.empty());
+    disk().write();
+    BOOST_TEST(ended == (std::vector<std::uint64_t>{3}), boost::test_tools::per_element());
+    executor.run_all();
+    BOOST_TEST(ended.size() == 1U);
+    disk().write(); // that it has begun
+    disk().write(); // the end of job 0
+    BOOST_TEST(ended == (std::vector<std::uint64_t>{3, 0}), boost::test_tools::per_element());
+    disk().write(); // the cancel: job 2 has ended with it, and of job 1 it is known how
+    BOOST_TEST(ended == (std::vector<std::uint64_t>{3, 0, 2}), boost::test_tools::per_element());
+    go_on();
+
+    BOOST_TEST(ended == (std::vector<std::uint64_t>{3, 0, 2, 1}), boost::test_tools::per_element());
+    BOOST_TEST((core.state() == batch_state::cancelled));
+}
+
 BOOST_AUTO_TEST_CASE(g2_while_a_cancel_is_being_recorded_the_batch_looks_as_before)
 {
     bool in_window = false;

@@ -513,11 +513,8 @@ BOOST_AUTO_TEST_CASE(a_cancel_of_a_job_whose_end_is_being_written_does_not_chang
         int moves = 0;
     };
     auto& core = make(2, [this](std::uint64_t index, job&) {
-        if (index == 1) {
-            BOOST_TEST(told == 0); // its runner did not see the stop
-            shared()->tick();
-            BOOST_TEST(told == 1);
-        }
+        if (index == 1)
+            BOOST_TEST(told == 1); // though its runner did not see the stop
         return value();
     });
     core.open();

@@ -322,6 +322,36 @@ BOOST_AUTO_TEST_CASE(a_job_that_timed_out_and_is_cancelled_alone_is_not_tried_ag
     BOOST_TEST(account(core).failed == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(who_waits_for_a_job_is_not_told_when_it_is_to_be_tried_again)
+{
+    int told = 0;
+    auto& core = make(
+        2,
+        [&](std::uint64_t index, job& job) {
+            BOOST_TEST(told == static_cast<int>(index));
+            if (index == 0 && job.attempt() == 1) {
+                clock.advance(100ms);
+                shared()->tick();
+                BOOST_TEST(job.stop_requested());
+                shared()->on_job_end(0, [&] { ++told; });
+            }
+            if (index == 0 && job.attempt() == 2) {
+                clock.advance(100ms);
+                shared()->tick();
+                clock.advance(3s);
+                shared()->tick(); // abandons it
+                BOOST_TEST(told == 1);
+            }
+        },
+        {.max_attempts = 2, .backoff = 0ms, .timeout = 100ms});
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(told == 1);
+    BOOST_TEST(account(core).failed == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(a_time_out_trips_fail_fast_also_if_its_body_goes_on)
 {
     auto& core = make(

@@ -12,6 +12,9 @@ namespace belay::detail {
 
 namespace {
 
+/// How many of the jobs that somebody waits for a tick looks at.
+constexpr std::size_t watched_looks_max = 1024;
+
 /// Waits for what a cancel is told, and throws if it could not be recorded.
 template <class Result, class Start>
 Result wait_for(Start const& start)
@@ -96,6 +99,7 @@ bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, c
         // After the phase: whoever starts later than this has seen it.
         time_point const at = now();
         apply(life_.closed(request, cause, inside_ != 0, at, at), then);
+        tell_of_ends(0, total_, then);
         result.changed = true;
     }
     result.current_state = life_.state(started());
@@ -177,8 +181,10 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
         result.changed = not_started_alone(index, byte);
         byte = states_[index].load(std::memory_order_acquire);
     }
-    if (result.changed)
+    if (result.changed) {
+        tell_of_end(index, then);
         seal_if_quiet(then);
+    }
     if (is_running(byte))
         stop_one(index, request, byte, result, then);
     result.current_state = state_of(byte);
@@ -202,12 +208,13 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
     // Its attempt may have failed meanwhile: there is to be no other.
     while (state_of(byte = states_[index].load()) == job_state::pending)
         result.changed |= not_started_alone(index, byte);
+    tell_of_end(index, then);
     seal_if_quiet(then);
     if (is_running(byte))
         return;
     // It ended meanwhile, and its runner may not have seen the request.
     result.changed = result.changed && state_of(byte) == job_state::cancelled;
-    end_lone_stop(*stop, then);
+    end_lone_stop(*stop);
 }
 
 std::uint64_t batch_core::on_job_end(std::uint64_t index, std::function<void()> callback)
@@ -215,13 +222,15 @@ std::uint64_t batch_core::on_job_end(std::uint64_t index, std::function<void()> 
     require_job(index);
     {
         std::scoped_lock const lock(mutex_);
-        auto const byte = settled_byte(index);
-        if (!sealed_ && !let_go_ && !is_final(byte)) {
-            auto& callbacks = find_lone_stop(index) ? find_lone_stop(index)->callbacks
-                                                    : end_callbacks_;
-            callbacks.emplace_back(next_subscription_, std::move(callback));
+        watched_ = true;
+        // A runner adds to it between the end of a job and its look at `watched_`: so either the end
+        // is seen here, or the callback there.
+        ended_.fetch_add(0);
+        if (!sealed_ && !let_go_ && !is_final(settled_byte(index))) {
+            job_callbacks_.add(index, next_subscription_, std::move(callback));
             return next_subscription_++;
         }
+        watched_ = !job_callbacks_.empty();
     }
     callback();
     return 0;
@@ -257,7 +266,8 @@ void batch_core::lone_stop_ended(std::uint64_t index) noexcept
         if (states_[index].load(std::memory_order_acquire) == job_byte::ending)
             return;
         if (lone_stop* const stop = find_lone_stop(index))
-            end_lone_stop(*stop, then);
+            end_lone_stop(*stop);
+        tell_of_end(index, then);
     }
     perform(then);
 }
@@ -278,20 +288,55 @@ bool batch_core::not_started_alone(std::uint64_t index, job_byte byte)
     return true;
 }
 
-void batch_core::end_lone_stop(lone_stop& stop, afterwards& then)
+void batch_core::end_lone_stop(lone_stop& stop)
 {
-    for (auto& [subscription, callback] : stop.callbacks)
-        then.callbacks.push_back(std::move(callback));
     lone_stops_.erase(lone_stops_.begin() + (&stop - lone_stops_.data()));
 }
 
 void batch_core::sweep_lone_stops(afterwards& then)
 {
     // Those whose runner was writing the end of the job already when it was told.
-    for (std::size_t i = lone_stops_.size(); i-- != 0;)
-        if (auto const byte = states_[lone_stops_[i].index].load(std::memory_order_acquire);
-            !is_running(byte) && byte != job_byte::backing_off)
-            end_lone_stop(lone_stops_[i], then);
+    for (std::size_t i = lone_stops_.size(); i-- != 0;) {
+        std::uint64_t const index = lone_stops_[i].index;
+        auto const byte = states_[index].load(std::memory_order_acquire);
+        if (is_running(byte) || byte == job_byte::backing_off)
+            continue;
+        end_lone_stop(lone_stops_[i]);
+        tell_of_end(index, then);
+    }
+}
+
+void batch_core::tell_of_ends(std::uint64_t begin, std::uint64_t end, afterwards& then)
+{
+    if (!watched_.load())
+        return;
+    job_callbacks_.take(
+        begin, end, [&](std::uint64_t index) { return is_final(settled_byte(index)); },
+        then.callbacks);
+    watched_ = !job_callbacks_.empty();
+}
+
+void batch_core::left_jobs(std::uint64_t begin, std::uint64_t end) noexcept
+{
+    if (!watched_.load()) [[likely]]
+        return;
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        tell_of_ends(begin, end, then);
+    }
+    perform(then);
+}
+
+void batch_core::look_for_ends(afterwards& then)
+{
+    // Of jobs whose runner goes on with the same chunk, and tells of them only when it has done that.
+    if (!watched_.load())
+        return;
+    job_callbacks_.take_some(
+        watched_looks_max, [&](std::uint64_t index) { return is_final(settled_byte(index)); },
+        then.callbacks);
+    watched_ = !job_callbacks_.empty();
 }
 
 bool batch_core::wait(std::optional<time_point> until)
@@ -313,7 +358,7 @@ std::uint64_t batch_core::on_end(std::function<void()> callback)
     {
         std::scoped_lock const lock(mutex_);
         if (!sealed_ && !let_go_) {
-            end_callbacks_.emplace_back(next_subscription_, std::move(callback));
+            end_callbacks_.emplace(next_subscription_, std::move(callback));
             return next_subscription_++;
         }
     }
@@ -323,11 +368,12 @@ std::uint64_t batch_core::on_end(std::function<void()> callback)
 
 void batch_core::unsubscribe(std::uint64_t subscription) noexcept
 {
-    auto const is_it = [&](auto const& entry) { return entry.first == subscription; };
+    job_callbacks::callback of_job; // gone after the lock
+    decltype(end_callbacks_)::node_type of_batch;
     std::scoped_lock const lock(mutex_);
-    std::erase_if(end_callbacks_, is_it);
-    for (auto& stop : lone_stops_)
-        std::erase_if(stop.callbacks, is_it);
+    of_batch = end_callbacks_.extract(subscription);
+    of_job = job_callbacks_.remove(subscription);
+    watched_ = !job_callbacks_.empty();
 }
 
 } // namespace belay::detail

@@ -181,6 +181,7 @@ void batch_core::run(turn& turn, gate::range range, std::uint64_t& chunk, std::i
         return;
     std::uint64_t const ended = ended_in(turn.place);
     ledger_add(ended - std::exchange(turn.place.flushed, ended));
+    left_jobs(range.begin, range.end);
     std::int64_t const before = std::exchange(now, detail::now(turn));
     chunk = next_chunk(chunk, now - before);
 }
@@ -315,9 +316,9 @@ void batch_core::release(afterwards& then)
     next_due_ = no_time;
     for (auto& [subscription, callback] : std::exchange(end_callbacks_, {}))
         then.callbacks.push_back(std::move(callback));
-    for (auto& stop : std::exchange(lone_stops_, {}))
-        for (auto& [subscription, callback] : stop.callbacks)
-            then.callbacks.push_back(std::move(callback));
+    job_callbacks_.take_all(then.callbacks);
+    watched_ = false;
+    lone_stops_.clear();
 }
 
 void batch_core::perform(afterwards& then) noexcept

@@ -5,6 +5,7 @@
 #include "error_tally.hpp"
 #include "gate.hpp"
 #include "host.hpp"
+#include "job_callbacks.hpp"
 #include "retries.hpp"
 #include "store.hpp"
 
@@ -19,6 +20,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -160,7 +162,6 @@ private:
         std::uint64_t index;
         time_point deadline;
         bool asked_for; ///< by a caller, not by its time-out
-        std::vector<std::pair<std::uint64_t, std::function<void()>>> callbacks = {};
     };
 
     using token_callback = std::stop_callback<std::function<void()>>;
@@ -300,8 +301,14 @@ private:
     void time_out(slot& place, time_point now, afterwards& then);
     /// Ends a job alone that waits, as `byte` says; false if it no longer does.
     bool not_started_alone(std::uint64_t index, job_byte byte);
-    void end_lone_stop(lone_stop& stop, afterwards& then);
+    void end_lone_stop(lone_stop& stop);
     void sweep_lone_stops(afterwards& then);
+    /// Calls those who wait for the ends of jobs from `begin` to below `end`, if these have ended.
+    void tell_of_ends(std::uint64_t begin, std::uint64_t end, afterwards& then);
+    void tell_of_end(std::uint64_t index, afterwards& then) { tell_of_ends(index, index + 1, then); }
+    /// The same for a runner that has left those jobs. Wants no lock.
+    void left_jobs(std::uint64_t begin, std::uint64_t end) noexcept;
+    void look_for_ends(afterwards& then);
     void schedule(std::uint64_t index, time_point now, afterwards& then);
     /// When its deadline passes; `time_point::max()` if it has none.
     [[nodiscard]] time_point expiry() const noexcept;
@@ -357,6 +364,7 @@ private:
     alignas(128) gate gate_;
     std::atomic<phase> phase_{phase::open};
     std::atomic<bool> sealed_{false};
+    std::atomic<bool> watched_{false}; ///< `job_callbacks_` has any
     bool end_requested_ = false;
     bool suspended_ = false;
     bool is_asynchronous_ = false; ///< its jobs run without a thread; set by open()
@@ -420,7 +428,8 @@ private:
     };
     std::unordered_map<std::uint64_t, abandonment> abandoned_;
     std::uint64_t next_subscription_ = 1;
-    std::vector<std::pair<std::uint64_t, std::function<void()>>> end_callbacks_;
+    std::map<std::uint64_t, std::function<void()>> end_callbacks_; ///< by subscription
+    job_callbacks job_callbacks_;
     std::condition_variable sealed_condition_;
     std::condition_variable sleep_condition_;
 };

@@ -64,6 +64,7 @@ void batch_core::resume(detached_job const& job, std::function<void(turn&)> cons
     if (!turn.abandoned) {
         std::uint64_t const ended = ended_in(turn.place);
         ledger_add(ended - std::exchange(turn.place.flushed, ended));
+        left_jobs(job.index, job.index + 1);
         forget_range(turn);
     }
     host_->turn_ended(job.visit);

@@ -58,6 +58,7 @@ void batch_core::cancel_recorded(afterwards& then)
         decide(std::move(end), then);
     time_point const at = known.busy ? now() : known.requested;
     apply(life_.closed(known.request, known.cause, known.busy, known.requested, at), then);
+    tell_of_ends(0, total_, then);
     known.result.changed = true;
     known.result.current_state = life_.state(started());
     if (known.done)
@@ -197,6 +198,7 @@ void batch_core::job_cancel_recorded(job_cancel& cancel, afterwards& then)
     lone_not_started_.emplace(cancel.index, cancel.at);
     end_elsewhere(job_byte::not_started);
     settle(cancel.index, job_byte::not_started);
+    tell_of_end(cancel.index, then);
     cancel.result.changed = true;
 }
 
@@ -254,6 +256,7 @@ void batch_core::decide(window::end end, afterwards& then)
     std::uint64_t const index = end.record.index;
     job_byte const how = end.record.how;
     take_over_elsewhere(std::move(end.record));
+    tell_of_end(index, then);
     if (how == job_byte::backing_off)
         schedule(index, now(), then);
     else if (how == job_byte::failed && phase_.load() == phase::open)
@@ -311,8 +314,10 @@ void batch_core::committed(std::span<job_record const> records) noexcept
     {
         std::scoped_lock const lock(mutex_);
         for (auto const& record : records)
-            if (is_final(record.how))
+            if (is_final(record.how)) {
                 settle(record.index, record.how);
+                tell_of_end(record.index, then);
+            }
         sweep_lone_stops(then);
         if ((under_way_count_ -= records.size()) == 0) {
             last = std::move(kept_alive_);

@@ -54,10 +54,10 @@ void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
 {
     if (lone_stop* const stop = find_lone_stop(index)) {
         bool const asked_for = stop->asked_for;
-        end_lone_stop(*stop, then);
+        end_lone_stop(*stop);
         // A caller's stop that came too late for the attempt that failed.
         if (asked_for && not_started_alone(index, job_byte::backing_off))
-            return;
+            return tell_of_end(index, then);
     }
     // The stop of one attempt does not bind the next.
     if (lone_stops_ever_) {

@@ -39,6 +39,7 @@ time_point batch_core::tick()
         if (!deadline_passed_)
             arm(expiry());
         sweep_lone_stops(then);
+        look_for_ends(then);
         bool const all =
             life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin);
         if (!detached_.empty() && !window_)
@@ -145,9 +146,10 @@ void batch_core::abandon(slot& place, afterwards& then)
     if (!timed_out)
         end_abandoned(place, index); // which asks for its stop
     if (lone_stop* const stop = find_lone_stop(index))
-        end_lone_stop(*stop, then);
+        end_lone_stop(*stop);
     if (timed_out)
         fail_abandoned(place, index, then);
+    tell_of_end(index, then);
     ledger_add(ended_in(place) - place.flushed);
     if (phase_.load() == phase::open)
         replace(place);

@@ -205,7 +205,9 @@ public:
     void cancel_job(std::uint64_t index, cancel_request const& request,
                     std::function<void(job_cancel_result const&)> done) const;
 
-    /// Calls `callback` once a job has ended that was asked to stop; otherwise as `on_end`.
+    /// Calls `callback` once when a job has ended, by itself or by whatever stopped it, or when `wait`
+    /// is over; otherwise as `on_end`. Of jobs that take microseconds a worker tells some at a time;
+    /// where the next takes long, it is told within 25 ms. Throws `error` (`no_such_job`).
     subscription on_job_end(std::uint64_t index, std::function<void()> callback) const;
 
     /// Waits until the batch has ended; or until its engine has, if it is to go on with the next
