@@ -648,6 +648,24 @@ BOOST_AUTO_TEST_CASE(without_replacements_an_engine_still_ends_what_it_has)
     BOOST_TEST(eventually([&] { return deaf.has_returned(); }));
 }
 
+BOOST_AUTO_TEST_CASE(a_lost_worker_comes_back_with_the_end_of_its_body)
+{
+    engine engine({.workers = 1, .grace = 0ms, .abandoned_max = 0});
+    deaf_body const deaf;
+
+    auto const stuck = engine.submit(1, deaf);
+    deaf.await_entry();
+    stuck.cancel(immediate);
+    ended(stuck);
+    auto const waiting = engine.submit(10, [](std::uint64_t) {});
+    BOOST_TEST(eventually([&] { return engine.problems().size() == 1; }));
+    deaf.release();
+
+    ended(waiting);
+    BOOST_TEST((waiting.state() == batch_state::completed));
+    BOOST_TEST(engine.problems().empty());
+}
+
 BOOST_AUTO_TEST_CASE(options_out_of_range_are_refused_with_what_would_be_right)
 {
     struct row {

@@ -17,12 +17,18 @@ constexpr std::chrono::milliseconds tick_interval{25};
 void control::batch_opened()
 {
     std::scoped_lock const lock(mutex_);
-    start();
+    start_locked();
     if (open_++ == 0)
         condition_.notify_one();
 }
 
 void control::start()
+{
+    std::scoped_lock const lock(mutex_);
+    start_locked();
+}
+
+void control::start_locked()
 {
     if (!thread_.joinable() && !stopping_)
         thread_ = std::thread([this] { run(); });
@@ -31,7 +37,7 @@ void control::start()
 void control::call_at(void const* owner, time_point at, std::function<void()> action)
 {
     std::scoped_lock const lock(mutex_);
-    start();
+    start_locked();
     timers_.set(owner, at, std::move(action));
     if (timers_.next() < next_look_)
         condition_.notify_one();

@@ -26,6 +26,10 @@ public:
     explicit control(clock& time) : time_(time) {}
     ~control() { stop(); }
 
+    /// Makes the thread, which otherwise comes when it is needed. Throws std::system_error if it
+    /// can't be made.
+    void start();
+
     /// A batch was opened, or has ended.
     void batch_opened();
     void batch_ended();
@@ -43,7 +47,7 @@ public:
 
 private:
     void run();
-    void start();
+    void start_locked();
 
     clock& time_;
     std::mutex mutex_;

@@ -46,8 +46,15 @@ engine_state::engine_state(engine_options options)
       board_(*time_, options_.on_problem),
       runners_(options_.runners
                    ? options_.runners
-                   : std::make_shared<worker_pool>(options_.workers, options_.abandoned_max,
-                                                   options_.on_worker_start)),
+                   : std::make_shared<worker_pool>(worker_pool::setup{
+                         .workers = options_.workers,
+                         .abandoned_max = options_.abandoned_max,
+                         .on_start = options_.on_worker_start,
+                         .board = board_,
+                         .later =
+                             [this](std::chrono::nanoseconds after, std::function<void()> action) {
+                                 call_at(&board_, time_->now() + after, std::move(action));
+                             }})),
       memory_(std::make_shared<memory_budget>(
           options_.memory_bytes_max == 0 ? usual_memory_bytes() : options_.memory_bytes_max)),
       store_(options_.store ? options_.store : memory_store(memory_)),
@@ -70,6 +77,7 @@ std::chrono::nanoseconds engine_state::quantum(unsigned weight) const noexcept
 
 void engine_state::add(std::shared_ptr<batch_core> const& batch)
 {
+    control_.start();
     {
         std::scoped_lock const lock(mutex_);
         if (shutting_down_)
@@ -82,6 +90,7 @@ void engine_state::add(std::shared_ptr<batch_core> const& batch)
 
 std::uint64_t engine_state::reserve(stored_batch const& batch)
 {
+    control_.start(); // here it may throw; where the batch is taken in it is too late for that
     std::uint64_t const bytes = reckoned_bytes(batch, store_->is_durable());
     {
         std::scoped_lock const lock(mutex_);
@@ -354,9 +363,6 @@ std::vector<std::string> engine_state::problems() const
     auto result = board_.problems();
     if (auto problem = store_->problem())
         result.push_back(std::move(*problem));
-    if (auto const lost = counted.threads_abandoned.load(); lost >= options_.abandoned_max)
-        result.push_back(std::to_string(lost) + " threads run bodies that were abandoned; no more "
-                                                "of them are replaced");
     return result;
 }
 

@@ -40,8 +40,8 @@ struct engine_options {
     /// How long bodies may go on after a cancel, 0 … `grace_max`, where type and batch say nothing.
     std::chrono::milliseconds grace{2000};
 
-    /// How many threads are replaced whose bodies were abandoned; from then on there are fewer
-    /// workers.
+    /// How many threads are replaced at a time whose bodies were abandoned; beyond that there are
+    /// fewer workers until such a body returns.
     std::size_t abandoned_max = 16;
 
     /// How long a batch of weight 10 keeps a worker before others have their turn, 50 µs … 1 s;
