@@ -7,6 +7,7 @@
 #include <chrono>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -252,6 +253,39 @@ BOOST_AUTO_TEST_CASE(a_helper_is_stopped_by_the_cancel_like_any_runner)
     BOOST_TEST(counts.late == 2U);
     BOOST_TEST(counts.not_started + counts.succeeded == 100U);
     BOOST_TEST(entered[in_chunk + 1] == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_runner_that_can_not_be_posted_is_tried_again)
+{
+    auto& core = make(10, nothing, {.concurrency = 2});
+    executor.refuse(3);
+    core.open();
+    BOOST_TEST(executor.queued() == 0U);
+    BOOST_TEST(*host->queued == 0U);
+
+    clock.advance(100ms);
+    host->run_timers(); // again one of them is refused
+    BOOST_TEST(executor.queued() == 1U);
+    BOOST_TEST((host->board().problems() ==
+                std::vector<std::string>{
+                    "a runner could not be posted, and is tried again: there is no room"}));
+    clock.advance(100ms);
+    host->run_timers();
+    BOOST_TEST(executor.queued() == 2U);
+    executor.run_all();
+
+    BOOST_TEST(account(core).succeeded == 10U);
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_none_of_whose_runners_could_be_posted_can_be_cancelled)
+{
+    auto& core = make(10, nothing);
+    executor.refuse(1);
+    core.open();
+
+    core.cancel({}, stop_cause::user);
+
+    BOOST_TEST((core.state() == batch_state::cancelled));
 }
 
 BOOST_AUTO_TEST_CASE(G5_what_ignores_its_stop_is_abandoned_before_the_deadline)

@@ -8,6 +8,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 using namespace belay;
 using namespace std::chrono_literals;
@@ -17,7 +20,8 @@ namespace {
 
 struct fixture {
     belay::test::manual_clock clock;
-    detail::control control{clock};
+    detail::problem_board board{clock, {}};
+    detail::control control{clock, board};
     std::atomic<int> called{0};
 
     void in(std::chrono::seconds duration)
@@ -62,6 +66,17 @@ BOOST_AUTO_TEST_CASE(timers_that_have_not_come_end_with_the_thread)
     clock.advance(1min);
 
     BOOST_TEST(called == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_timer_that_throws_is_told_and_those_after_it_come)
+{
+    int other = 0;
+    control.call_at(&other, clock.now() + 5s, [] { throw std::runtime_error("no luck"); });
+    in(5s);
+    clock.advance(5s);
+
+    BOOST_TEST(eventually([&] { return called == 1; }));
+    BOOST_TEST((board.problems() == std::vector<std::string>{"a timer: no luck"}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,7 @@
 #include <functional>
 #include <latch>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <ranges>
 #include <span>
@@ -664,6 +665,40 @@ BOOST_AUTO_TEST_CASE(a_lost_worker_comes_back_with_the_end_of_its_body)
     ended(waiting);
     BOOST_TEST((waiting.state() == batch_state::completed));
     BOOST_TEST(engine.problems().empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_a_callback_throws_is_told_and_ends_nothing)
+{
+    std::mutex mutex;
+    std::vector<std::string> told;
+    engine engine({.workers = 2, .on_problem = [&](problem const& said) {
+                       std::scoped_lock const lock(mutex);
+                       told.push_back(said.kind == "callback" ? said.message : said.kind);
+                   }});
+    auto const unlucky = [](auto const&...) { throw std::runtime_error("no luck"); };
+
+    auto const batch = engine.submit(10, obedient, {.concurrency = 1});
+    std::atomic<bool> last{false};
+    batch.on_end(unlucky);
+    batch.on_end([&] { last = true; });
+    BOOST_TEST(eventually([&] { return batch.job_state_of(0) == job_state::running; }));
+    batch.cancel_job(0, {}, unlucky);
+    batch.on_job_end(0, unlucky);
+    batch.cancel({}, unlucky);
+    ended(batch);
+    BOOST_TEST(eventually([&] { return last.load(); }), "the callbacks behind it come");
+    batch.on_end(unlucky);
+    batch.on_job_end(0, unlucky);
+    batch.cancel({}, unlucky);
+
+    ended(engine.submit(10, [](std::uint64_t) {}));
+    BOOST_TEST((engine.problems() == std::vector<std::string>{"what a cancel tells: no luck"}));
+    std::ranges::sort(told);
+    BOOST_TEST((told == std::vector<std::string>{
+                            "a callback of a batch: no luck", "a callback of a batch: no luck",
+                            "a callback of on_end: no luck", "a callback of on_job_end: no luck",
+                            "what a cancel tells: no luck", "what a cancel tells: no luck",
+                            "what a cancel tells: no luck"}));
 }
 
 BOOST_AUTO_TEST_CASE(options_out_of_range_are_refused_with_what_would_be_right)

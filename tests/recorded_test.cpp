@@ -3,6 +3,9 @@
 #include "held_batches.hpp"
 
 #include "eventually.hpp"
+#include "manual_clock.hpp"
+#include "manual_store.hpp"
+#include "temporary_directory.hpp"
 
 #include <belay/engine.hpp>
 
@@ -15,6 +18,7 @@
 #include <initializer_list>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -109,6 +113,70 @@ auto const with_code(errc code)
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(recorded_test, fixture)
+
+BOOST_AUTO_TEST_CASE(what_a_callback_throws_on_the_thread_of_the_store_is_told_and_ends_nothing)
+{
+    belay::test::temporary_directory directory;
+    std::mutex mutex;
+    std::vector<std::string> told;
+    belay::engine durable({.workers = 1,
+                           .store = open_store(directory.path(), {.reserve_bytes = 0}),
+                           .on_problem = [&](problem const& said) {
+                               std::scoped_lock const lock(mutex);
+                               told.push_back(said.message);
+                           }});
+    durable.define({.name = "sleep", .body = [](std::string_view, job& job) {
+                        job.sleep_for(1h);
+                        return std::string();
+                    }});
+    auto const unlucky = [](auto const&...) { throw std::runtime_error("no luck"); };
+    auto const have_been_told = [&](std::string const& what) {
+        return eventually([&] {
+            std::scoped_lock const lock(mutex);
+            return std::ranges::find(told, what + ": no luck") != told.end();
+        });
+    };
+
+    auto draft = durable.draft(spec_of({"a", "b"}, "sleep"));
+    draft.when_not_full(unlucky);
+    BOOST_TEST(have_been_told("a callback of when_not_full"));
+    draft.submit(unlucky);
+    BOOST_TEST(have_been_told("what submit tells"));
+    auto const batch = durable.submit(spec_of({"a", "b"}, "sleep"));
+    batch.on_end(unlucky);
+    batch.cancel({}, unlucky);
+    ended(batch);
+    BOOST_TEST(have_been_told("a callback of a batch"));
+    durable.forget(batch, unlucky);
+    BOOST_TEST(have_been_told("what forget tells"));
+
+    auto const other = durable.submit(spec_of({"a"}, "sleep"));
+    other.cancel();
+    ended(other);
+}
+
+BOOST_AUTO_TEST_CASE(where_it_can_not_be_read_what_is_to_be_forgotten_it_is_tried_again)
+{
+    auto const clock = std::make_shared<belay::test::manual_clock>();
+    auto const disk = std::make_shared<belay::test::manual_store>();
+    belay::engine durable({.workers = 1, .store = disk, .time = clock});
+    durable.define(
+        {.name = "echo", .body = [](std::string_view input, job&) { return std::string(input); }});
+    auto spec = spec_of({"a"});
+    spec.options.keep = 10s;
+    auto const batch = durable.submit(std::move(spec));
+    BOOST_TEST_REQUIRE(eventually([&] {
+        disk->write_all();
+        return is_terminal(batch.state());
+    }));
+
+    disk->unreadable_ = 1;
+    clock->advance(10s);
+    BOOST_TEST(eventually([&] { return !durable.problems().empty(); }));
+    BOOST_TEST((durable.problems() == std::vector<std::string>{"a timer: the disk is on fire"}));
+    clock->advance(1s);
+    BOOST_TEST(eventually([&] { return !durable.find(batch.id()); }));
+}
 
 BOOST_AUTO_TEST_CASE(a_recorded_batch_keeps_what_it_was_made_of_and_what_came_of_it)
 {

@@ -27,6 +27,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace belay;
@@ -514,6 +515,11 @@ BOOST_AUTO_TEST_CASE(on_a_full_disk_the_reserve_is_given_up_for_cancels_g10)
     fault_vfs disk;
     auto const store = open_sqlite_store(directory.path(), small_reserve, disk.name());
     auto const sequence = create(*store, 3);
+    std::promise<std::string> told;
+    store->on_problem([&, is_first = true](std::string const& problem) mutable {
+        if (std::exchange(is_first, false))
+            told.set_value(problem);
+    });
 
     disk.arm({fault_vfs::operation::write, 1, SQLITE_FULL, 0});
     (void)store->record(sequence, record_of(0), listener);
@@ -521,6 +527,9 @@ BOOST_AUTO_TEST_CASE(on_a_full_disk_the_reserve_is_given_up_for_cancels_g10)
     BOOST_TEST(eventually([&] { return store->problem().has_value(); }));
     BOOST_TEST(*store->problem() ==
                "the disk is full: " + (directory.path() / "belay.db").string());
+    auto first = told.get_future();
+    BOOST_TEST_REQUIRE((first.wait_for(patience) == std::future_status::ready));
+    BOOST_TEST(first.get() == *store->problem());
     BOOST_TEST((try_to(*store, sequence, change::cancelled{cancel_at(5), {}}) != nullptr));
     BOOST_TEST(listener.count() == 0);
 

@@ -1,5 +1,6 @@
 // How a batch is stopped, and how its end is waited for.
 #include "batch_core.hpp"
+#include "problem_board.hpp"
 
 #include <belay/error.hpp>
 
@@ -71,7 +72,7 @@ void batch_core::cancel(cancel_request const& request, stop_cause cause, cancel_
     }
     perform(then);
     if (decided && done)
-        done(result);
+        host_->board().attempt("callback", "what a cancel tells", done, result);
 }
 
 bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, cancel_done& done,
@@ -144,7 +145,7 @@ void batch_core::cancel_job(std::uint64_t index, cancel_request const& request,
     }
     perform(then);
     if (result && done)
-        done(*result);
+        host_->board().attempt("callback", "what a cancel tells", done, *result);
 }
 
 std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t index,
@@ -232,7 +233,7 @@ std::uint64_t batch_core::on_job_end(std::uint64_t index, std::function<void()> 
         }
         watched_ = !job_callbacks_.empty();
     }
-    callback();
+    host_->board().attempt("callback", "a callback of on_job_end", callback);
     return 0;
 }
 
@@ -362,7 +363,7 @@ std::uint64_t batch_core::on_end(std::function<void()> callback)
             return next_subscription_++;
         }
     }
-    callback();
+    host_->board().attempt("callback", "a callback of on_end", callback);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "batch_core.hpp"
 #include "cancel_commit.hpp"
 #include "fail_point.hpp"
+#include "problem_board.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -13,6 +14,9 @@ namespace {
 /// is what others may have to help with, and what a reader may have to settle.
 constexpr std::chrono::nanoseconds chunk_time{8000};
 constexpr std::uint64_t chunk_max = 4096;
+
+/// Between a runner that could not be posted and the next attempt.
+constexpr std::chrono::milliseconds put_off_pause{100};
 
 std::uint64_t left_in(slot const& place) noexcept
 {
@@ -73,7 +77,8 @@ void batch_core::open()
     if (options_.stop_token.stop_possible())
         callback = std::make_unique<token_callback>(options_.stop_token, [self = self_] {
             if (auto const core = self.lock())
-                core->cancel({}, stop_cause::token, {});
+                core->owner().board().attempt("callback", "the stop token of a batch",
+                                              [&] { core->cancel({}, stop_cause::token, {}); });
         });
     {
         std::scoped_lock const lock(mutex_);
@@ -95,32 +100,52 @@ void batch_core::open()
 void batch_core::post(slot& place)
 {
     place.posted = true;
-    // A queued runner owns nothing: a terminal state waits for none of them (G9).
     *host_->queued += 1;
-    host_->runners().post([self = self_, &place, queued = host_->queued] {
-        *queued -= 1;
-        if (auto const core = self.lock())
-            core->take_turn(place);
-    });
+    try {
+        // A queued runner owns nothing: a terminal state waits for none of them (G9).
+        host_->runners().post([self = self_, &place, queued = host_->queued] {
+            *queued -= 1;
+            if (auto const core = self.lock())
+                core->take_turn(place);
+        });
+    } catch (...) {
+        *host_->queued -= 1;
+        put_off(place);
+    }
 }
 
-void batch_core::take_turn(slot& place)
+void batch_core::put_off(slot& place)
 {
+    place.posted = false;
+    put_off_ = std::current_exception();
+    arm(now() + put_off_pause);
+}
+
+void batch_core::take_turn(slot& place) noexcept
+{
+    host::visit visit;
+    try {
+        visit = host_->turn_begins(self_.lock());
+    } catch (...) {
+        std::scoped_lock const lock(mutex_);
+        return put_off(place);
+    }
     std::shared_ptr<detail::work> work;
     {
         std::scoped_lock const lock(mutex_);
-        if (phase_.load() != phase::open || sealed_) {
+        if (phase_.load() == phase::open && !sealed_) {
+            ++inside_;
+            place.thread = std::this_thread::get_id();
+            work = work_;
+        } else {
             place.posted = false;
-            return;
         }
-        ++inside_;
-        place.thread = std::this_thread::get_id();
-        work = work_;
     }
+    if (!work)
+        return host_->turn_ended(visit);
     turn turn{*this, *work, place, phase_, states_.get()};
     turn.timed = options_.timeout.has_value();
     bool again = false;
-    auto const visit = host_->turn_begins(self_.lock());
     run_quantum(turn, again);
     host_->turn_ended(visit);
     if (turn.detached)
@@ -128,7 +153,8 @@ void batch_core::take_turn(slot& place)
     if (!turn.abandoned)
         return leave(turn, again);
     host_->counted.threads_abandoned -= 1;
-    host_->runners().thread_returned();
+    host_->board().attempt("executor", "thread_returned",
+                           [&] { host_->runners().thread_returned(); });
 }
 
 void batch_core::run_quantum(turn& turn, bool& again)
@@ -342,13 +368,17 @@ void batch_core::perform(afterwards& then) noexcept
         commit(then.cancel);
     }
     for (auto const thread : then.threads_lost)
-        host_->runners().thread_lost(thread);
+        host_->board().attempt("executor", "thread_lost",
+                               [&] { host_->runners().thread_lost(thread); });
+    if (then.put_off)
+        host_->board().attempt("executor", "a runner could not be posted, and is tried again",
+                               [&] { std::rethrow_exception(then.put_off); });
     if (then.fail_fast)
         cancel({}, stop_cause::fail_fast, {});
     if (then.sealed)
         fail_point("sealed");
     for (auto const& callback : then.callbacks)
-        callback();
+        host_->board().attempt("callback", "a callback of a batch", callback);
     if (then.sealed || then.let_go)
         host_->sealed(*this);
 }

@@ -223,6 +223,7 @@ private:
         std::unique_ptr<token_callback> token;
         retries waiting;
         std::vector<std::thread::id> threads_lost;
+        std::exception_ptr put_off; ///< why a runner could not be posted
         bool fail_fast = false;
         bool wake_sleepers = false;
         bool sealed = false;
@@ -232,7 +233,10 @@ private:
 
     // Runners (batch_core.cpp).
     void post(slot& place);
-    void take_turn(slot& place);
+    /// With the exception in flight that kept a runner of `place` from being posted, or from
+    /// beginning: the tick sees to another.
+    void put_off(slot& place);
+    void take_turn(slot& place) noexcept;
     void run_quantum(turn& turn, bool& again);
     void run(turn& turn, gate::range range, std::uint64_t& chunk, std::int64_t& now);
     [[nodiscard]] std::optional<gate::range> claim(slot& place, std::uint64_t chunk) noexcept;
@@ -393,6 +397,7 @@ private:
     retries waiting_;
     std::atomic<std::int64_t> next_due_{no_time}; ///< of `waiting_`
     time_point armed_ = time_point::max();        ///< when call_at() will have tick() called
+    std::exception_ptr put_off_;                  ///< of a runner that the tick is to post again
     std::unique_ptr<token_callback> token_callback_;
     std::unordered_map<std::uint64_t, time_point> lone_not_started_;
     std::array<std::uint64_t, job_bytes> ended_elsewhere_{}; ///< ends that no runner wrote

@@ -32,6 +32,10 @@ time_point batch_core::tick()
         if (armed_ <= at)
             armed_ = time_point::max();
         expired = at >= expiry() && !std::exchange(deadline_passed_, true);
+        if (auto why = std::exchange(put_off_, nullptr)) {
+            then.put_off = std::move(why);
+            post_idle(slots_.size());
+        }
         if (waiting_.next() <= at)
             post_idle(waiting_.size());
         else

@@ -100,10 +100,11 @@ void control::run()
         std::ranges::sort(visited);
         visited.erase(std::ranges::unique(visited).begin(), visited.end());
         for (auto const& action : actions)
-            action();
+            board_.attempt("control", "a timer", action);
         look = time_point::max();
         for (auto const& batch : visited)
-            look = std::min(look, batch->tick());
+            board_.attempt("control", "a look at a batch",
+                           [&] { look = std::min(look, batch->tick()); });
         actions.clear();
         visited.clear(); // a batch may end its life here: not under the lock
         lock.lock();

@@ -2,6 +2,7 @@
 #define BELAY_CONTROL_HPP
 
 #include "host.hpp"
+#include "problem_board.hpp"
 #include "timers.hpp"
 
 #include <belay/clock.hpp>
@@ -18,12 +19,12 @@ namespace belay::detail {
 
 /// The engine's control thread. While a batch is open it looks every 25 ms, or more often if one of
 /// them wants so, at those that runners are in, so that a cancel has nobody to wake. And it has the
-/// engine's timers.
+/// engine's timers. What any of that throws is a problem, and the thread goes on.
 ///
 /// Thread safety: full, save that stop() is called once, by the owner.
 class control {
 public:
-    explicit control(clock& time) : time_(time) {}
+    control(clock& time, problem_board& board) : time_(time), board_(board) {}
     ~control() { stop(); }
 
     /// Makes the thread, which otherwise comes when it is needed. Throws std::system_error if it
@@ -50,6 +51,7 @@ private:
     void start_locked();
 
     clock& time_;
+    problem_board& board_;
     std::mutex mutex_;
     std::condition_variable condition_;
     std::list<std::shared_ptr<batch_core>> visits_; // guarded by mutex_

@@ -35,7 +35,8 @@ struct page_flow {
     std::uint64_t kept_bytes = 0;               // guarded by mutex
     std::vector<std::function<void()>> waiters; // guarded by mutex
 
-    void written(std::uint64_t bytes, bool failed)
+    void written(std::uint64_t bytes, bool failed,
+                 std::weak_ptr<detail::engine_state> const& engine)
     {
         if (!keeps || failed)
             memory->give(bytes);
@@ -48,7 +49,7 @@ struct page_flow {
                 woken = std::exchange(waiters, {});
         }
         for (auto const& wake : woken)
-            wake();
+            detail::call_back(engine, "a callback of when_not_full", wake);
     }
 };
 
@@ -101,8 +102,9 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
         }
         engine->store().commit(batch.sequence, change::inputs{first, std::exchange(page, {})},
                                persistence::until_done,
-                               [flow = flow, size](std::exception_ptr const& failed) {
-                                   flow->written(size, failed != nullptr);
+                               [flow = flow, size,
+                                engine = std::weak_ptr(engine)](std::exception_ptr const& failed) {
+                                   flow->written(size, failed != nullptr, engine);
                                });
     }
 
@@ -153,7 +155,7 @@ void batch_draft::when_not_full(std::function<void()> callback) const
         if (state_->flow->waiting_bytes > waiting_bytes_max)
             return state_->flow->waiters.push_back(std::move(callback));
     }
-    callback();
+    state_->engine->board().attempt("callback", "a callback of when_not_full", callback);
 }
 
 void batch_draft::set_idempotency(belay::idempotency value)
@@ -175,7 +177,11 @@ recorded_batch batch_draft::submit()
 
 void batch_draft::submit(std::function<void(std::optional<recorded_batch>, std::exception_ptr)> done)
 {
-    state_->submit(done);
+    state_->submit([engine = state_->engine, done = std::move(done)](
+                       std::optional<recorded_batch> const& batch,
+                       std::exception_ptr const& failed) {
+        engine->board().attempt("callback", "what submit tells", done, batch, failed);
+    });
 }
 
 void batch_draft::state::submit(done const& done)

@@ -47,6 +47,7 @@ void check_name(std::string const& name)
 engine::engine(engine_options options)
     : state_(std::make_shared<detail::engine_state>(checked(std::move(options))))
 {
+    state_->watch_store();
     state_->recover();
 }
 

@@ -23,6 +23,9 @@ std::shared_ptr<T> borrowed(T& object)
 constexpr std::chrono::nanoseconds round_max = std::chrono::milliseconds(100);
 constexpr std::chrono::microseconds quantum_min{50};
 
+/// Between a failure to find what is to be forgotten and the next attempt.
+constexpr std::chrono::seconds expiry_pause{1};
+
 /// Of batches that are on disk as many stay at hand when they have ended, with this part of the
 /// memory at the most: who made one looks at it.
 constexpr std::size_t ended_max = 64;
@@ -61,8 +64,16 @@ engine_state::engine_state(engine_options options)
       processes_({.store = store_->id(),
                   .directory = store_->directory(),
                   .is_subreaper = options_.is_subreaper}),
-      batches_(*memory_, *store_, limits_of(*store_, *memory_)), control_(*time_)
+      batches_(*memory_, *store_, limits_of(*store_, *memory_)), control_(*time_, board_)
 {
+}
+
+void engine_state::watch_store()
+{
+    store_->on_problem([self = weak_from_this()](std::string const& problem) {
+        if (auto const state = self.lock())
+            state->board_.tell("store", problem);
+    });
 }
 
 std::chrono::nanoseconds engine_state::quantum(unsigned weight) const noexcept
@@ -183,7 +194,7 @@ void engine_state::forget(std::uint64_t sequence, std::function<void(std::except
                            ++state->forgotten_;
                        }
                        if (done)
-                           done(failed);
+                           call_back(self, "what forget tells", done, failed);
                    });
     let_go(std::move(gone));
 }
@@ -219,8 +230,15 @@ void engine_state::arm_expiry(time_point at)
         return;
     expiry_armed_ = at;
     control_.call_at(this, at, [self = weak_from_this()] {
-        if (auto const state = self.lock())
+        auto const state = self.lock();
+        if (!state)
+            return;
+        try {
             state->look_for_expired();
+        } catch (...) {
+            state->arm_expiry(state->time().now() + expiry_pause);
+            throw;
+        }
     });
 }
 

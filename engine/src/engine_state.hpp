@@ -79,6 +79,9 @@ public:
 
     [[nodiscard]] idempotency_claims& claims() noexcept { return claims_; }
 
+    /// Has `engine_options::on_problem` told of the store's problems, too.
+    void watch_store();
+
     /// Takes up what an earlier process left. Throws `error` (`store_failed`).
     void recover();
 

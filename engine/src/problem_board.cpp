@@ -65,6 +65,14 @@ try {
     // Neither the lack of memory nor a callback that throws may end the thread that reports.
 }
 
+void problem_board::tell(std::string_view kind, std::string_view message) noexcept
+try {
+    if (on_problem_)
+        on_problem_({std::string(kind), std::string(message)});
+} catch (...) {
+    // As above.
+}
+
 void problem_board::notice(std::string_view kind, std::string message) noexcept
 try {
     std::scoped_lock const lock(mutex_);

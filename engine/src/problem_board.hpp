@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -35,6 +36,22 @@ public:
     /// The same for the exception in flight; `what` says what threw it.
     void caught(std::string_view kind, std::string_view what) noexcept;
 
+    /// Calls `function`; what it throws is an incident. `what` says what that was, such as "a
+    /// callback of on_end".
+    template <class Function, class... Arguments>
+    void attempt(std::string_view kind, std::string_view what, Function const& function,
+                 Arguments const&... arguments) noexcept
+    {
+        try {
+            function(arguments...);
+        } catch (...) {
+            caught(kind, what);
+        }
+    }
+
+    /// Tells `on_problem` of what `problems` has from elsewhere.
+    void tell(std::string_view kind, std::string_view message) noexcept;
+
     /// Something that holds until `drop_notice`, and is no problem.
     void notice(std::string_view kind, std::string message) noexcept;
     void drop_notice(std::string_view kind) noexcept;
@@ -57,6 +74,20 @@ private:
     lines problems_; // guarded by mutex_
     lines notices_;  // likewise
 };
+
+/// The same for something of a caller's, whose engine may be gone: then nobody is left to be told.
+template <class Host, class Callback, class... Arguments>
+void call_back(std::weak_ptr<Host> const& host, std::string_view what, Callback const& callback,
+               Arguments const&... arguments) noexcept
+{
+    if (auto const alive = host.lock())
+        return alive->board().attempt("callback", what, callback, arguments...);
+    try {
+        callback(arguments...);
+    } catch (...) {
+        // As said.
+    }
+}
 
 } // namespace belay::detail
 

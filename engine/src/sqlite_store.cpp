@@ -175,6 +175,10 @@ public:
     }
 
     [[nodiscard]] std::optional<std::string> problem() const override { return writer_.problem(); }
+    void on_problem(std::function<void(std::string const&)> told) override
+    {
+        writer_.on_problem(std::move(told));
+    }
 
 private:
     std::filesystem::path const directory_;

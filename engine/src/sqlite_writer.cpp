@@ -94,26 +94,45 @@ std::optional<std::string> sqlite_writer::problem() const
     return problem_;
 }
 
+void sqlite_writer::on_problem(std::function<void(std::string const&)> told)
+{
+    std::scoped_lock const lock(mutex_);
+    on_problem_ = std::move(told);
+}
+
 void sqlite_writer::run() noexcept
 {
-    for (;;) {
-        if (failing_)
-            wait_to_retry();
-        else if (!has_work() && !has_garbage_)
-            queue_.wait();
-        bool const stopped = queue_.is_stopped();
-        take();
-        if (has_work() || failing_)
-            write_some();
-        else if (stopped)
-            return;
-        else
-            look_after_garbage();
-        if (stopped && failing_) {
-            refuse_all();
-            return;
+    for (bool goes_on = true; goes_on;) {
+        try {
+            goes_on = step();
+        } catch (std::exception const& problem) { // such as a lack of memory: it is tried again
+            failing_ = true;
+            failure_ = path_ + " can't be written: " + problem.what();
+            note_problem();
         }
     }
+}
+
+/// Whether there is to be another.
+bool sqlite_writer::step()
+{
+    if (failing_)
+        wait_to_retry();
+    else if (!has_work() && !has_garbage_)
+        queue_.wait();
+    bool const stopped = queue_.is_stopped();
+    take();
+    if (has_work() || failing_)
+        write_some();
+    else if (stopped)
+        return false;
+    else
+        look_after_garbage();
+    if (stopped && failing_) {
+        refuse_all();
+        return false;
+    }
+    return true;
 }
 
 void sqlite_writer::wait_to_retry()
@@ -290,8 +309,20 @@ void sqlite_writer::note_failure()
     if (is_full)
         reserve_.give_up();
     failing_ = true;
-    std::scoped_lock const lock(mutex_);
-    problem_ = failure_;
+    note_problem();
+}
+
+void sqlite_writer::note_problem()
+{
+    std::function<void(std::string const&)> told;
+    {
+        std::scoped_lock const lock(mutex_);
+        if (problem_ != failure_)
+            told = on_problem_;
+        problem_ = failure_;
+    }
+    if (told)
+        told(failure_);
 }
 
 void sqlite_writer::note_success()

@@ -49,6 +49,8 @@ public:
     [[nodiscard]] write_queue& queue() noexcept { return queue_; }
     [[nodiscard]] write_queue const& queue() const noexcept { return queue_; }
     [[nodiscard]] std::optional<std::string> problem() const;
+    /// Has `told` called with each problem that is a new one, on the writer's thread.
+    void on_problem(std::function<void(std::string const&)> told);
 
 private:
     /// Between a failure and the next attempt; doubled up to `retry_max`.
@@ -65,6 +67,7 @@ private:
 
     // The thread's.
     void run() noexcept;
+    [[nodiscard]] bool step();
     void wait_to_retry();
     void take();
     [[nodiscard]] bool has_work() const noexcept { return !urgent_.empty() || !backlog_.empty(); }
@@ -82,6 +85,7 @@ private:
     [[nodiscard]] bool attempt(std::function<void()> const& apply);
     void roll_back() noexcept;
     void note_failure();
+    void note_problem();
     void note_success();
 
     void tell_urgent();
@@ -103,6 +107,7 @@ private:
 
     mutable std::mutex mutex_;
     std::optional<std::string> problem_; ///< guarded by `mutex_`
+    std::function<void(std::string const&)> on_problem_; ///< likewise
 
     // The thread's.
     std::vector<queued_change> urgent_;

@@ -267,6 +267,10 @@ public:
     /// What it has in memory of a batch's inputs, results and messages, as its budget was told. After
     /// the batch's end that does not change.
     [[nodiscard]] virtual std::uint64_t held_bytes(std::uint64_t) const noexcept { return 0; }
+
+    /// Has `told` called with each problem that is a new one, on the store's thread, under no lock;
+    /// it does not throw. In place of what was set before.
+    virtual void on_problem(std::function<void(std::string const&)>) {}
 };
 
 namespace detail {

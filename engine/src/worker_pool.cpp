@@ -18,7 +18,10 @@ constexpr char const* kind = "workers";
 
 worker_pool::worker_pool(setup setup) : setup_(std::move(setup)) {}
 
-worker_pool::~worker_pool() { stop(); }
+worker_pool::~worker_pool()
+{
+    stop();
+}
 
 void worker_pool::post(std::function<void()> task)
 {
@@ -29,8 +32,7 @@ void worker_pool::post(std::function<void()> task)
 
 std::size_t worker_pool::wanted() const noexcept
 {
-    std::size_t const unreplaced =
-        lost_.size() - std::min(lost_.size(), setup_.abandoned_max);
+    std::size_t const unreplaced = lost_.size() - std::min(lost_.size(), setup_.abandoned_max);
     return setup_.workers - std::min(setup_.workers, unreplaced);
 }
 
@@ -62,12 +64,8 @@ void worker_pool::start_thread()
 {
     working_.reserve(working_.size() + 1); // so that no thread is made that can't be kept
     working_.emplace_back([queue = queue_, &board = setup_.board, on_start = setup_.on_start] {
-        try {
-            if (on_start)
-                on_start();
-        } catch (...) {
-            board.caught("callback", "on_worker_start threw");
-        }
+        if (on_start)
+            board.attempt("callback", "on_worker_start", on_start);
         while (!leaving && queue->tasks.run_one() != 0) {
         }
     });

@@ -25,8 +25,8 @@ namespace belay::detail {
 ///
 /// A thread whose body was abandoned is *lost* until that returns. At most `abandoned_max` are
 /// replaced at a time; the others work again when they come back, as do the replaced ones where
-/// workers are missing. A thread that can't be made is tried again. Fewer workers than asked for are
-/// a notice, none at all is a problem.
+/// workers are missing. A thread that can't be made is tried again. Fewer workers than asked for
+/// are a notice, none at all is a problem.
 class worker_pool final : public executor {
 public:
     struct setup {
@@ -71,7 +71,7 @@ private:
     std::shared_ptr<queue> const queue_ = std::make_shared<queue>();
     std::atomic<bool> fill_at_post_{true};
 
-    std::mutex mutex_;                 // guards what follows
+    std::mutex mutex_; // guards what follows
     std::vector<std::thread> working_;
     std::vector<std::thread> lost_;
     std::vector<std::thread::id> back_early_; ///< came back before they were told to be lost

@@ -17,6 +17,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <exception>
 #include <future>
 #include <list>
 #include <memory>
@@ -199,7 +200,20 @@ struct server::own_thread {
 
     asio::io_context context{1};
     asio::executor_work_guard<asio::io_context::executor_type> guard{context.get_executor()};
-    std::thread thread{[this] { context.run(); }};
+    std::thread thread{[this] { run(); }};
+
+private:
+    void run()
+    {
+        for (;;) {
+            try {
+                context.run();
+                return;
+            } catch (std::exception const& fault) {
+                spdlog::error("a connection could not be looked after: {}", fault.what());
+            }
+        }
+    }
 };
 
 namespace {

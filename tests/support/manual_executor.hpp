@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -24,6 +25,10 @@ public:
     void post(std::function<void()> task) override
     {
         std::scoped_lock const lock(mutex_);
+        if (refused_ != 0) {
+            --refused_;
+            throw std::runtime_error("there is no room");
+        }
         tasks_.push_back(std::move(task));
         ++posted_;
     }
@@ -37,6 +42,13 @@ public:
     {
         std::scoped_lock const lock(mutex_);
         ++returned_;
+    }
+
+    /// Has the next `posts` of them fail.
+    void refuse(std::size_t posts)
+    {
+        std::scoped_lock const lock(mutex_);
+        refused_ = posts;
     }
 
     /// Runs the oldest task; false if there is none.
@@ -90,6 +102,7 @@ private:
     mutable std::mutex mutex_; // guards what follows
     std::deque<std::function<void()>> tasks_;
     std::size_t posted_ = 0;
+    std::size_t refused_ = 0;
     std::vector<std::thread::id> lost_;
     std::size_t returned_ = 0;
 };

@@ -3,6 +3,7 @@
 
 #include "store.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -92,6 +93,10 @@ public:
     }
     [[nodiscard]] std::vector<std::uint64_t> expired(time_point now, std::size_t limit) override
     {
+        if (unreadable_ != 0) {
+            --unreadable_;
+            throw error(errc::store_failed, "the disk is on fire");
+        }
         return kept_->expired(now, limit);
     }
     [[nodiscard]] std::optional<time_point> next_expiry() override { return kept_->next_expiry(); }
@@ -157,7 +162,8 @@ public:
                 callback();
     }
 
-    std::vector<begun_job> begun_; ///< what an earlier process had begun
+    std::atomic<int> unreadable_{0}; ///< so many calls of `expired` fail
+    std::vector<begun_job> begun_;   ///< what an earlier process had begun
     std::function<void()> after_list_; ///< what happens just after the next list was read
 
 private:

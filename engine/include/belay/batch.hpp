@@ -179,7 +179,7 @@ public:
     cancel_result cancel(cancel_request const& request = {}) const;
 
     /// The same, without waiting for the store: `done` is called once, on any thread, maybe inside
-    /// this call, no lock held. It must be short and not throw.
+    /// this call, no lock held. It must be short; what it throws is one of `engine::problems`.
     void cancel(cancel_request const& request, std::function<void(cancel_result const&)> done) const;
 
     /// The same as an asynchronous operation of Asio's, for any completion token of
@@ -240,7 +240,8 @@ public:
     [[nodiscard]] job_state job_state_of(std::uint64_t index) const;
 
     /// Calls `callback` once when `wait` is over, on whatever thread ended the batch, no lock held;
-    /// inside this call, which then returns 0, if it is over already. It must be short and not throw.
+    /// inside this call, which then returns 0, if it is over already. It must be short; what it
+    /// throws is one of `engine::problems`.
     subscription on_end(std::function<void()> callback) const;
 
     /// Forgets a callback. It may still be running when this returns.

@@ -72,7 +72,7 @@ struct engine_options {
     /// not wait. What it throws is dropped.
     std::function<void(problem const&)> on_problem = {};
 
-    /// Called on each worker thread before anything else. Must not throw.
+    /// Called on each worker thread before anything else. What it throws is one of `problems()`.
     std::function<void()> on_worker_start = {};
 
     /// The time; `system_clock()` unless set.

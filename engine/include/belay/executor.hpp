@@ -18,7 +18,8 @@ public:
     virtual ~executor() = default;
 
     /// Runs `task` later, on a thread of the executor, never inside this call. A task runs for
-    /// about a quantum plus the body it is in; it does not throw.
+    /// about a quantum plus the body it is in; it does not throw. May throw: then the engine says
+    /// so in `problems()`, and tries again in 100 ms.
     virtual void post(std::function<void()> task) = 0;
 
     /// How many tasks run at the same time; at least 1, and always the same.

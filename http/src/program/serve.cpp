@@ -4,7 +4,6 @@
 #include "descriptors.hpp"
 #include "local_engine.hpp"
 #include "memory_reserve.hpp"
-#include "problem_log.hpp"
 #include "ready_file.hpp"
 #include "signals.hpp"
 #include "time_span.hpp"
@@ -138,9 +137,6 @@ engine_options engine_of(serve_options const& options, std::shared_ptr<store> st
     how.memory_bytes_max = options.memory_max;
     how.keep = options.keep;
     how.is_subreaper = is_subreaper;
-    how.on_problem = [log = std::make_shared<problem_log>()](problem const& what) {
-        log->tell(what);
-    };
     how.store = std::move(store);
     return how;
 }
