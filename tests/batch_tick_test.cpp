@@ -372,6 +372,42 @@ BOOST_AUTO_TEST_CASE(a_time_out_trips_fail_fast_also_if_its_body_goes_on)
     BOOST_TEST((counts.failed == 1 && counts.not_started == 4));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_done_for_a_job_is_given_up_when_a_body_would_be_abandoned)
+{
+    auto& core = make(2, [this](std::uint64_t index, job&) {
+        BOOST_TEST(!shared()->is_overdue(index));
+        if (index == 0)
+            shared()->cancel_job(0, {});
+        else
+            shared()->cancel({}, stop_cause::user);
+        BOOST_TEST(!shared()->is_overdue(index));
+        clock.advance(2s + 900ms - 1ns);
+        BOOST_TEST(!shared()->is_overdue(index));
+        clock.advance(1ns);
+        BOOST_TEST(shared()->is_overdue(index));
+        BOOST_TEST((shared()->is_overdue(1) == (index == 1)));
+    });
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST((core.state() == batch_state::cancelled));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_done_under_a_drain_may_take_its_time)
+{
+    auto& core = make(1, [this](std::uint64_t, job&) {
+        shared()->cancel(drain, stop_cause::user);
+        clock.advance(1h);
+        BOOST_TEST(!shared()->is_overdue(0));
+    });
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST((core.state() == batch_state::cancelled));
+}
+
 BOOST_AUTO_TEST_CASE(a_batch_with_a_time_out_wants_to_be_looked_at_in_time)
 {
     auto const look = [this](batch_options options) {

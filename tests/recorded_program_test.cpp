@@ -12,8 +12,10 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <initializer_list>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -149,6 +151,44 @@ BOOST_AUTO_TEST_CASE(what_its_type_throws_fails_the_job)
     BOOST_TEST(!batch.job(0).process.has_value());
     BOOST_TEST((batch.job(1).failure == failure::failed));
     BOOST_TEST(batch.job(1).message == "no result");
+}
+
+BOOST_AUTO_TEST_CASE(whoever_makes_a_command_sees_the_stop_of_its_job)
+{
+    std::atomic<int> entered{0};
+    std::atomic<int> seen{0};
+    std::filesystem::path scratch;
+    fixture fixture(nullptr, {.command = [&](std::string_view, process_job const& job) -> command {
+                        scratch = job.scratch;
+                        std::atomic<bool> told{false};
+                        std::stop_callback const callback(job.stop, [&] {
+                            told = true;
+                            told.notify_all();
+                        });
+                        ++entered;
+                        told.wait(false);
+                        ++seen;
+                        throw stopped{};
+                    }});
+
+    // Alone, by its time-out, and with its batch.
+    auto const alone = fixture.submit({""});
+    BOOST_TEST_REQUIRE(eventually([&] { return entered == 1; }));
+    alone.cancel_job(0);
+    BOOST_TEST_REQUIRE(alone.wait_for(patience));
+    auto const late = fixture.submit({""}, {.timeout = 20ms});
+    BOOST_TEST_REQUIRE(late.wait_for(patience));
+    auto const all = fixture.submit({""});
+    BOOST_TEST_REQUIRE(eventually([&] { return entered == 3; }));
+    all.cancel();
+    BOOST_TEST_REQUIRE(all.wait_for(patience));
+
+    BOOST_TEST(seen == 3);
+    BOOST_TEST((alone.job(0).state == job_state::cancelled));
+    BOOST_TEST((late.job(0).failure == failure::timeout));
+    BOOST_TEST((all.job(0).state == job_state::cancelled));
+    BOOST_TEST(all.status().jobs.abandoned == 0U);
+    BOOST_TEST(eventually([&] { return !std::filesystem::exists(scratch); }), "nothing is left");
 }
 
 BOOST_FIXTURE_TEST_CASE(programs_hold_no_worker, fixture)

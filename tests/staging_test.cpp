@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_changed_its_size_fails)
     std::filesystem::resize_file(path, 5);
     BOOST_TEST(failure_of([&] { (void)staging(scratch.path(), 9).add(longer, ""); }) ==
                "input: \"file\" grew while it was copied");
-    std::filesystem::remove(scratch.path() / "input-0");
+    BOOST_TEST(!std::filesystem::exists(scratch.path() / "input-0"));
     std::filesystem::resize_file(path, 2);
     BOOST_TEST(failure_of([&] { (void)staging(scratch.path(), 9).add(shorter, ""); }) ==
                "input: \"file\" was cut short while it was copied");
@@ -188,6 +188,47 @@ BOOST_AUTO_TEST_CASE(a_copy_that_can_not_be_written_is_not_the_input_s_fault)
     auto const failure = failure_of([&] { (void)stage("file"); });
     BOOST_REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
     BOOST_TEST(failure == message + "File too large");
+    BOOST_TEST(!std::filesystem::exists(scratch.path() / "input-0"));
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_that_is_stopped_goes_no_further_and_leaves_nothing_behind)
+{
+    constexpr std::uint64_t piece = std::uint64_t{16} * 1024 * 1024;
+    std::filesystem::resize_file(files.write("file", ""), 10 * piece);
+
+    for (int const stopped_at : {1, 3}) {
+        int looks = 0;
+        std::uint64_t copied = 0;
+        auto const is_stopped = [&] {
+            copied = std::filesystem::file_size(scratch.path() / "input-0");
+            return ++looks == stopped_at;
+        };
+        BOOST_CHECK_THROW((void)staging(scratch.path(), 10 * piece, is_stopped)
+                              .add(root.open("file"), ""),
+                          belay::stopped);
+
+        BOOST_TEST(looks == stopped_at);
+        BOOST_TEST(copied == (stopped_at - 1) * piece);
+        BOOST_TEST(!std::filesystem::exists(scratch.path() / "input-0"));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(it_is_asked_before_every_piece_however_the_bytes_are_copied)
+{
+    constexpr std::uint64_t piece = std::uint64_t{16} * 1024 * 1024;
+    std::filesystem::resize_file(files.write("file", ""), 3 * piece);
+    auto const looks = [&] {
+        int count = 0;
+        (void)staging(scratch.path(), 3 * piece, [&] {
+            ++count;
+            return false;
+        }).add(root.open("file"), "");
+        std::filesystem::remove(scratch.path() / "input-0");
+        return count;
+    };
+
+    BOOST_TEST(looks() >= 3);
+    BOOST_TEST(with_failing_call(SYS_copy_file_range, EXDEV, looks) >= 3);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -146,6 +146,8 @@ public:
     [[nodiscard]] bool end_token(slot& place) noexcept;
     [[nodiscard]] stop_cause cause_of(std::uint64_t index) noexcept;
     [[nodiscard]] bool told_to_stop(slot const& place, std::uint64_t index) const noexcept;
+    /// Whether what is still done for the job is to be given up, a body's time being over.
+    [[nodiscard]] bool is_overdue(std::uint64_t index);
     [[nodiscard]] phase current_phase() const noexcept { return phase_.load(); }
 
     // Bodies that hold no thread (batch_detach.cpp).

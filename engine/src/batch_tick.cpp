@@ -69,6 +69,15 @@ time_point batch_core::tick()
     return options_.timeout ? at + interval_for(*options_.timeout) : time_point::max();
 }
 
+bool batch_core::is_overdue(std::uint64_t index)
+{
+    std::scoped_lock const lock(mutex_);
+    time_point const at = now();
+    lone_stop const* const stop = find_lone_stop(index);
+    return life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin) ||
+           (stop != nullptr && at >= stop->deadline - abandon_margin);
+}
+
 time_point batch_core::expiry() const noexcept
 {
     return options_.deadline ? life_.created() + *options_.deadline : time_point::max();

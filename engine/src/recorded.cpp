@@ -91,7 +91,10 @@ detail::job_byte recorded::finish(detail::turn& turn, std::uint64_t index, detai
         draft && (how == detail::job_byte::succeeded || how == detail::job_byte::succeeded_late)) {
         try {
             turn.core.owner().processes().outputs()->keep(
-                std::move(*draft), {batch.sequence, index, turn.core.attempt(index)});
+                std::move(*draft), {batch.sequence, index, turn.core.attempt(index)},
+                [&] { return turn.core.is_overdue(index); });
+        } catch (stopped const&) {
+            how = detail::job_byte::stopped;
         } catch (...) {
             problem = std::current_exception();
             how = detail::job_byte::failed;

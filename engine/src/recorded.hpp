@@ -70,6 +70,9 @@ private:
     [[nodiscard]] static std::uint64_t take_room(detail::host& owner, job_record& record) noexcept;
     void start_program(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
     void start_coroutine(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
+    [[nodiscard]] command make_command(detail::detached_job const& job, std::string_view input,
+                                       unsigned attempt,
+                                       std::filesystem::path const& scratch) const;
     void program_ended(detail::detached_job const& job, detail::program_end end,
                        bool finishes_at_stop);
     void conclude(detail::turn& turn, detail::detached_job const& job, detail::program_end& end,

@@ -50,7 +50,7 @@ void recorded::start_program(detail::turn& turn, std::uint64_t index,
         auto const found = find_input(index);
         unsigned const attempt = job->core->attempt(index);
         scratch = processes.make_scratch();
-        auto command = type_->process->command(found.input, {index, attempt, scratch});
+        auto command = make_command(*job, found.input, attempt, scratch);
         bool const finishes_at_stop = command.exit_0_after_stop;
         auto const program = processes.make(
             {.command = std::move(command),
@@ -58,6 +58,7 @@ void recorded::start_program(detail::turn& turn, std::uint64_t index,
              .marker = processes.store() + '/' + batch.id + '/' + std::to_string(index) + '/' +
                        std::to_string(attempt),
              .output = {batch.sequence, index, attempt},
+             .is_overdue = [job, index] { return job->core->is_overdue(index); },
              .progress =
                  [place = job->place, index](double fraction) {
                      detail::set_progress(*place, index, fraction);
@@ -73,6 +74,17 @@ void recorded::start_program(detail::turn& turn, std::uint64_t index,
             processes.remove_scratch(std::move(scratch));
         program_ended(*job, {.problem = std::current_exception()}, false);
     }
+}
+
+command recorded::make_command(detail::detached_job const& job, std::string_view input,
+                               unsigned attempt, std::filesystem::path const& scratch) const
+{
+    struct token_end {
+        detail::detached_job const& job;
+        ~token_end() { (void)job.core->end_token(*job.place); }
+    } const end{job};
+    return type_->process->command(
+        input, {job.index, attempt, scratch, job.core->stop_token(*job.place, job.index)});
 }
 
 void recorded::program_ended(detail::detached_job const& job, detail::program_end end,

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -80,12 +81,14 @@ struct process_job {
     std::uint64_t index;
     unsigned attempt;              ///< from 1
     std::filesystem::path scratch; ///< a fresh directory of its own, which is removed afterwards
+    std::stop_token stop = {};     ///< told when the job is; for as long as its command is made
 };
 
 /// How the jobs of a type run a program each.
 struct process_type {
     /// Says which, for an input; may put files into the scratch directory. What it throws fails the
-    /// job. Called on several threads at once.
+    /// job. What takes long should look at `job.stop`, and may throw `stopped` then: no program is
+    /// started for a job that was told to stop. Called on several threads at once.
     std::function<belay::command(std::string_view input, process_job const& job)> command;
 
     /// What the job returns, if its program ended well; its standard output unless set. What it

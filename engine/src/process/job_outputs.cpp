@@ -30,6 +30,24 @@ void sync_directory(std::filesystem::path const& path)
         fail(path, "can't be synced");
 }
 
+/// A large file piece by piece, each of which takes a slow disk some 100 ms: so it can be given up
+/// in between.
+void sync(file const& file, std::uint64_t size, std::function<bool()> const& is_overdue,
+          std::filesystem::path const& path)
+{
+    constexpr std::uint64_t piece = std::uint64_t{4} * 1024 * 1024;
+    for (std::uint64_t done = 0; size - done > piece; done += piece) {
+        if (is_overdue && is_overdue())
+            throw stopped{};
+        // What goes wrong here, fsync tells.
+        (void)::sync_file_range(file.get(), static_cast<off_t>(done), piece,
+                                SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                                    SYNC_FILE_RANGE_WAIT_AFTER);
+    }
+    if (::fsync(file.get()) != 0)
+        fail(path, "can't be synced");
+}
+
 } // namespace
 
 output_draft::~output_draft()
@@ -75,10 +93,10 @@ output_draft job_outputs::adopt(std::filesystem::path const& path) const
     return draft;
 }
 
-void job_outputs::keep(output_draft draft, output_name const& name)
+void job_outputs::keep(output_draft draft, output_name const& name,
+                       std::function<bool()> const& is_overdue)
 {
-    if (::fsync(draft.file_.get()) != 0)
-        fail(draft.path_, "can't be synced");
+    sync(draft.file_, draft.size_, is_overdue, draft.path_);
     auto const target = place(name);
     if (::rename(draft.path_.c_str(), target.c_str()) != 0) {
         if (errno != ENOENT)

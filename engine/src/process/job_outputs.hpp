@@ -63,8 +63,11 @@ public:
     /// link, with no other name. Throws job_failure for any other, std::system_error.
     [[nodiscard]] output_draft adopt(std::filesystem::path const& path) const;
 
-    /// Keeps it under its name; on disk when this returns. Throws std::system_error.
-    void keep(output_draft draft, output_name const& name);
+    /// Keeps it under its name; on disk when this returns. Asks `is_overdue`, if it is set, before
+    /// each piece of a large one: if that is true, throws `stopped`, and nothing is kept. Throws
+    /// std::system_error.
+    void keep(output_draft draft, output_name const& name,
+              std::function<bool()> const& is_overdue = {});
 
     /// One that was kept. Throws std::system_error if it can't be opened, but is there.
     [[nodiscard]] std::optional<file> open(output_name const& name) const;

@@ -32,6 +32,7 @@ struct program_setup {
     std::filesystem::path scratch;
     std::string marker; ///< what BELAY_JOB is to be
     output_name output; ///< what its output is kept as
+    std::function<bool()> is_overdue = {}; ///< whether keeping that is to be given up
     std::function<void(double fraction)> progress;
     /// Called once, on a thread of the host's, when nothing of the program is left, and its output
     /// is on disk.

@@ -427,7 +427,7 @@ void program_run::collect(program_end& end)
                                   " bytes; at most " +
                                   std::to_string(setup_.command.output_bytes_max) + " are kept");
         end.what.output_bytes = draft_->size();
-        host_.outputs->keep(std::move(*draft_), setup_.output);
+        host_.outputs->keep(std::move(*draft_), setup_.output, setup_.is_overdue);
     } catch (...) {
         end.problem = std::current_exception();
     }

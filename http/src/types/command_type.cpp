@@ -20,9 +20,10 @@ namespace {
 /// The text of each input; that of a path is where its copy is.
 std::vector<std::string> stage_inputs(command_description const& description,
                                       root_directory const& root, json::object const& values,
-                                      std::filesystem::path const& scratch)
+                                      process_job const& job)
 {
-    staging files(scratch, description.input_bytes_max);
+    staging files(job.scratch, description.input_bytes_max,
+                  [stop = job.stop] { return stop.stop_requested(); });
     std::vector<std::string> texts;
     for (auto const& input : description.inputs) {
         auto const& value = values.at(input.name);
@@ -39,7 +40,7 @@ command command_of(command_description const& description, root_directory const&
                    std::string_view input, process_job const& job)
 {
     auto const values = value_or_fail(read_values(description.inputs, parse_input(input)));
-    auto const texts = stage_inputs(description, root, values, job.scratch);
+    auto const texts = stage_inputs(description, root, values, job);
     command made = description.command;
     auto const output = (std::filesystem::absolute(job.scratch) / made.output).string();
     made.arguments.push_back(description.program);

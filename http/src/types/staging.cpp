@@ -20,6 +20,9 @@ namespace {
 
 constexpr std::size_t read_bytes = 64 * 1024;
 
+/// What is copied before the next look at the stop.
+constexpr std::uint64_t piece_bytes = std::uint64_t{16} * 1024 * 1024;
+
 /// Says nothing of the path: messages show a client's, never the server's.
 [[noreturn]] void fail_copy(int error)
 {
@@ -40,12 +43,13 @@ void write_all(int to, std::span<std::byte const> bytes)
 
 /// Copies without the bytes coming here, or shares them where the file system can; how many. What
 /// is missing, for whatever reason, is left to reads.
-std::uint64_t copy_in_kernel(int from, int to, std::uint64_t size)
+std::uint64_t copy_in_kernel(int from, int to, std::uint64_t size,
+                             std::function<void()> const& before_piece)
 {
-    constexpr std::uint64_t at_once = std::uint64_t{1} << 30;
     std::uint64_t done = 0;
     while (done < size) {
-        auto const wanted = static_cast<std::size_t>(std::min(size - done, at_once));
+        before_piece();
+        auto const wanted = static_cast<std::size_t>(std::min(size - done, piece_bytes));
         auto const count = ::copy_file_range(from, nullptr, to, nullptr, wanted, 0);
         if (count < 0 && errno == EINTR)
             continue;
@@ -56,12 +60,17 @@ std::uint64_t copy_in_kernel(int from, int to, std::uint64_t size)
     return done;
 }
 
-void copy(input_file const& from, int to)
+void copy(input_file const& from, int to, std::function<void()> const& before_piece)
 {
-    std::uint64_t done = copy_in_kernel(from.number(), to, from.size());
+    std::uint64_t done = copy_in_kernel(from.number(), to, from.size(), before_piece);
     std::vector<std::byte> buffer(read_bytes);
+    std::uint64_t looked_at = done;
     while (auto const count = from.read(buffer)) {
         done += count;
+        if (done - looked_at >= piece_bytes) {
+            before_piece();
+            looked_at = done;
+        }
         if (done > from.size())
             from.fail("grew while it was copied");
         write_all(to, std::span(buffer).first(count));
@@ -72,8 +81,10 @@ void copy(input_file const& from, int to)
 
 } // namespace
 
-staging::staging(std::filesystem::path directory, std::uint64_t bytes_max)
-    : directory_(std::move(directory)), bytes_max_(bytes_max), bytes_left_(bytes_max)
+staging::staging(std::filesystem::path directory, std::uint64_t bytes_max,
+                 std::function<bool()> is_stopped)
+    : directory_(std::move(directory)), bytes_max_(bytes_max), bytes_left_(bytes_max),
+      is_stopped_(std::move(is_stopped))
 {
 }
 
@@ -89,7 +100,15 @@ std::filesystem::path staging::add(input_file const& file, std::string_view suff
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
     if (to.number() < 0)
         fail_copy(errno);
-    copy(file, to.number());
+    try {
+        copy(file, to.number(), [&] {
+            if (is_stopped_ && is_stopped_())
+                throw stopped{};
+        });
+    } catch (...) {
+        ::unlink(path.c_str());
+        throw;
+    }
     return path;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string_view>
 
 namespace belay::http {
@@ -14,18 +15,21 @@ namespace belay::http {
 /// the bytes reaches the command.
 class staging {
 public:
-    /// The files may have `bytes_max` in all.
-    staging(std::filesystem::path directory, std::uint64_t bytes_max);
+    /// The files may have `bytes_max` in all. `is_stopped` is asked before each 16 MiB, if it is set.
+    staging(std::filesystem::path directory, std::uint64_t bytes_max,
+            std::function<bool()> is_stopped = {});
 
     /// Copies a file that nothing was read of yet, to `input-0`, `input-1`, … and `suffix`, mode
     /// 0400; the absolute path of the copy. Throws `job_failure`: `input` if it is too large, or
-    /// changes its size meanwhile; `failed` if the copy can't be written.
+    /// changes its size meanwhile; `failed` if the copy can't be written. Throws `stopped` where
+    /// `is_stopped` says so. Of a copy that was not finished nothing is left.
     [[nodiscard]] std::filesystem::path add(input_file const& file, std::string_view suffix);
 
 private:
     std::filesystem::path directory_;
     std::uint64_t bytes_max_;
     std::uint64_t bytes_left_;
+    std::function<bool()> is_stopped_;
     unsigned count_ = 0;
 };
 
