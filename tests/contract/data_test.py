@@ -1,12 +1,13 @@
 """The data directory: where it is, and what is wrong with it."""
 
 import os
+import resource
 import shutil
 import sqlite3
 import stat
 import subprocess
 
-from checks import DEADLINE, Cases, check, contains, equal
+from checks import DEADLINE, Cases, check, contains, equal, one_of
 from server import Server, ended
 from suite import test
 
@@ -95,6 +96,24 @@ def damaged(suite):
                 check((copy / "belay.db").read_bytes() == before, "the file was changed")
     with suite.start(data=data) as server:
         check(suite.client_of(server).get("/v1/batches").data["batches"], "the batch is gone")
+
+
+@test
+def files_that_may_not_grow(suite):
+    """a limit on the size of files: what can't be written is refused, and goes on once it can"""
+    with suite.start("--wait-max", "1", data=suite.folder / "data-limited") as server:
+        client = suite.client_of(server)
+        batch = client.sleeping()
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+        refused = client.call("POST", "/v1/batches", json={"type": "sleep", "inputs": [0]})
+        client.change(batch).is_(500, "processing_error")
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
+        one_of(refused.status, (500, 503), "the status of a creation")
+        client.change(batch)
+        client.until_state(batch, "cancelled")
+        client.run("sleep", [0])
 
 
 def foreign(file):

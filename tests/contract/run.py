@@ -41,6 +41,7 @@ import repeat_test  # noqa: F401
 import restart_test  # noqa: F401
 import data_test  # noqa: F401
 import process_test  # noqa: F401
+import memory_test  # noqa: F401
 
 
 def report(name, fault, suite, took):

@@ -1,9 +1,12 @@
 """What goes on while a resource is short: each is a moment of a life, from the first start to what
 comes after a crash."""
 
+import json
+
 from checks import equal, one_of, until
 
 from life import HOUR, Crowd
+from load import JSON
 
 
 def start(life):
@@ -102,4 +105,18 @@ def crowd(life):
             life.linger()
 
 
-MOMENTS = (start, create, run, cancel, seal, restart, crowd)
+def flood(life):
+    """Requests come that want more memory than there is."""
+    life.start()
+    victims = life.victims()
+    body = json.dumps({"type": "nothing", "inputs": ["x" * 20_000] * 350})
+    with life.short():
+        for _ in range(3):
+            answer = life.ask(lambda client: client.call("POST", "/v1/batches", headers=JSON,
+                                                         data=body))
+            one_of(answer.status, (400, 503), f"the status of a bad request: {answer.text[:200]}")
+            life.tell(f"{answer.status}")
+        life.cancel_all(victims)
+
+
+MOMENTS = (start, create, run, cancel, seal, restart, crowd, flood)
