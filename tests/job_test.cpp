@@ -5,8 +5,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -489,6 +491,191 @@ BOOST_AUTO_TEST_CASE(a_wait_ends_with_the_stop)
     BOOST_TEST(!held);
     BOOST_TEST(owned);
     check_ended(core.job(0), job_state::cancelled, disposition::stopped, false);
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_whose_predicate_held_has_shown_no_stop)
+{
+    auto const ended = run([](job& job, auto& batch) {
+        std::mutex mutex;
+        std::condition_variable_any condition;
+        std::unique_lock lock(mutex);
+        BOOST_TEST(job.wait(condition, lock, [] { return true; }));
+        cancel(batch);
+    });
+
+    check_ended(ended, job_state::succeeded, disposition::none, true);
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_whose_predicate_came_to_hold_has_shown_no_stop)
+{
+    int asked = 0;
+    auto const ended = run([&](job& job, auto& batch) {
+        std::mutex mutex;
+        std::condition_variable_any condition;
+        std::unique_lock lock(mutex);
+        BOOST_TEST(job.wait(condition, lock, [&] { return ++asked > 1; }));
+        cancel(batch);
+    });
+
+    check_ended(ended, job_state::succeeded, disposition::none, true);
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_beside_a_token_changes_nothing_of_that)
+{
+    auto const ended = run([](job& job, auto& batch) {
+        auto const token = job.stop_token();
+        std::mutex mutex;
+        std::condition_variable_any condition;
+        std::unique_lock lock(mutex);
+        BOOST_TEST(job.wait(condition, lock, [asked = 0]() mutable { return ++asked > 1; }));
+        cancel(batch);
+        BOOST_TEST(token.stop_requested());
+    });
+
+    check_ended(ended, job_state::cancelled, disposition::stopped, false);
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_after_the_stop_ends_at_once)
+{
+    auto const ended = run([](job& job, auto& batch) {
+        std::mutex mutex;
+        std::condition_variable_any condition;
+        std::unique_lock lock(mutex);
+        cancel(batch);
+        BOOST_TEST(job.wait(condition, lock, [] { return true; }));
+        BOOST_TEST(!job.wait(condition, lock, [] { return false; }));
+    });
+
+    check_ended(ended, job_state::cancelled, disposition::stopped, false);
+}
+
+BOOST_AUTO_TEST_CASE(a_sleep_ends_after_the_callbacks_of_its_body)
+{
+    for (bool const waits : {false, true}) {
+        core_fixture other;
+        std::atomic<int> ready = 0;
+        std::atomic<bool> asleep = false;
+        std::atomic<bool> called = false;
+        std::atomic<bool> called_before_the_end = false;
+        auto& core = other.make(
+            2,
+            [&](std::uint64_t index, job& job) {
+                auto const token = job.stop_token();
+                if (index == 0) {
+                    // Called first: it holds up the rest of the stop.
+                    std::stop_callback const slow(
+                        token, [&] { (void)eventually([&] { return asleep.load(); }); });
+                    ++ready;
+                    (void)eventually([&] { return job.stop_requested(); });
+                    return;
+                }
+                std::stop_callback const callback(token, [&] { called = true; });
+                ++ready;
+                (void)eventually([&] { return job.stop_requested(); });
+                std::mutex mutex;
+                std::condition_variable_any condition;
+                std::unique_lock lock(mutex);
+                asleep = true;
+                if (waits)
+                    (void)job.wait(condition, lock, [] { return false; });
+                else
+                    (void)job.sleep_for(1h);
+                called_before_the_end = called.load();
+            },
+            {.concurrency = 2});
+        core.open();
+        std::thread first([&] { other.executor.run_one(); });
+        BOOST_TEST(eventually([&] { return ready == 1; }));
+        std::thread second([&] { other.executor.run_one(); });
+        BOOST_TEST(eventually([&] { return ready == 2; }));
+
+        cancel(core);
+        first.join();
+        second.join();
+
+        BOOST_TEST(called_before_the_end);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(callbacks_are_called_before_sleepers_are_woken)
+{
+    for (int i = 0; i != 100; ++i) {
+        core_fixture other;
+        bool called = false;
+        auto& core = other.make(1, [&](std::uint64_t, job& job) {
+            std::stop_callback const callback(job.stop_token(), [&] { called = true; });
+            (void)job.sleep_for(1h);
+        });
+        core.open();
+        std::thread runner([&] { other.executor.run_one(); });
+        BOOST_TEST(eventually([&] { return other.clock.waiting() == 1; }));
+
+        cancel(core);
+        runner.join();
+
+        BOOST_TEST(called);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_token_of_an_attempt_does_not_fire_once_the_next_has_begun)
+{
+    std::atomic<int> begun = 0;
+    std::atomic<int> begun_when_fired = 0;
+    std::atomic<int> ready = 0;
+    std::optional<std::stop_callback<std::function<void()>>> outside;
+    auto& core = make(
+        2,
+        [&](std::uint64_t index, job& job) {
+            if (index == 1)
+                ++begun;
+            if (job.attempt() == 2)
+                return;
+            auto const token = job.stop_token();
+            if (index == 1) {
+                outside.emplace(token, [&] { begun_when_fired = begun.load(); });
+                ++ready;
+                (void)eventually([&] { return job.stop_requested(); });
+                return;
+            }
+            // Called first: until the other body has ended as far as it may.
+            std::stop_callback const slow(token, [&] {
+                (void)eventually([&] {
+                    executor.run_one();
+                    return begun == 2 || clock.waiting() == 1;
+                });
+            });
+            ++ready;
+            (void)eventually([&] { return job.stop_requested(); });
+        },
+        {.concurrency = 2, .max_attempts = 2, .backoff = 0ms, .timeout = 1s});
+    core.open();
+    std::thread first([&] { executor.run_one(); });
+    BOOST_TEST(eventually([&] { return ready == 1; }));
+    std::thread second([&] { executor.run_one(); });
+    BOOST_TEST(eventually([&] { return ready == 2; }));
+
+    clock.advance(1s);
+    core.tick();
+    first.join();
+    second.join();
+    executor.run_all();
+
+    BOOST_TEST(begun_when_fired == 1);
+    BOOST_TEST(begun == 2);
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(a_body_may_cancel_itself_from_a_callback_of_its_own)
+{
+    auto const ended = run([](job& job, auto& batch) {
+        std::stop_callback const callback(job.stop_token(), [&] {
+            cancel(batch, {.mode = cancel_mode::immediate});
+            BOOST_TEST(!job.sleep_for(1h));
+        });
+        cancel(batch);
+    });
+
+    check_ended(ended, job_state::cancelled, disposition::stopped, false);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -245,11 +245,10 @@ void batch_core::stop_running(std::uint64_t index, afterwards& then)
         if (place->current.load(std::memory_order_acquire) != index || place->abandoned)
             continue;
         place->stop_index = index;
-        if (place->stop_source)
-            then.sources.push_back(*place->stop_source);
+        tell(*place, then);
     }
     stop_detached(index, then);
-    then.wake_sleepers = sleepers_ != 0;
+    then.wake_sleepers |= sleepers_ != 0;
 }
 
 batch_core::lone_stop* batch_core::find_lone_stop(std::uint64_t index) noexcept

@@ -316,13 +316,13 @@ void batch_core::apply(batch_life::actions actions, afterwards& then)
 {
     if (actions.interrupt) {
         then.interrupted = true;
-        then.wake_sleepers = sleepers_ != 0;
+        then.wake_sleepers |= sleepers_ != 0;
         if (is_asynchronous_)
             stop_detached(no_index, then);
         if (tokens_ != 0)
             for (auto const& place : slots_)
-                if (place->stop_source && !place->abandoned)
-                    then.sources.push_back(*place->stop_source);
+                if (!place->abandoned)
+                    tell(*place, then);
     }
     if (is_asynchronous_ && life_.deadline() && !actions.sealed)
         arm_kill(*life_.deadline());
@@ -351,10 +351,8 @@ void batch_core::perform(afterwards& then) noexcept
 {
     if (then.sealed || then.let_go)
         sealed_condition_.notify_all();
-    if (then.wake_sleepers)
-        sleep_condition_.notify_all();
-    for (auto& source : then.sources)
-        source.request_stop();
+    if (!then.told.empty() || then.wake_sleepers)
+        tell_bodies(then);
     for (auto const& body : then.stopped)
         body->stop();
     for (auto const& body : then.killed)

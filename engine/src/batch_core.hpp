@@ -142,8 +142,10 @@ public:
     void after_failure(std::uint64_t index, job_byte how);
     [[nodiscard]] bool sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration);
     [[nodiscard]] std::stop_token stop_token(slot& place, std::uint64_t index);
-    /// Ends the token of the body that ran in `place`; whether it had fired.
-    [[nodiscard]] bool end_token(slot& place) noexcept;
+    [[nodiscard]] std::stop_token wait_token(slot& place, std::uint64_t index);
+    /// Ends the tokens of the body that ran in `place`, once no callback on them runs any more;
+    /// whether the one that it asked for had fired.
+    [[nodiscard]] bool end_tokens(slot& place) noexcept;
     [[nodiscard]] stop_cause cause_of(std::uint64_t index) noexcept;
     [[nodiscard]] bool told_to_stop(slot const& place, std::uint64_t index) const noexcept;
     /// Whether what is still done for the job is to be given up, a body's time being over.
@@ -206,6 +208,13 @@ private:
         std::vector<job_cancel_done> done;
     };
 
+    /// A body that is told to stop, through what it has: its token first, then what it waits for.
+    struct telling {
+        slot* place;
+        std::optional<std::stop_source> token;
+        std::optional<std::stop_source> wait;
+    };
+
     /// What the store is to be asked for.
     struct write {
         any_change what;
@@ -217,7 +226,7 @@ private:
     struct afterwards {
         std::vector<write> writes;
         std::shared_ptr<cancel_commit const> cancel;
-        std::vector<std::stop_source> sources;
+        std::vector<telling> told;
         std::vector<std::shared_ptr<asynchronous_body>> stopped;
         std::vector<std::shared_ptr<asynchronous_body>> killed;
         std::vector<std::function<void()>> callbacks;
@@ -326,6 +335,10 @@ private:
     [[nodiscard]] std::exception_ptr time_out_exception() const;
     void replace(slot& lost);
     void stop_running(std::uint64_t index, afterwards& then);
+    void tell(slot& place, afterwards& then);
+    /// Whether another thread calls the callbacks of the body in `place`.
+    [[nodiscard]] static bool is_firing(slot const& place) noexcept;
+    void drop_tokens(slot& place) noexcept;
     [[nodiscard]] lone_stop* find_lone_stop(std::uint64_t index) noexcept;
     [[nodiscard]] slot* running_in(std::uint64_t index) noexcept;
     /// The job whose body runs in `place` and has not been abandoned; none where that can't be told.
@@ -346,8 +359,9 @@ private:
     [[nodiscard]] std::optional<time_point> estimate(job_counts const& jobs) const noexcept;
     void note_late_starts() noexcept;
 
-    /// Wants no lock.
+    // Want no lock.
     void perform(afterwards& then) noexcept;
+    void tell_bodies(afterwards& then) noexcept;
 
     static constexpr std::int64_t no_time = time_point::max().time_since_epoch().count();
 
@@ -383,7 +397,7 @@ private:
     std::vector<std::unique_ptr<slot>> slots_;
     std::size_t inside_ = 0;                ///< runners in a turn, those of abandoned bodies not
     std::size_t sleepers_ = 0;              ///< bodies in sleep()
-    std::size_t tokens_ = 0;                ///< slots that have a stop_source
+    std::size_t tokens_ = 0;                ///< tokens that bodies have asked for, or wait on
     /// What runs without a thread, by slot.
     struct detached_body {
         std::shared_ptr<asynchronous_body> body;

@@ -154,8 +154,8 @@ void batch_core::abandon(slot& place, afterwards& then)
         host_->counted.threads_abandoned += 1;
         then.threads_lost.push_back(place.thread);
     }
-    if (std::exchange(place.stop_source, std::nullopt))
-        --tokens_;
+    then.wake_sleepers |= place.firing != std::thread::id();
+    drop_tokens(place);
     if (!timed_out)
         end_abandoned(place, index); // which asks for its stop
     if (lone_stop* const stop = find_lone_stop(index))

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace belay {
 
@@ -65,6 +66,12 @@ std::stop_token job::stop_token()
     return core_.stop_token(place_, index_);
 }
 
+std::stop_token job::wait_token()
+{
+    has_wait_ = unusual_ = true;
+    return core_.wait_token(place_, index_);
+}
+
 int job::stop_fd()
 {
     if (!place_.descriptor)
@@ -115,10 +122,10 @@ slot::~slot() = default;
 job_byte job_access::judge(job& job, bool threw) noexcept
 {
     job.place_.descriptor.reset();
-    bool const token_fired = job.has_token_ && job.core_.end_token(job.place_);
+    bool const fired = (job.has_token_ || job.has_wait_) && job.core_.end_tokens(job.place_);
     return detail::judge(
         {.threw = threw,
-         .shown = job.shown_ || token_fired,
+         .shown = job.shown_ || (job.has_token_ && fired),
          .kept = job.kept_,
          .told = job.core_.told_to_stop(job.place_, job.index_),
          .timed_out = job.place_.timed_out.load(std::memory_order_acquire) == job.index_,
@@ -197,7 +204,7 @@ bool batch_core::sleep(slot& place, std::uint64_t index, std::chrono::nanosecond
     std::unique_lock lock(mutex_);
     ++sleepers_;
     bool stopped = false;
-    while (!(stopped = told_to_stop(place, index)) && now() < until)
+    while (!(stopped = told_to_stop(place, index) && !is_firing(place)) && now() < until)
         time_.wait_until(lock, sleep_condition_, until);
     --sleepers_;
     return !stopped;
@@ -205,7 +212,7 @@ bool batch_core::sleep(slot& place, std::uint64_t index, std::chrono::nanosecond
 
 std::stop_token batch_core::stop_token(slot& place, std::uint64_t index)
 {
-    std::unique_lock lock(mutex_);
+    std::scoped_lock const lock(mutex_);
     // The body of a job that was abandoned has no place any more.
     if (place.abandoned) {
         std::stop_source fired;
@@ -221,15 +228,81 @@ std::stop_token batch_core::stop_token(slot& place, std::uint64_t index)
     return place.stop_source->get_token();
 }
 
-bool batch_core::end_token(slot& place) noexcept
+std::stop_token batch_core::wait_token(slot& place, std::uint64_t index)
 {
     std::scoped_lock const lock(mutex_);
-    if (!place.stop_source)
-        return true; // taken by abandonment: its stop had fired
-    bool const fired = place.stop_source->stop_requested();
-    place.stop_source.reset();
-    --tokens_;
+    std::stop_source fresh;
+    bool const told = told_to_stop(place, index) || place.abandoned;
+    if (told && !is_firing(place))
+        fresh.request_stop();
+    if (place.abandoned)
+        return fresh.get_token();
+    if (!place.wait_source) {
+        place.wait_source = std::move(fresh);
+        ++tokens_;
+    }
+    return place.wait_source->get_token();
+}
+
+bool batch_core::is_firing(slot const& place) noexcept
+{
+    // Who calls the callbacks may be the body itself, which then waits for nobody.
+    return place.firing != std::thread::id() && place.firing != std::this_thread::get_id();
+}
+
+void batch_core::tell(slot& place, afterwards& then)
+{
+    if (place.firing != std::thread::id())
+        return; // who fires its token tells it the rest
+    telling told{&place, std::nullopt, place.wait_source};
+    if (place.stop_source && !place.stop_source->stop_requested()) {
+        place.firing = std::this_thread::get_id();
+        told.token = place.stop_source;
+    }
+    if (told.token || told.wait)
+        then.told.push_back(std::move(told));
+}
+
+void batch_core::tell_bodies(afterwards& then) noexcept
+{
+    for (auto& told : then.told)
+        if (told.token)
+            told.token->request_stop();
+    if (!then.told.empty()) {
+        std::scoped_lock const lock(mutex_);
+        for (auto& told : then.told) {
+            // Its body may have ended in one of the callbacks, and the slot be another's.
+            if (!told.token || told.place->stop_source != told.token)
+                continue;
+            told.place->firing = {};
+            told.wait = told.place->wait_source;
+        }
+    }
+    if (!then.told.empty() || then.wake_sleepers)
+        sleep_condition_.notify_all();
+    for (auto& told : then.told)
+        if (told.wait)
+            told.wait->request_stop();
+}
+
+bool batch_core::end_tokens(slot& place) noexcept
+{
+    std::unique_lock lock(mutex_);
+    // Its callbacks are not to run beside the next attempt.
+    while (is_firing(place))
+        time_.wait_until(lock, sleep_condition_, time_point::max());
+    bool const fired = place.abandoned || (place.stop_source && place.stop_source->stop_requested());
+    drop_tokens(place);
     return fired;
+}
+
+void batch_core::drop_tokens(slot& place) noexcept
+{
+    if (std::exchange(place.stop_source, std::nullopt))
+        --tokens_;
+    if (std::exchange(place.wait_source, std::nullopt))
+        --tokens_;
+    place.firing = {};
 }
 
 } // namespace detail

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <stop_token>
 #include <string_view>
+#include <utility>
 
 namespace belay {
 
@@ -74,18 +75,22 @@ public:
     bool sleep_for(std::chrono::nanoseconds duration);
 
     /// Waits on the caller's `condition` until `predicate()` holds, or until the stop. Returns
-    /// what `predicate()` says at the end; `lock` is held then.
+    /// what `predicate()` says at the end; `lock` is held then. Where that is true the body has not
+    /// been shown its stop.
     template <class Lock, class Predicate>
     bool wait(std::condition_variable_any& condition, Lock& lock, Predicate predicate)
     {
-        bool const holds = condition.wait(lock, stop_token(), predicate);
+        if (predicate())
+            return true;
+        bool const holds = condition.wait(lock, wait_token(), std::move(predicate));
         if (!holds)
             shown_ = true;
         return holds;
     }
 
     /// A token that stops with the job; made when first asked for. Callbacks run on the thread
-    /// that cancels, with no lock of the engine held.
+    /// that cancels, with no lock of the engine held, before any wait ends early. The end of the
+    /// body waits for those under way: none runs beside the next attempt.
     [[nodiscard]] std::stop_token stop_token();
 
     /// A file descriptor that becomes readable when the job is to stop, for poll() and its like; -1
@@ -118,6 +123,9 @@ private:
     {
     }
 
+    /// A token that stops with the job, after the callbacks on that of the body's own.
+    [[nodiscard]] std::stop_token wait_token();
+
     detail::batch_core& core_;
     detail::slot& place_;
     std::atomic<detail::phase> const& phase_;
@@ -126,6 +134,7 @@ private:
     bool shown_ = false;     ///< it was shown its stop
     bool kept_ = false;      ///< it said keep_result
     bool has_token_ = false; ///< it asked for a stop token
+    bool has_wait_ = false;  ///< it has waited
 };
 
 } // namespace belay

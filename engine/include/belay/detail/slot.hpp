@@ -91,6 +91,8 @@ struct alignas(128) slot {
     bool posted = false;                         ///< it has a runner, queued or in its turn
     std::thread::id thread;                      ///< that runs the slot's turn
     std::optional<std::stop_source> stop_source; ///< made when the running body asks for it
+    std::optional<std::stop_source> wait_source; ///< made when it waits; fired after the other
+    std::thread::id firing;                      ///< that fires `stop_source`, until it has
 
     std::unique_ptr<stop_descriptor> descriptor; ///< likewise; the running body's own
     std::unique_ptr<output_draft> output;        ///< likewise
