@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <future>
 #include <memory>
@@ -25,6 +26,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -257,6 +259,125 @@ BOOST_AUTO_TEST_CASE(a_body_that_is_cancelled_may_keep_its_result)
     BOOST_TEST(kept.value(0) == 7);
     BOOST_TEST(kept.status().jobs.late == 1U);
     BOOST_TEST(dropped.status().jobs.stopped == 1U, "it was shown its stop");
+}
+
+BOOST_AUTO_TEST_CASE(one_that_returned_before_it_was_told_is_late)
+{
+    for (bool const has_waited : {false, true}) {
+        auto const handle = std::make_shared<std::promise<any_batch>>();
+        auto const batch = engine.submit(
+            1, asio::bind_executor(io.context,
+                                   [=](std::uint64_t) -> asio::awaitable<std::string> {
+                                       if (has_waited)
+                                           co_await pass(0ms);
+                                       // Its stop can't be delivered before it has returned.
+                                       handle->get_future().get().cancel();
+                                       co_return "whole";
+                                   }));
+        handle->set_value(batch);
+        ended(batch);
+
+        BOOST_TEST(batch.status().jobs.late == 1U);
+        BOOST_TEST(batch.value(0) == "whole");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(one_that_disabled_its_cancellation_is_late)
+{
+    asio::steady_timer gate(io.context, asio::steady_timer::time_point::max());
+    auto const batch = engine.submit(
+        1, asio::bind_executor(
+               io.context, [&gate, bodies = of_bodies](std::uint64_t) -> asio::awaitable<int> {
+                   inside const here(bodies);
+                   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+                   boost::system::error_code opened;
+                   co_await gate.async_wait(asio::redirect_error(asio::use_awaitable, opened));
+                   co_await asio::this_coro::reset_cancellation_state(
+                       asio::enable_terminal_cancellation());
+                   co_return 7;
+               }));
+    wait_for_entry(1);
+    batch.cancel();
+    asio::post(io.context, [&] { gate.cancel(); }); // behind the stop
+    ended(batch);
+
+    BOOST_TEST(batch.status().jobs.late == 1U);
+    BOOST_TEST(batch.value(0) == 7);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_was_cancelled_and_cleans_up_undisturbed_is_stopped)
+{
+    auto const waiting = [&](auto filter) {
+        return asio::bind_executor(
+            io.context, [filter, bodies = of_bodies](std::uint64_t) -> asio::awaitable<int> {
+                inside const here(bodies);
+                if constexpr (!std::is_null_pointer_v<decltype(filter)>)
+                    co_await asio::this_coro::reset_cancellation_state(filter);
+                boost::system::error_code cancelled;
+                asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+                co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+                if constexpr (std::is_null_pointer_v<decltype(filter)>) {
+                    co_await asio::this_coro::reset_cancellation_state(
+                        asio::disable_cancellation());
+                    co_await pass(0ms);
+                }
+                co_return 3;
+            });
+    };
+    auto const usual = engine.submit(1, waiting(nullptr));
+    auto const own = engine.submit(1, waiting(asio::enable_total_cancellation()));
+    wait_for_entry(2);
+    usual.cancel();
+    own.cancel();
+    ended(usual);
+    ended(own);
+
+    BOOST_TEST(usual.status().jobs.stopped == 1U);
+    BOOST_TEST(own.status().jobs.stopped == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(one_whose_body_was_never_entered_was_not_started)
+{
+    asio::io_context idle;
+    auto const batch = engine.submit(2, sleeping(idle.get_executor(), of_bodies));
+    auto const alone = engine.submit(1, sleeping(idle.get_executor(), of_bodies));
+    BOOST_TEST(eventually([&] {
+        return batch.status().jobs.running == 2U && alone.status().jobs.running == 1U;
+    }));
+    batch.cancel();
+    alone.cancel_job(0);
+    idle.run();
+    ended(batch);
+    ended(alone);
+
+    BOOST_TEST(of_bodies->entered == 0);
+    BOOST_TEST(batch.status().jobs.not_started == 2U);
+    BOOST_TEST((batch.job(0).disposition == disposition::not_started));
+    BOOST_TEST((alone.state() == batch_state::completed));
+    BOOST_TEST((alone.job(0).ended_at >= alone.status().created_at));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_coroutine_throws_after_its_stop_is_kept)
+{
+    auto const batch = engine.submit(
+        2, asio::bind_executor(
+               io.context, [bodies = of_bodies](std::uint64_t index) -> asio::awaitable<void> {
+                   inside const here(bodies);
+                   try {
+                       co_await pass(1h);
+                   } catch (boost::system::system_error const&) {
+                       if (index == 0)
+                           throw; // operation_aborted
+                       throw std::out_of_range("too far");
+                   }
+               }));
+    wait_for_entry(2);
+    batch.cancel();
+    ended(batch);
+
+    BOOST_TEST(batch.status().jobs.stopped == 2U);
+    BOOST_TEST((batch.exception(0) == nullptr));
+    BOOST_CHECK_THROW(std::rethrow_exception(batch.exception(1)), std::out_of_range);
 }
 
 BOOST_AUTO_TEST_CASE(what_a_coroutine_throws_is_kept)

@@ -677,4 +677,51 @@ BOOST_AUTO_TEST_CASE(what_a_helper_would_try_again_at_once_is_not_lost_by_a_with
     BOOST_TEST(account(core).succeeded == total);
 }
 
+BOOST_AUTO_TEST_CASE(one_whose_input_cannot_be_used_is_not_tried_again_after_a_withdrawal)
+{
+    int entered = 0;
+    auto& core = make_durable(
+        1,
+        [&](job&) {
+            ++entered;
+            cancel(*shared());
+            throw job_failure(failure::input, "no");
+        },
+        {.max_attempts = 2, .backoff = 0ms});
+    executor.run_all();
+    while (!disk().waits_for<change::cancelled>())
+        disk().write();
+    disk().refuse();
+    go_on();
+
+    BOOST_TEST(entered == 1);
+    BOOST_TEST((core.job(0).state == job_state::failed));
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_body_throws_after_its_stop_is_an_error_and_no_failure)
+{
+    auto& core = make_durable(
+        2,
+        [&](job& job) {
+            shared()->cancel_job(job.index(), {}, [](job_cancel_result const&) {});
+            disk().write_all();
+            BOOST_TEST(job.stop_requested());
+            if (job.index() == 0)
+                throw job_failure(failure::exit, "half of it is written");
+            throw stopped{};
+        },
+        {.max_attempts = 2});
+    go_on();
+
+    auto const job = core.job(0);
+    BOOST_TEST((job.disposition == disposition::stopped));
+    BOOST_TEST_REQUIRE(job.failure.has_value());
+    BOOST_TEST(to_string(*job.failure) == "stopped");
+    BOOST_TEST(job.message == "half of it is written");
+    BOOST_TEST(!core.job(1).failure);
+    BOOST_TEST(core.errors(10).empty());
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

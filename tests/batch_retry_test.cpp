@@ -629,4 +629,75 @@ BOOST_AUTO_TEST_CASE(a_cancel_of_a_job_that_is_entered_and_fails_meanwhile_ends_
     BOOST_TEST((core.job(in_chunk + 1).disposition == disposition::not_started));
 }
 
+BOOST_AUTO_TEST_CASE(an_attempt_that_a_cancel_keeps_from_being_entered_is_not_counted)
+{
+    int entered = 0;
+    auto& core = make_recorded(
+        1,
+        [&](job&) {
+            ++entered;
+            give_up();
+        },
+        later);
+    core.open();
+    executor.run_all();
+    clock.advance(1s);
+    host->run_timers();
+    // The runner has let it in, and reads the time before its last look at the gate.
+    clock.interpose(2, [&] { core.cancel({}, stop_cause::user); });
+
+    executor.run_all();
+
+    BOOST_TEST(entered == 1);
+    BOOST_TEST((core.job(0).disposition == disposition::not_started));
+    BOOST_TEST(core.job(0).attempt == 2U);
+    BOOST_TEST(core.status().retried == 0U);
+}
+
+BOOST_DATA_TEST_CASE_F(core_fixture, one_whose_input_cannot_be_used_is_not_tried_again,
+                       boost::unit_test::data::make({true, false}), recorded)
+{
+    std::vector<int> entered(20);
+    auto const body = [&](std::uint64_t index, job& job) {
+        ++entered[index];
+        if (index % 2 == 0)
+            throw job_failure(index % 4 == 0 ? failure::input : failure::failed, "no");
+        if (job.attempt() == 1)
+            give_up(); // and what is thrown last counts
+    };
+    auto& core = recorded ? make_recorded(
+                                20, [&](job& job) { body(job.index(), job); }, at_once)
+                          : make(20, body, at_once);
+    core.open();
+
+    executor.run_all();
+
+    for (std::uint64_t index = 0; index != 20; ++index)
+        BOOST_TEST(entered[index] == (index % 4 == 0 ? 1 : index % 2 == 0 ? 3 : 2));
+    BOOST_TEST(account(core).failed == 10U);
+    BOOST_TEST(core.job(4).attempt == 1U);
+    BOOST_TEST(core.status().retried == 10U + 2 * 5U);
+}
+
+BOOST_AUTO_TEST_CASE(a_time_out_is_followed_by_another_attempt_whatever_the_body_throws)
+{
+    int entered = 0;
+    auto& core = make(
+        1,
+        [&](std::uint64_t, job&) {
+            if (++entered > 1)
+                return;
+            clock.advance(1s);
+            shared()->tick();
+            throw job_failure(failure::input, "no");
+        },
+        {.max_attempts = 2, .backoff = 0ms, .timeout = 1s});
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(entered == 2);
+    BOOST_TEST(account(core).succeeded == 1U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

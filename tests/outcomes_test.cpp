@@ -3,6 +3,8 @@
 
 #include "eventually.hpp"
 
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
@@ -14,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -185,6 +188,49 @@ BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_moved_fails_its_job)
         BOOST_CHECK_EXCEPTION((void)batch.value(index), own_error,
                               [](own_error const& seen) { return seen.number == 7; });
     BOOST_TEST(batch.value(99).moves == 97U);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_body_throws_after_its_stop_is_kept)
+{
+    engine engine(two_workers);
+    auto const throwing = [&](auto what) {
+        auto const batch = engine.submit(1, [what](std::uint64_t, job& job) -> int {
+            (void)eventually([&] { return job.stop_requested(); });
+            throw what;
+        });
+        (void)eventually([&] { return batch.status().jobs.running == 1; });
+        batch.cancel();
+        ended(batch);
+        BOOST_TEST(batch.status().jobs.stopped == 1U);
+        BOOST_CHECK_THROW((void)batch.value(0), error);
+        return batch;
+    };
+
+    auto const lost = throwing(std::out_of_range("lost"));
+    BOOST_CHECK_THROW(std::rethrow_exception(lost.exception(0)), std::out_of_range);
+    auto const number = throwing(7);
+    BOOST_CHECK_THROW(std::rethrow_exception(number.exception(0)), int);
+    BOOST_TEST((throwing(stopped{}).exception(0) == nullptr));
+    auto const aborted = std::make_error_code(std::errc::operation_canceled);
+    BOOST_TEST((throwing(std::system_error(aborted)).exception(0) == nullptr));
+    BOOST_TEST((throwing(boost::system::system_error(boost::asio::error::operation_aborted))
+                    .exception(0) == nullptr));
+    auto const denied = throwing(std::system_error(std::make_error_code(std::errc::io_error)));
+    BOOST_TEST((denied.exception(0) != nullptr));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_body_returns_after_its_stop_leaves_no_exception)
+{
+    engine engine(two_workers);
+    auto const batch = engine.submit(1, [](std::uint64_t, job& job) {
+        return eventually([&] { return job.stop_requested(); });
+    });
+    (void)eventually([&] { return batch.status().jobs.running == 1; });
+    batch.cancel();
+    ended(batch);
+
+    BOOST_TEST(batch.status().jobs.stopped == 1U);
+    BOOST_TEST((batch.exception(0) == nullptr));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

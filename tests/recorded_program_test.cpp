@@ -191,6 +191,58 @@ BOOST_AUTO_TEST_CASE(whoever_makes_a_command_sees_the_stop_of_its_job)
     BOOST_TEST(eventually([&] { return !std::filesystem::exists(scratch); }), "nothing is left");
 }
 
+BOOST_AUTO_TEST_CASE(one_whose_input_cannot_be_used_is_not_tried_again)
+{
+    std::atomic<int> asked = 0;
+    fixture fixture(nullptr, {.command = [&](std::string_view, process_job const&) -> command {
+                        ++asked;
+                        throw job_failure(failure::input, "it is empty");
+                    }});
+
+    auto const batch = fixture.run({""}, {.max_attempts = 3, .backoff = 0ms});
+
+    BOOST_TEST(asked == 1);
+    BOOST_TEST((batch.job(0).failure == failure::input && batch.job(0).attempt == 1));
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_a_stop_kept_from_starting_was_not_started)
+{
+    std::atomic<int> asked = 0;
+    std::atomic<bool> go_on = false;
+    fixture fixture(nullptr, {.command = [&](std::string_view input, process_job const& job) {
+                        ++asked;
+                        if (input == "fails" && job.attempt == 1)
+                            throw std::runtime_error("not yet");
+                        (void)eventually([&] { return go_on.load(); });
+                        return command{.arguments = {"/bin/sh", "-c", "exit 0"}};
+                    }});
+    auto const alone = fixture.submit({"", ""}, {.concurrency = 1});
+    BOOST_TEST(eventually([&] { return asked == 1; }));
+    alone.cancel_job(0);
+    go_on = true;
+    BOOST_TEST_REQUIRE(alone.wait_for(patience));
+    go_on = false;
+    auto const batch = fixture.submit({"fails", ""},
+                                      {.concurrency = 1, .max_attempts = 2, .backoff = 0ms});
+    BOOST_TEST(eventually([&] { return asked == 4; }));
+    batch.cancel();
+    go_on = true;
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+
+    for (auto const& job : {alone.job(0), batch.job(0)}) {
+        BOOST_TEST((job.disposition == disposition::not_started));
+        BOOST_TEST(!job.started_at);
+        BOOST_TEST(job.ended_at.has_value());
+        BOOST_TEST(!job.process);
+    }
+    BOOST_TEST((alone.job(1).state == job_state::succeeded));
+    BOOST_TEST((alone.state() == batch_state::completed));
+    BOOST_TEST(alone.status().jobs.not_started == 1U);
+    BOOST_TEST(batch.status().jobs.not_started == 2U);
+    BOOST_TEST(batch.status().retried == 0U, "its second attempt was not entered");
+    BOOST_TEST(batch.job(0).message == "not yet", "what is known of the first");
+}
+
 BOOST_FIXTURE_TEST_CASE(programs_hold_no_worker, fixture)
 {
     auto const batch = submit({willing, willing, willing, willing, willing, willing, willing, willing});

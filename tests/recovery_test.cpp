@@ -397,4 +397,29 @@ BOOST_AUTO_TEST_CASE(what_ignores_a_shutdown_is_pending_again)
     BOOST_TEST((batch.state() == batch_state::completed));
 }
 
+BOOST_AUTO_TEST_CASE(attempts_of_an_earlier_process_are_counted_as_retried)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 5, {.max_attempts = 5});
+    auto const record = [](std::uint64_t index, job_byte how, std::uint32_t attempt) {
+        return job_record{.index = index,
+                          .how = how,
+                          .attempt = attempt,
+                          .failures = attempt - 1,
+                          .started = 1,
+                          .ended = 2};
+    };
+    // Entered after its first: two, one, none, and one; the third is entered here, as the last is.
+    commit(*disk, left,
+           change::jobs{{record(0, job_byte::succeeded, 3), record(1, job_byte::not_started, 3),
+                         record(2, job_byte::backing_off, 2), record(3, job_byte::stopped, 2)}});
+
+    auto const engine = start(disk);
+    auto const batch = found(*engine, left);
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+
+    BOOST_TEST(entered == 2U);
+    BOOST_TEST(batch.status().retried == 2U + 1U + 1U + 1U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

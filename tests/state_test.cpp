@@ -106,6 +106,7 @@ BOOST_AUTO_TEST_CASE(dispositions_causes_modes_and_failures_have_their_words)
 
     BOOST_TEST(to_string(failure::failed) == "failed");
     BOOST_TEST(to_string(failure::input) == "input");
+    BOOST_TEST(to_string(failure::stopped) == "stopped");
 }
 
 BOOST_AUTO_TEST_CASE(modes_have_one_word_each_and_are_ordered_by_strength)

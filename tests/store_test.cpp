@@ -472,6 +472,22 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_end_of_a_job_is_final, Place, stores)
     BOOST_TEST(place.store->jobs(sequence, 0, 1).at(0).text == "third");
 }
 
+BOOST_AUTO_TEST_CASE_TEMPLATE(what_a_job_threw_when_it_was_stopped_is_kept, Place, stores)
+{
+    Place place;
+    auto const sequence = create(*place.store, 2);
+    auto stopped = record_of(0, job_byte::stopped, "half of it is written");
+    stopped.failure = failure::stopped;
+
+    record(*place.store, sequence, stopped);
+    record(*place.store, sequence, record_of(1, job_byte::stopped, ""));
+
+    auto const found = place.store->jobs(sequence, 0, 2);
+    BOOST_TEST((found.at(0).failure == failure::stopped));
+    BOOST_TEST(found.at(0).text == "half of it is written");
+    BOOST_TEST((found.at(1).failure != failure::stopped));
+}
+
 /// A record that only says how a job waits now, or that it never started: `keeps_failure`.
 BOOST_AUTO_TEST_CASE_TEMPLATE(the_last_failure_stays_where_no_attempt_was_made, Place, stores)
 {

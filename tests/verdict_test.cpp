@@ -17,6 +17,7 @@ using belay::test::split;
 namespace {
 
 std::map<std::string, body_end> const bodies{
+    {"was never entered", {.entered = false}},
     {"returns, and was not shown its stop", {}},
     {"returns, and was shown its stop", {.shown = true}},
     {"returns after `keep_result()`", {.kept = true}},
@@ -24,6 +25,7 @@ std::map<std::string, body_end> const bodies{
 };
 
 std::map<std::string, program_verdict> const programs{
+    {"was never started", {.started = false}},
     {"ends well by itself", {.well = true}},
     {"ends badly by itself", {}},
     {"ends after SIGTERM", {.well = true, .was_terminated = true}},
@@ -47,6 +49,7 @@ std::string word_for(job_byte byte)
     case job_byte::succeeded: return "`succeeded`";
     case job_byte::succeeded_late: return "`succeeded`, late";
     case job_byte::failed: return "`failed`";
+    case job_byte::not_started: return "`not_started`";
     case job_byte::stopped: return "`stopped`";
     case job_byte::terminated: return "`terminated`";
     case job_byte::killed: return "`killed`";
@@ -84,7 +87,7 @@ BOOST_AUTO_TEST_CASE(every_end_is_the_one_in_the_document)
             ++compared;
         }
     }
-    BOOST_TEST(compared == 28U);
+    BOOST_TEST(compared == 32U);
 }
 
 BOOST_AUTO_TEST_CASE(whoever_was_shown_the_stop_and_kept_the_result_has_succeeded)

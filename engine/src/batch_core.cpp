@@ -145,6 +145,7 @@ void batch_core::take_turn(slot& place) noexcept
         return host_->turn_ended(visit);
     turn turn{*this, *work, place, phase_, states_.get()};
     turn.timed = options_.timeout.has_value();
+    turn.repeats = retried_ != nullptr || !earlier_.empty();
     bool again = false;
     run_quantum(turn, again);
     host_->turn_ended(visit);

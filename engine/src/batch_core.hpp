@@ -136,8 +136,9 @@ public:
     void first_entry(turn& turn) noexcept;
     void lone_stop_ended(std::uint64_t index) noexcept;
     [[nodiscard]] unsigned attempt(std::uint64_t index) const noexcept;
+    void never_entered(slot& place, std::uint64_t index) noexcept;
     [[nodiscard]] job_byte attempt_failed(slot const& place, std::uint64_t index,
-                                          std::exception_ptr& exception) noexcept;
+                                          std::exception_ptr& exception, bool in_vain) noexcept;
     [[nodiscard]] bool enter_at_once(slot& place, std::uint64_t index) noexcept;
     void after_failure(std::uint64_t index, job_byte how);
     [[nodiscard]] bool sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration);
@@ -329,8 +330,8 @@ private:
     [[nodiscard]] time_point expiry() const noexcept;
     void arm(time_point at);
     void post_idle(std::size_t most);
-    /// Makes `as` of a job that backs off, by a runner of `place`; false if it no longer does.
-    [[nodiscard]] bool let_in(slot& place, std::uint64_t index, job_byte as) noexcept;
+    /// Makes `as` of a job that backs off; false if it no longer does.
+    [[nodiscard]] bool let_in(std::uint64_t index, job_byte as) noexcept;
     [[nodiscard]] job_byte next_after_failure(std::uint64_t index) noexcept;
     [[nodiscard]] std::exception_ptr time_out_exception() const;
     void replace(slot& lost);
@@ -439,6 +440,7 @@ private:
     std::atomic<std::uint64_t> under_way_count_{0}; ///< records that the store will tell of
     std::shared_ptr<batch_core> kept_alive_;        ///< itself, let go of with records under way
     std::unordered_map<std::uint64_t, earlier> earlier_; // changed before open() only
+    std::uint64_t retried_earlier_ = 0; // likewise: attempts after a job's first, by an earlier process
     std::optional<stored_batch> restored_;               ///< of a batch that had ended: likewise
     std::mutex load_mutex_;
     std::vector<bool> loaded_;                           // guarded by load_mutex_
@@ -466,6 +468,9 @@ private:
 
 /// Writes why a job failed into its record.
 void set_failure(job_record& record, std::exception_ptr const& exception);
+
+/// Counts an attempt after a job's first, by the runner of `place`.
+void count_repeat(slot& place) noexcept;
 
 /// How many jobs have ended in `place`.
 [[nodiscard]] std::uint64_t ended_in(slot const& place) noexcept;

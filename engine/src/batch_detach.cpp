@@ -72,6 +72,15 @@ void batch_core::resume(detached_job const& job, std::function<void(turn&)> cons
         leave(turn, true);
 }
 
+void batch_core::never_entered(slot& place, std::uint64_t index) noexcept
+{
+    if (attempt(index) > 1)
+        place.retried.store(place.retried.load(std::memory_order_relaxed) - 1,
+                            std::memory_order_relaxed);
+    std::scoped_lock const lock(mutex_);
+    lone_not_started_.emplace(index, now());
+}
+
 void batch_core::stop_detached(std::uint64_t index, afterwards& then)
 {
     for (auto const& [place, detached] : detached_)

@@ -244,7 +244,7 @@ void batch_core::correct(slot const& place, job_record& record) noexcept
         return;
     if (record.how == job_byte::succeeded_late && !alone)
         record.how = job_byte::succeeded;
-    else if (record.how == job_byte::failed && !asked)
+    else if (record.how == job_byte::failed && !asked && record.failure != failure::input)
         record.how = next_after_failure(record.index);
     else if (suspended_ && !asked && state_of(record.how) == job_state::cancelled)
         record = {.index = record.index, .how = job_byte::backing_off};

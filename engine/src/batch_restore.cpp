@@ -25,6 +25,9 @@ void batch_core::restore(std::span<job_record const> records)
         if (attempts != 0 || record.crashes != 0)
             earlier_[index] = {attempts, record.crashes};
         states_[index].store(record.how, std::memory_order_relaxed);
+        // What waits, or never started, bears the number of an attempt that was not entered.
+        bool const entered = over && record.how != job_byte::not_started;
+        retried_earlier_ += std::max(record.attempt, entered ? 1U : 2U) - (entered ? 1 : 2);
         if (!over) {
             waiting_.push(index, now());
             continue;

@@ -24,13 +24,15 @@ job_byte batch_core::next_after_failure(std::uint64_t index) noexcept
 }
 
 job_byte batch_core::attempt_failed(slot const& place, std::uint64_t index,
-                                    std::exception_ptr& exception) noexcept
+                                    std::exception_ptr& exception, bool in_vain) noexcept
 {
     if (place.timed_out.load(std::memory_order_acquire) == index) {
         exception = time_out_exception();
         std::scoped_lock const lock(mutex_);
         if (auto const* const stop = find_lone_stop(index); stop != nullptr && stop->asked_for)
             return job_byte::failed;
+    } else if (in_vain) {
+        return job_byte::failed;
     }
     return next_after_failure(index);
 }
@@ -81,16 +83,16 @@ void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
         arm(due);
 }
 
-bool batch_core::let_in(slot& place, std::uint64_t index, job_byte as) noexcept
+void count_repeat(slot& place) noexcept
+{
+    place.retried.store(place.retried.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_relaxed);
+}
+
+bool batch_core::let_in(std::uint64_t index, job_byte as) noexcept
 {
     auto expected = job_byte::backing_off;
-    if (!states_[index].compare_exchange_strong(expected, as))
-        return false; // it was cancelled alone meanwhile
-    // A job may also come back whose cancel could not be recorded.
-    if (attempt(index) > 1)
-        place.retried.store(place.retried.load(std::memory_order_relaxed) + 1,
-                            std::memory_order_relaxed);
-    return true;
+    return states_[index].compare_exchange_strong(expected, as); // or it was cancelled alone meanwhile
 }
 
 bool batch_core::enter_at_once(slot& place, std::uint64_t index) noexcept
@@ -104,8 +106,11 @@ bool batch_core::enter_at_once(slot& place, std::uint64_t index) noexcept
     // An exchange that changes nothing: whoever stops this job alone has seen that it backs off, or
     // is seen here.
     auto expected = job_byte::backing_off;
-    return states_[index].compare_exchange_strong(expected, job_byte::backing_off) &&
-           place.stop_index.load() != index && let_in(place, index, job_byte::running);
+    if (!states_[index].compare_exchange_strong(expected, job_byte::backing_off) ||
+        place.stop_index.load() == index || !let_in(index, job_byte::running))
+        return false;
+    count_repeat(place);
+    return true;
 }
 
 std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at) noexcept
@@ -118,7 +123,7 @@ std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at)
         next_due_ = waiting_.next().time_since_epoch().count();
         if (!index)
             return std::nullopt;
-        if (!let_in(place, *index, job_byte::pending)) {
+        if (!let_in(*index, job_byte::pending)) {
             // It has to be put there again if its cancel is withdrawn.
             if (job_cancel* const cancel = find_job_cancel(*index))
                 cancel->queued = false;

@@ -118,7 +118,7 @@ batch_status batch_core::status()
 
 std::uint64_t batch_core::retried() const noexcept
 {
-    std::uint64_t sum = restored_ ? restored_->end->retried : 0;
+    std::uint64_t sum = restored_ ? restored_->end->retried : retried_earlier_;
     for (auto const& place : slots_)
         sum += place->retried.load(std::memory_order_relaxed);
     return sum;
@@ -357,7 +357,8 @@ void batch_core::describe(job_status& status, bool waited) const
     job_record const& record = found.front();
     status.attempt = record.attempt;
     // One that waits, or was cancelled while it did, may have failed before.
-    if (record.how == job_byte::failed || (waited && record.failures != 0)) {
+    if (record.how == job_byte::failed || record.failure == failure::stopped ||
+        (waited && record.failures != 0)) {
         status.failure = record.failure;
         status.message = record.text;
     }

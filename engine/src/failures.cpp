@@ -1,6 +1,11 @@
 #include <belay/detail/work.hpp>
+#include <belay/error.hpp>
+
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <mutex>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 
@@ -10,6 +15,33 @@ struct failures::table {
     std::mutex mutex;
     std::unordered_map<std::uint64_t, std::exception_ptr> exceptions; // guarded by mutex
 };
+
+bool blames_input(std::exception_ptr const& exception) noexcept
+{
+    try {
+        if (exception)
+            std::rethrow_exception(exception);
+    } catch (job_failure const& thrown) {
+        return thrown.code() == failure::input;
+    } catch (...) {
+    }
+    return false;
+}
+
+bool is_stop(std::exception_ptr const& exception) noexcept
+{
+    try {
+        std::rethrow_exception(exception);
+    } catch (stopped const&) {
+        return true;
+    } catch (std::system_error const& thrown) {
+        return thrown.code() == std::errc::operation_canceled;
+    } catch (boost::system::system_error const& thrown) {
+        return thrown.code() == boost::asio::error::operation_aborted;
+    } catch (...) {
+        return false;
+    }
+}
 
 failures::failures() : table_(std::make_unique<table>()) {}
 failures::~failures() = default;

@@ -124,7 +124,8 @@ job_byte job_access::judge(job& job, bool threw) noexcept
     job.place_.descriptor.reset();
     bool const fired = (job.has_token_ || job.has_wait_) && job.core_.end_tokens(job.place_);
     return detail::judge(
-        {.threw = threw,
+        {.entered = job.entered_,
+         .threw = threw,
          .shown = job.shown_ || (job.has_token_ && fired),
          .kept = job.kept_,
          .told = job.core_.told_to_stop(job.place_, job.index_),
@@ -142,9 +143,20 @@ void first_entry(turn& turn) noexcept
     turn.core.first_entry(turn);
 }
 
+void note_repeat(turn& turn, std::uint64_t index) noexcept
+{
+    if (turn.core.attempt(index) > 1)
+        count_repeat(turn.place);
+}
+
+void never_entered(turn& turn, std::uint64_t index) noexcept
+{
+    turn.core.never_entered(turn.place, index);
+}
+
 job_byte attempt_failed(turn& turn, std::uint64_t index, std::exception_ptr& exception) noexcept
 {
-    return turn.core.attempt_failed(turn.place, index, exception);
+    return turn.core.attempt_failed(turn.place, index, exception, turn.in_vain);
 }
 
 bool enter_at_once(turn& turn, std::uint64_t index) noexcept

@@ -76,6 +76,7 @@ void recorded::start_coroutine(detail::turn& turn, std::uint64_t index,
             value none;
             auto exception = std::current_exception();
             belay::job seen = detail::job_access::make(turn, index);
+            detail::job_access::set_entered(seen, false);
             detail::end_detached(turn, *this, index, detail::job_access::threw(seen), none,
                                  exception, started);
         });
@@ -106,10 +107,16 @@ detail::job_byte recorded::finish(detail::turn& turn, std::uint64_t index, detai
                       .ended = ended,
                       .progress = detail::progress_of(turn.place, index).value_or(-1.0F),
                       .process = output.process};
-    if (how == detail::job_byte::failed || how == detail::job_byte::backing_off)
+    if (how == detail::job_byte::failed || how == detail::job_byte::backing_off) {
         detail::set_failure(record, problem);
-    else if (how != detail::job_byte::stopped)
+    } else if (how == detail::job_byte::not_started) {
+        record.started = 0;
+    } else if (how != detail::job_byte::stopped) {
         record.text = std::move(output.text);
+    } else if (problem && !detail::is_stop(problem)) {
+        detail::set_failure(record, problem);
+        record.failure = failure::stopped;
+    }
     if (turn.core.is_durable())
         return turn.core.take_over(turn.place, std::move(record));
     std::uint64_t const taken = take_room(turn.core.owner(), record);

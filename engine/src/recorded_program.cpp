@@ -81,7 +81,7 @@ command recorded::make_command(detail::detached_job const& job, std::string_view
 {
     struct token_end {
         detail::detached_job const& job;
-        ~token_end() { (void)job.core->end_token(*job.place); }
+        ~token_end() { (void)job.core->end_tokens(*job.place); }
     } const end{job};
     return type_->process->command(
         input, {job.index, attempt, scratch, job.core->stop_token(*job.place, job.index)});
@@ -106,7 +106,8 @@ void recorded::conclude(detail::turn& turn, detail::detached_job const& job,
         if (!exception && end.what.usage.exit_status != 0)
             exception = std::make_exception_ptr(failure_of(end.what));
     }
-    auto how = detail::judge({.well = end.started && !exception,
+    auto how = detail::judge({.started = end.started,
+                              .well = end.started && !exception,
                               .was_terminated = end.was_terminated,
                               .was_killed = end.was_killed,
                               .finishes_at_stop = finishes_at_stop,

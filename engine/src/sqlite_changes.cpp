@@ -133,7 +133,8 @@ void sqlite_changes::apply(std::uint64_t sequence, any_change const& what)
 void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
 {
     bool const failed = record.failures != 0 || record.how == job_byte::failed ||
-                        record.how == job_byte::backing_off;
+                        record.how == job_byte::backing_off ||
+                        record.failure == failure::stopped;
     bool const is_written =
         run(job_, sequence, record.index, job_word(record.how), record.attempt, record.failures,
             record.crashes, record.started, record.ended,

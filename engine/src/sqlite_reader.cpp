@@ -169,7 +169,7 @@ job_record read_job(rows& row)
     if (row.is_null())
         row.skip(1);
     else
-        record.failure = row.word(failure::signal);
+        record.failure = row.word(failure::stopped);
     record.text = row.text();
     record.process = read_process(row);
     return record;
@@ -213,7 +213,7 @@ std::vector<error_count> sqlite_reader::failures(std::uint64_t sequence)
     std::vector<error_count> result;
     rows row(statement(list_failures), sequence);
     while (row.next()) {
-        auto const code = row.word(failure::signal);
+        auto const code = row.word(failure::stopped);
         auto message = row.text();
         result.push_back({code, std::move(message), row.count()});
     }

@@ -20,8 +20,8 @@ constexpr std::array<std::string_view, 7> cause_words{"none",      "user",    "t
                                                       "fail_fast", "backend", "shutdown"};
 constexpr std::array<std::string_view, 3> outcome_words{"recorded", "not_cancelled", "unknown"};
 constexpr std::array<std::string_view, 3> mode_words{"drain", "graceful", "immediate"};
-constexpr std::array<std::string_view, 6> failure_words{"failed",     "input", "timeout",
-                                                        "crash_loop", "exit",  "signal"};
+constexpr std::array<std::string_view, 7> failure_words{
+    "failed", "input", "timeout", "crash_loop", "exit", "signal", "stopped"};
 constexpr std::array<std::string_view, 2> policy_words{"continue", "fail_fast"};
 
 template <class Enum, std::size_t Size>

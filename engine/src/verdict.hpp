@@ -7,6 +7,7 @@ namespace belay::detail {
 
 /// What is known of a body at its end.
 struct body_end {
+    bool entered = true;    ///< it was entered at all
     bool threw = false;     ///< it did not return
     bool shown = false;     ///< it was shown its stop
     bool kept = false;      ///< it said keep_result
@@ -20,6 +21,8 @@ struct body_end {
 {
     if (end.timed_out)
         return job_byte::failed;
+    if (!end.entered && end.told)
+        return job_byte::not_started;
     if (end.threw)
         return end.told ? job_byte::stopped : job_byte::failed;
     if (end.shown && !end.kept)
@@ -29,6 +32,7 @@ struct body_end {
 
 /// What is known of a program at its end.
 struct program_verdict {
+    bool started = true;           ///< it ran at all
     bool well = false;             ///< it ended by itself, with status 0 and its output
     bool was_terminated = false;   ///< SIGTERM was sent before it ended
     bool was_killed = false;       ///< SIGKILL likewise
@@ -42,6 +46,8 @@ struct program_verdict {
 {
     if (end.timed_out)
         return job_byte::failed;
+    if (!end.started && end.told)
+        return job_byte::not_started;
     if (end.was_killed)
         return job_byte::killed;
     if (end.was_terminated)

@@ -12,7 +12,7 @@ BATCH_STATES = ("created", "running", "cancelling", "completed", "failed", "canc
 TERMINAL = ("completed", "failed", "cancelled", "expired")
 JOB_STATES = ("pending", "running", "succeeded", "failed", "cancelled")
 DISPOSITIONS = ("not_started", "stopped", "terminated", "killed", "abandoned", "lost")
-ERROR_CODES = ("failed", "timeout", "input", "exit", "signal", "crash_loop")
+ERROR_CODES = ("failed", "timeout", "input", "exit", "signal", "crash_loop", "stopped")
 SUMMED = ("pending", "succeeded", "failed", *DISPOSITIONS, "still_running")
 
 number = object()  # any JSON number
@@ -187,9 +187,13 @@ def job(data, state_name="state", filename=False):
     members(data, wanted, "the job")
     now, started, over = data[state_name], data["started_at"], data["ended_at"]
     equal(data["disposition"] is not None, now == "cancelled", "a disposition being there")
+    # What it threw when it was stopped is no failure.
+    thrown = (data["error"] or {}).get("code") == "stopped"
+    check(not thrown or data["disposition"] == "stopped", f"an error of a stop: {data}")
+    failed = data["error"] is not None and not thrown
     if now == "failed" or data["attempt"] == 1:
-        equal(data["error"] is not None, now == "failed", "an error being there")
-    elif data["error"]:
+        equal(failed, now == "failed", "an error being there")
+    elif failed:
         check(now == "pending" or data["disposition"] == "not_started", f"an error: {data}")
     equal(over is not None, now in ("succeeded", "failed", "cancelled"), "ended_at being there")
     # When an attempt began that a crash ended is not always known.

@@ -83,6 +83,7 @@ public:
                 value none;
                 auto exception = std::current_exception();
                 job job = job_access::make(later, index);
+                job_access::set_entered(job, false);
                 end_detached(later, *this, index, job_access::threw(job), none, exception, started);
             });
         }

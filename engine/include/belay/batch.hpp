@@ -63,7 +63,8 @@ struct batch_options {
 
     belay::failure_policy failure_policy = belay::failure_policy::continue_;
 
-    /// How often a job is tried, 1 … `attempts_max`, or what its type allows.
+    /// How often a job is tried, 1 … `attempts_max`, or what its type allows. One that failed since
+    /// its input can't be used (`failure::input`) is not tried again.
     unsigned max_attempts = 1;
 
     /// How long a job that failed waits for its second attempt, 0 or more; twice as long before
@@ -120,7 +121,7 @@ struct batch_status {
     std::optional<time_point> ended_at;
     std::optional<cancel_record> cancel;  ///< if its gate was closed, by whomever
     job_counts jobs;
-    std::uint64_t retried = 0;            ///< attempts made after a job's first
+    std::uint64_t retried = 0;            ///< attempts entered after a job's first
     /// When the last job will have ended if the rest takes as long a job as those that have;
     /// nothing before the first has, and once the gate is closed or all have ended.
     std::optional<time_point> estimated_completion;
@@ -141,7 +142,7 @@ struct job_status {
     std::optional<time_point> ended_at;
     std::optional<float> progress; ///< 0 … 1, where the body has said
     std::optional<belay::failure> failure;
-    std::string message; ///< of the failure
+    std::string message; ///< of the failure, or of what it threw when it was stopped
     std::optional<process_usage> process; ///< of a program that was run, once the job has ended
 };
 
@@ -306,11 +307,15 @@ public:
         return detail::ended_jobs<batch, job_state::failed>(*this);
     }
 
-    /// Why a job failed: what its body threw, or moving its value, or `job_failure` for a time-out;
-    /// null if it has not failed. Throws `error` (`no_such_job`).
+    /// Why a job failed: what its body threw, or moving its value, or `job_failure` for a time-out.
+    /// Of one that was stopped what its body threw then, unless that is `stopped`, or a system_error
+    /// of `operation_aborted`. Null if there is none. Throws `error` (`no_such_job`).
     [[nodiscard]] std::exception_ptr exception(std::uint64_t index) const
     {
-        return job_state_of(index) == job_state::failed ? outcomes_->errors.get(index) : nullptr;
+        auto const state = job_state_of(index);
+        return state == job_state::failed || state == job_state::cancelled
+                   ? outcomes_->errors.get(index)
+                   : nullptr;
     }
 
 private:

@@ -48,7 +48,7 @@ private:
 /// the reach of a `catch (std::exception const&)` that would swallow it.
 struct BELAY_EXPORT stopped {};
 
-/// Why a job failed.
+/// Why a job failed, or what else its body threw.
 enum class failure : std::uint8_t {
     failed,     ///< the body threw
     input,      ///< the job's input can't be used
@@ -56,11 +56,13 @@ enum class failure : std::uint8_t {
     crash_loop, ///< the engine crashed three times while the job ran
     exit,       ///< its program ended with a status other than 0
     signal,     ///< its program was ended by a signal
+    stopped,    ///< no failure: what the body of a job threw that was told to stop
 };
 
 [[nodiscard]] BELAY_EXPORT std::string_view to_string(failure value) noexcept;
 
-/// Thrown by a body to fail its job with a code of its own. Any other exception is `failed`.
+/// Thrown by a body to fail its job with a code of its own. Any other exception is `failed`. A job
+/// that failed since its input can't be used (`failure::input`) is not tried again.
 class BELAY_EXPORT job_failure : public std::runtime_error {
 public:
     job_failure(failure code, std::string const& message) : std::runtime_error(message), code_(code)

@@ -130,6 +130,7 @@ private:
     detail::slot& place_;
     std::atomic<detail::phase> const& phase_;
     std::uint64_t index_;
+    bool entered_ = true;    ///< its body was entered
     bool unusual_ = false;   ///< the end of this body needs a closer look
     bool shown_ = false;     ///< it was shown its stop
     bool kept_ = false;      ///< it said keep_result

@@ -12,10 +12,12 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <cstdint>
 #include <exception>
@@ -45,6 +47,7 @@ public:
         : strand_(std::in_place, executor), detached_(std::move(detached)),
           job_(job_access::make(turn, index)), call_(std::move(call)), done_(std::move(done))
     {
+        job_access::set_entered(job_, false);
     }
 
     void start() noexcept
@@ -103,8 +106,6 @@ private:
 
     void enter(completion ending)
     {
-        if (is_told())
-            return ending(std::make_exception_ptr(stopped{})); // its body is never entered
         boost::asio::co_spawn(
             *strand_, [self = this->shared_from_this()] { return self->run(); },
             boost::asio::bind_cancellation_slot(signal_.slot(), std::move(ending)));
@@ -112,6 +113,18 @@ private:
 
     boost::asio::awaitable<void> run()
     {
+        if (is_told()) {
+            exception_ = std::make_exception_ptr(stopped{});
+            co_return; // its body is never entered
+        }
+        job_access::set_entered(job_, true);
+        // A body that sets a state of its own in its place is asked at its end.
+        co_await boost::asio::this_coro::reset_cancellation_state(
+            [this](boost::asio::cancellation_type type) {
+                job_access::show_stop(job_);
+                return type & boost::asio::cancellation_type::terminal;
+            },
+            boost::asio::enable_terminal_cancellation());
         try {
             if constexpr (std::is_void_v<R>)
                 co_await call_(job_);
@@ -120,13 +133,16 @@ private:
         } catch (...) {
             exception_ = std::current_exception();
         }
+        has_returned_ = true;
+        auto const state = co_await boost::asio::this_coro::cancellation_state;
+        if (state.cancelled() != boost::asio::cancellation_type::none)
+            job_access::show_stop(job_);
     }
 
     void deliver()
     {
-        if (over_)
+        if (over_ || has_returned_)
             return;
-        job_access::show_stop(job_);
         delivering_ = true;
         signal_.emit(boost::asio::cancellation_type::terminal);
         delivering_ = false;
@@ -187,6 +203,7 @@ private:
     bool told_ = false; // guarded by mutex_
     bool gone_ = false; // guarded by mutex_
     bool over_ = false; // set under mutex_, by the strand
+    bool has_returned_ = false;
     bool delivering_ = false;
     boost::asio::cancellation_signal signal_;
     std::shared_ptr<detached_job const> detached_;

@@ -3,6 +3,7 @@
 #ifndef BELAY_DETAIL_RUN_HPP
 #define BELAY_DETAIL_RUN_HPP
 
+#include <belay/error.hpp>
 #include <belay/export.hpp>
 #include <belay/job.hpp>
 
@@ -17,10 +18,14 @@ struct BELAY_EXPORT job_access {
     /// The body has been shown its stop, in a way that `job` knows nothing of.
     static void show_stop(job& job) noexcept { job.shown_ = job.unusual_ = true; }
 
+    /// Whether the body was entered, where that is not when `job` was made.
+    static void set_entered(job& job, bool entered) noexcept { job.entered_ = entered; }
+
     /// How a body that returned ends: `succeeded`, `succeeded_late`, `stopped`, or `failed` if it
     /// ran into its time-out.
     static job_byte returned(job& job) noexcept;
-    /// How a body that threw ends: `failed` or `stopped`.
+    /// How a body that threw ends: `failed` or `stopped`. Either is `not_started` for one that was
+    /// not entered since it had been told to stop.
     static job_byte threw(job& job) noexcept;
 
 private:
@@ -28,6 +33,12 @@ private:
 };
 
 BELAY_EXPORT void first_entry(turn& turn) noexcept;
+/// Counts a job that has been entered, if it had been before.
+BELAY_EXPORT void note_repeat(turn& turn, std::uint64_t index) noexcept;
+/// The body of a job that had been entered never was.
+BELAY_EXPORT void never_entered(turn& turn, std::uint64_t index) noexcept;
+/// Whether `exception` says that the job's input can't be used.
+[[nodiscard]] BELAY_EXPORT bool blames_input(std::exception_ptr const& exception) noexcept;
 /// Takes `job_byte::failed` of an attempt, and its exception; gives `backing_off` if there is to be
 /// another one. Puts the exception in that stands for a time-out.
 [[nodiscard]] BELAY_EXPORT job_byte attempt_failed(turn& turn, std::uint64_t index,
@@ -81,6 +92,8 @@ template <class Work>
     alone = place.stop_index.load() == index;
     if (how == job_byte::failed) [[unlikely]]
         how = attempt_failed(turn, index, exception);
+    else if (how == job_byte::not_started) [[unlikely]]
+        never_entered(turn, index);
     if constexpr (Work::is_recorded) {
         how = work.finish(turn, index, how, value, exception, started, ended);
         if (how == job_byte::ending) [[unlikely]]
@@ -121,9 +134,14 @@ template <class Work>
             turn.place.stop_index.load(std::memory_order_relaxed) == index ||
             !job_access::usual(job)) [[unlikely]]
             how = job_access::returned(job);
+    } catch (job_failure const& failed) {
+        how = job_access::threw(job);
+        exception = std::current_exception();
+        turn.in_vain = failed.code() == failure::input;
     } catch (...) {
         how = job_access::threw(job);
         exception = std::current_exception();
+        turn.in_vain = false;
     }
     return conclude(turn, work, index, how, value, exception, started, alone);
 }
@@ -153,6 +171,7 @@ void end_detached(turn& turn, Work& work, std::uint64_t index, job_byte how,
                   std::int64_t started) noexcept
 {
     bool alone = false;
+    turn.in_vain = how == job_byte::failed && blames_input(exception);
     how = conclude(turn, work, index, how, value, exception, started, alone);
     if (how == job_byte::ending)
         return;
@@ -178,6 +197,7 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
 {
     slot& place = turn.place;
     bool const timed = turn.timed;
+    bool const repeats = turn.repeats;
     /// Notes how far it came, once for all.
     struct progress {
         slot& place;
@@ -212,6 +232,8 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
         if (!turn.entered_any) [[unlikely]]
             first_entry(turn);
         count_entered(place);
+        if (repeats) [[unlikely]]
+            note_repeat(turn, index);
         progress.entered = index + 1;
 
         if constexpr (requires { work.start(turn, index, started); }) {

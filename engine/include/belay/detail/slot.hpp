@@ -66,7 +66,7 @@ struct alignas(128) slot {
     std::atomic<std::uint64_t> current{no_index};       ///< the job it is entering or running
     std::atomic<std::uint64_t> entered{0};              ///< bodies it has entered
     std::array<std::atomic<std::uint64_t>, job_bytes> left{}; ///< those it has left, by job_byte
-    std::atomic<std::uint64_t> retried{0};              ///< attempts let in after a job's first
+    std::atomic<std::uint64_t> retried{0};              ///< attempts entered after a job's first
     std::atomic<std::int64_t> started{0};               ///< when `current` was entered, if kept
     std::atomic<std::uint64_t> progress_of{no_index};   ///< the job that `progress` is of
     std::atomic<float> progress{0};
@@ -107,6 +107,8 @@ struct turn {
     std::atomic<job_byte>* states;
     std::int64_t began = 0;      ///< the time at its last clock reading
     bool timed = false;          ///< its jobs have a time-out
+    bool repeats = false;        ///< some of its jobs may have been tried before
+    bool in_vain = false;        ///< what the body threw last, another attempt would throw again
     bool entered_any = false;
     bool abandoned = false;      ///< the body it ran was abandoned: the thread is to leave
     bool cut_short = false;      ///< it found the batch not open, and left the rest of its range

@@ -86,7 +86,11 @@ public:
     void put(std::uint64_t, value&) noexcept {}
 };
 
-/// The exceptions of jobs that failed. Thread safety: full.
+/// Whether `exception` only says that its thrower has stopped: `stopped`, or a system_error of the
+/// standard's or of Boost's that says `operation_aborted`.
+[[nodiscard]] BELAY_EXPORT bool is_stop(std::exception_ptr const& exception) noexcept;
+
+/// The exceptions of jobs that failed, or threw when they were stopped. Thread safety: full.
 class BELAY_EXPORT failures {
 public:
     failures();
@@ -130,7 +134,8 @@ public:
                 how = job_byte::failed;
             }
         }
-        if (how == job_byte::failed)
+        if (how == job_byte::failed ||
+            (how == job_byte::stopped && exception && !is_stop(exception)))
             outcomes_->errors.put(index, exception);
         return how;
     }
