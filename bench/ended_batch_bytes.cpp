@@ -8,13 +8,12 @@
 
 #include <malloc.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
-#include <filesystem>
 #include <future>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -28,15 +27,19 @@ constexpr std::uint64_t batches = 100'000;
 /// Made at a time, so that the store writes many at once.
 constexpr std::uint64_t wave = 500;
 
-/// What an engine and a store keep, however many batches there are, has come by then.
-constexpr std::uint64_t to_warm_up = 5'000;
+/// Results of so many bytes in all have gone through the store's caches, which keep as much however
+/// many batches there are.
+constexpr std::uint64_t jobs_to_warm_up = 20'000;
+constexpr std::size_t result_bytes_to_warm_up = 1'000;
 
-/// Memory in use, from before something is there; what was freed earlier is given back.
+constexpr std::size_t id_bytes = 32;
+
+/// Resident memory, from before something is there; what was freed earlier is given back.
 class growth {
 public:
     growth() : before_(used()) {}
 
-    [[nodiscard]] double bytes() const { return used() - before_; }
+    [[nodiscard]] double a_batch() const { return (used() - before_) / batches; }
 
 private:
     static double used()
@@ -48,93 +51,98 @@ private:
     double before_;
 };
 
-/// Makes batches of one job, waits for them, and keeps nothing but their ids.
-void make(belay::engine& engine, std::uint64_t count, std::vector<std::string>& ids)
+void define_types(belay::engine& engine)
+{
+    engine.define({.name = "echo",
+                   .body = [](std::string_view input, belay::job&) { return std::string(input); }});
+    engine.define({.name = "fill", .body = [](std::string_view, belay::job&) {
+                       return std::string(result_bytes_to_warm_up, 'x');
+                   }});
+}
+
+/// Makes batches of one job, waits for them, and keeps nothing; what is done with the id of each.
+template <class Done>
+void make(belay::engine& engine, std::uint64_t count, Done const& done)
 {
     using belay::recorded_batch;
-    for (std::uint64_t done = 0; done != count; done += wave) {
+    for (std::uint64_t first = 0; first != count; first += wave) {
         std::vector<std::promise<recorded_batch>> made(wave);
-        for (auto& promise : made) {
+        for (std::uint64_t i = 0; i != wave; ++i) {
             auto draft = engine.draft({.type = "echo"});
-            draft.add(std::to_string(done));
-            draft.submit(
-                [&promise](std::optional<recorded_batch> batch, std::exception_ptr failed) {
-                    failed ? promise.set_exception(failed) : promise.set_value(std::move(*batch));
-                });
+            draft.add(std::to_string(first + i));
+            draft.submit([&promise = made[i]](auto batch, std::exception_ptr failed) {
+                failed ? promise.set_exception(failed) : promise.set_value(std::move(*batch));
+            });
         }
-        for (auto& promise : made) {
-            auto const batch = promise.get_future().get();
+        for (std::uint64_t i = 0; i != wave; ++i) {
+            auto const batch = made[i].get_future().get();
             expect(batch.wait().jobs.succeeded == 1, "the job succeeded");
-            ids.push_back(batch.id());
+            done(first + i, batch.id());
         }
     }
 }
 
-struct measured {
-    samples ended;
-    samples ids;
-    samples disk;
-};
+void warm_up(belay::engine& engine)
+{
+    auto draft = engine.draft({.type = "fill"});
+    for (std::uint64_t i = 0; i != jobs_to_warm_up; ++i)
+        draft.add("");
+    expect(draft.submit().wait().jobs.succeeded == jobs_to_warm_up, "every job succeeded");
+    make(engine, 4 * wave, [](std::uint64_t, std::string const&) {});
+}
 
-void with_belay(std::vector<std::string>& ids, measured& found)
+double with_belay()
 {
     scratch_directory const folder;
     belay::engine engine({.workers = workers, .store = belay::open_store(folder.path())});
-    engine.define({.name = "echo",
-                   .body = [](std::string_view input, belay::job&) { return std::string(input); }});
-    make(engine, to_warm_up, ids);
-    ids.clear();
-    ids.reserve(batches);
+    define_types(engine);
+    warm_up(engine);
+    std::string ids(batches * id_bytes, ' '); // resident from here on
     growth const growth;
-    make(engine, batches, ids);
-    std::uint64_t texts = 0;
-    for (auto const& id : ids)
-        texts += malloc_usable_size(const_cast<char*>(id.data())) + sizeof(std::size_t);
-    found.ended.add((growth.bytes() - static_cast<double>(texts)) / batches);
-
-    std::uint64_t disk = 0;
-    for (auto const& entry : std::filesystem::directory_iterator(folder.path()))
-        if (entry.path().filename().string().starts_with("belay.db"))
-            disk += entry.file_size();
-    found.disk.add(static_cast<double>(disk) / static_cast<double>(batches + to_warm_up));
-
+    make(engine, batches, [&](std::uint64_t index, std::string const& id) {
+        id.copy(&ids[index * id_bytes], id_bytes);
+    });
+    double const found = growth.a_batch();
     for (std::uint64_t i = 0; i != batches; ++i) {
-        auto const batch = engine.find(ids[i]);
+        auto const batch = engine.find(std::string_view(ids).substr(i * id_bytes, id_bytes));
         expect(batch.has_value(), "every batch is found by its id");
         expect(batch->state() == belay::batch_state::completed, "every batch is completed");
-        expect(batch->output(0) == std::to_string(i / wave * wave),
-               "what its job returned is kept");
+        expect(batch->output(0) == std::to_string(i), "what its job returned is kept");
     }
+    return found;
 }
 
 /// The least that finding batches by their ids in memory takes.
-void with_map(std::vector<std::string> const& ids, measured& found)
+double with_map()
 {
     growth const growth;
     std::unordered_map<std::string, std::uint64_t> sequences;
-    for (std::uint64_t i = 0; i != ids.size(); ++i)
-        sequences.emplace(ids[i], i);
-    found.ids.add(growth.bytes() / batches);
-    expect(sequences.size() == ids.size(), "ids differ");
+    for (std::uint64_t i = 0; i != batches; ++i) {
+        std::string id = std::to_string(i);
+        id.insert(0, id_bytes - id.size(), '0');
+        sequences.emplace(std::move(id), i);
+    }
+    double const found = growth.a_batch();
+    expect(sequences.size() == batches, "ids differ");
+    return found;
 }
 
 void measure(std::size_t runs, report& report)
 {
-    measured found;
+    samples ids;
+    samples ended;
     for (std::size_t i = 0; i != runs; ++i) {
-        std::vector<std::string> ids;
-        with_belay(ids, found);
-        with_map(ids, found);
+        ids.add(with_map());
+        ended.add(with_belay());
     }
-    report.row("belay, resident an ended batch", "bytes", found.ended);
-    report.row("  and on disk", "bytes", found.disk);
-    report.row("an std::unordered_map of the ids", "bytes", found.ids);
+    report.row("belay, resident an ended batch", "bytes", ended);
+    report.row("an std::unordered_map of the ids", "bytes", ids);
     report.add({.name = "ended_batch_bytes",
                 .at = power_of_ten(batches),
-                .value = found.ended.median(),
+                .value = ended.median(),
                 .unit = "bytes",
                 .yardstick = "unordered_map_of_ids",
-                .yardstick_value = found.ids.median(),
+                .yardstick_value = ids.median(),
                 .at_most = 200});
 }
 
