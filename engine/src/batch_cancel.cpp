@@ -1,4 +1,4 @@
-// How a batch is stopped, and how its end is waited for.
+// How a batch is stopped, and how its end is told.
 #include "batch_core.hpp"
 #include "problem_board.hpp"
 
@@ -337,20 +337,6 @@ void batch_core::look_for_ends(afterwards& then)
         watched_looks_max, [&](std::uint64_t index) { return is_final(settled_byte(index)); },
         then.callbacks);
     watched_ = !job_callbacks_.empty();
-}
-
-bool batch_core::wait(std::optional<time_point> until)
-{
-    std::unique_lock lock(mutex_);
-    while (!sealed_ && !let_go_) {
-        if (!until)
-            sealed_condition_.wait(lock);
-        else if (now() >= *until)
-            return false;
-        else
-            time_.wait_until(lock, sealed_condition_, *until);
-    }
-    return sealed_;
 }
 
 std::uint64_t batch_core::on_end(std::function<void()> callback)

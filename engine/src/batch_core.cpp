@@ -2,6 +2,7 @@
 #include "cancel_commit.hpp"
 #include "fail_point.hpp"
 #include "problem_board.hpp"
+#include "thread_turns.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -100,13 +101,18 @@ void batch_core::open()
 void batch_core::post(slot& place)
 {
     place.posted = true;
+    if (helpers_ != 0)
+        sealed_condition_.notify_all();
+    // What it had queued may be there still, if a thread that waits took its last turn.
+    if (std::exchange(place.queued, true))
+        return;
     *host_->queued += 1;
     try {
         // A queued runner owns nothing: a terminal state waits for none of them (G9).
         host_->runners().post([self = self_, &place, queued = host_->queued] {
             *queued -= 1;
             if (auto const core = self.lock())
-                core->take_turn(place);
+                core->take_turn(place, true);
         });
     } catch (...) {
         *host_->queued -= 1;
@@ -117,50 +123,77 @@ void batch_core::post(slot& place)
 void batch_core::put_off(slot& place)
 {
     place.posted = false;
+    place.queued = false;
     put_off_ = std::current_exception();
     arm(now() + put_off_pause);
 }
 
-void batch_core::take_turn(slot& place) noexcept
+void batch_core::take_turn(slot& place, bool from_queue) noexcept
 {
     host::visit visit;
     try {
+        (void)thread_turns::here().as_carrier();
         visit = host_->turn_begins(self_.lock());
     } catch (...) {
         std::scoped_lock const lock(mutex_);
-        return put_off(place);
+        if (!place.in_turn)
+            put_off(place);
+        return;
     }
-    std::shared_ptr<detail::work> work;
-    {
-        std::scoped_lock const lock(mutex_);
-        if (phase_.load() == phase::open && !sealed_) {
-            ++inside_;
-            place.thread = std::this_thread::get_id();
-            work = work_;
-        } else {
-            place.posted = false;
-        }
-    }
+    auto const work = begin_turn(place, from_queue);
     if (!work)
         return host_->turn_ended(visit);
     turn turn{*this, *work, place, phase_, states_.get()};
     turn.timed = options_.timeout.has_value();
     turn.repeats = retried_ != nullptr || !earlier_.empty();
     bool again = false;
-    run_quantum(turn, again);
+    {
+        thread_turns::frame const frame(*this, host_->runners());
+        run_quantum(turn, again);
+    }
     host_->turn_ended(visit);
-    if (turn.detached)
+    if (turn.abandoned) {
+        std::scoped_lock const lock(mutex_); // once it is had, abandon() is through
+    } else if (!turn.detached) {
+        leave(turn, again);
+    }
+    come_back();
+}
+
+std::shared_ptr<work> batch_core::begin_turn(slot& place, bool from_queue)
+{
+    std::scoped_lock const lock(mutex_);
+    if (from_queue)
+        place.queued = false;
+    if (!place.posted || place.in_turn)
+        return nullptr; // a thread that waits for this batch took it
+    if (phase_.load() != phase::open || sealed_) {
+        place.posted = false;
+        return nullptr;
+    }
+    place.in_turn = true;
+    place.thread = thread_turns::here().as_carrier();
+    ++inside_;
+    return work_;
+}
+
+void batch_core::come_back() noexcept
+{
+    auto& thread = thread_turns::here();
+    if (thread.is_in_turn() || !thread.as_carrier()->is_lost.exchange(false))
         return;
-    if (!turn.abandoned)
-        return leave(turn, again);
-    host_->counted.threads_abandoned -= 1;
-    host_->board().attempt("executor", "thread_returned",
-                           [&] { host_->runners().thread_returned(); });
+    auto const lost_by = std::exchange(thread.as_carrier()->lost_by, nullptr);
+    lost_by->counted.threads_abandoned -= 1;
+    lost_by->board().attempt("executor", "thread_returned",
+                             [&] { lost_by->runners().thread_returned(); });
 }
 
 void batch_core::run_quantum(turn& turn, bool& again)
 {
     slot& place = turn.place;
+    // A thread that is lost with a body inside one of this turn's leaves the rest to others.
+    auto const& carrier = *thread_turns::here().as_carrier();
+    bool const was_lost = carrier.is_lost;
     std::int64_t now = detail::now(turn);
     std::int64_t const end = now + host_->quantum(options_.weight).count();
     std::uint64_t chunk = 1;
@@ -190,7 +223,7 @@ void batch_core::run_quantum(turn& turn, bool& again)
             return;
         }
         range = {0, 0};
-        if (now >= end || turn.cut_short) {
+        if (now >= end || turn.cut_short || carrier.is_lost != was_lost) {
             again = true;
             return;
         }
@@ -277,6 +310,7 @@ void batch_core::leave(turn& turn, bool again)
         std::scoped_lock const lock(mutex_);
         --inside_;
         turn.place.posted = false;
+        turn.place.in_turn = false;
         if (phase_.load() == phase::open && !gate_.done() && !turn.congested) {
             // Of unclaimed jobs there are some if the gate was closed, and opened again.
             if (again || gate_.unclaimed() != 0 ||

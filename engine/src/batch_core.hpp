@@ -88,9 +88,20 @@ public:
     job_cancel_result cancel_job(std::uint64_t index, cancel_request const& request);
     void cancel_job(std::uint64_t index, cancel_request const& request, job_cancel_done done);
     std::uint64_t on_job_end(std::uint64_t index, std::function<void()> callback);
-    bool wait(std::optional<time_point> until);
     std::uint64_t on_end(std::function<void()> callback);
     void unsubscribe(std::uint64_t subscription) noexcept;
+
+    // Those who wait (batch_wait.cpp).
+    /// Waits until the batch has ended, `until` has come or `token` fires; whether it has ended.
+    /// Inside a body the thread runs jobs of the batch meanwhile. Throws `error`
+    /// (`would_deadlock`).
+    bool wait(std::optional<time_point> until, std::stop_token const& token = {});
+    /// Has those who wait look at their tokens.
+    void wake_waiting();
+    /// Waits, in the body of a job of this batch, for another one; whether the stop of the job has
+    /// cancelled that or ended the wait. `token` fires with that stop.
+    bool wait_inside(std::uint64_t index, std::stop_token const& token, batch_core& inner,
+                     when_stopped what);
 
     // The store (batch_record.cpp).
     void committed(std::span<job_record const> records) noexcept override;
@@ -248,7 +259,17 @@ private:
     /// With the exception in flight that kept a runner of `place` from being posted, or from
     /// beginning: the tick sees to another.
     void put_off(slot& place);
-    void take_turn(slot& place) noexcept;
+    /// Of a slot that is posted; `from_queue` says that the executor calls it.
+    void take_turn(slot& place, bool from_queue) noexcept;
+    /// What it works at; null if there is nothing to do.
+    [[nodiscard]] std::shared_ptr<detail::work> begin_turn(slot& place, bool from_queue);
+    void come_back() noexcept;
+    /// One whose runner has not begun.
+    [[nodiscard]] slot* queued_slot() noexcept;
+    /// How long an inner batch may go on, so that the body of a job that is to stop can see it end;
+    /// nothing where that goes on with the next engine.
+    [[nodiscard]] std::optional<std::chrono::milliseconds> grace_inside(std::uint64_t index);
+    class helping;
     void run_quantum(turn& turn, bool& again);
     void run(turn& turn, gate::range range, std::uint64_t& chunk, std::int64_t& now);
     [[nodiscard]] std::optional<gate::range> claim(slot& place, std::uint64_t chunk) noexcept;
@@ -397,6 +418,7 @@ private:
     std::shared_ptr<detail::work> work_;
     std::vector<std::unique_ptr<slot>> slots_;
     std::size_t inside_ = 0;                ///< runners in a turn, those of abandoned bodies not
+    std::size_t helpers_ = 0;               ///< bodies of others that wait for this batch
     std::size_t sleepers_ = 0;              ///< bodies in sleep()
     std::size_t tokens_ = 0;                ///< tokens that bodies have asked for, or wait on
     /// What runs without a thread, by slot.

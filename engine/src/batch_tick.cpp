@@ -1,5 +1,6 @@
 // What time does to a batch: its deadline, time-outs, bodies that are overdue.
 #include "batch_core.hpp"
+#include "thread_turns.hpp"
 
 #include <belay/error.hpp>
 
@@ -150,9 +151,11 @@ void batch_core::abandon(slot& place, afterwards& then)
     --inside_;
     highest_abandoned_ =
         std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
-    if (!is_asynchronous_) {
+    // Once, though a body inside of this one, or around it, may have been abandoned already.
+    if (!is_asynchronous_ && !place.thread->is_lost.exchange(true)) {
+        place.thread->lost_by = host_;
         host_->counted.threads_abandoned += 1;
-        then.threads_lost.push_back(place.thread);
+        then.threads_lost.push_back(place.thread->id);
     }
     then.wake_sleepers |= place.firing != std::thread::id();
     drop_tokens(place);

@@ -26,6 +26,7 @@ public:
         case errc::cancel_first: return "the batch has not ended";
         case errc::no_batch: return "the handle is empty";
         case errc::idempotency_conflict: return "the idempotency key stands for something else";
+        case errc::would_deadlock: return "the wait would never end";
         }
         return "unknown error";
     }

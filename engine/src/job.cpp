@@ -1,3 +1,4 @@
+#include <belay/batch.hpp>
 #include <belay/detail/run.hpp>
 #include <belay/job.hpp>
 
@@ -58,6 +59,13 @@ bool job::sleep_for(std::chrono::nanoseconds duration)
     if (!slept)
         shown_ = unusual_ = true;
     return slept;
+}
+
+batch_status job::wait(any_batch const& batch, when_stopped what)
+{
+    if (core_.wait_inside(index_, wait_token(), batch.core(), what))
+        shown_ = unusual_ = true;
+    return batch.status();
 }
 
 std::stop_token job::stop_token()

@@ -146,12 +146,12 @@ struct job_status {
     std::optional<process_usage> process; ///< of a program that was run, once the job has ended
 };
 
-/// What all batches have in common: a handle to one, or an empty one. Of that every member but `bool`
-/// and `unsubscribe` throws `error` (`no_batch`).
+/// What all batches have in common: a handle to one, or an empty one. Of that every member but
+/// `bool` and `unsubscribe` throws `error` (`no_batch`).
 ///
 /// Lifetime: handles may be copied and dropped as one likes, and outlive the engine; a batch runs
 /// on without one. One that was moved from is empty. Thread safety: every member may be called from
-/// any thread at any time, also from inside a body, save that a body must not wait for its own batch.
+/// any thread at any time, also from inside a body.
 class BELAY_EXPORT any_batch {
 public:
     /// An empty handle.
@@ -213,9 +213,14 @@ public:
 
     /// Waits until the batch has ended; or until its engine has, if it is to go on with the next
     /// one that has its store. Then its state is not terminal.
+    ///
+    /// Inside a body of the same engine it does not stand still: the thread runs jobs of the batch
+    /// that it waits for. Waits may be inside each other so on one thread, up to 64; then, and
+    /// where a body waits for its own batch, it throws `error` (`would_deadlock`).
     batch_status wait() const;
 
-    /// The same, or until `duration` has passed; whether the batch has ended.
+    /// The same, or until `duration` has passed; whether the batch has ended. Inside a body it may
+    /// take as much longer as a job of that batch does.
     [[nodiscard]] bool wait_for(std::chrono::nanoseconds duration) const;
 
     /// The same, or until `time`, by the engine's clock.
@@ -249,6 +254,7 @@ public:
     void unsubscribe(subscription subscription) const noexcept;
 
 protected:
+    friend class belay::job;
     explicit any_batch(std::shared_ptr<detail::batch_core> core) noexcept : core_(std::move(core))
     {
     }

@@ -28,6 +28,7 @@ enum class errc {
     cancel_first,         ///< the batch has not ended
     no_batch,             ///< the handle is empty: it was given no batch, or was moved from
     idempotency_conflict, ///< the idempotency key stands for another request, or a forgotten batch
+    would_deadlock,       ///< a body waits for what can't end before it has
 };
 
 [[nodiscard]] BELAY_EXPORT std::error_category const& error_category() noexcept;

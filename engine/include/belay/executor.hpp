@@ -25,11 +25,12 @@ public:
     /// How many tasks run at the same time; at least 1, and always the same.
     [[nodiscard]] virtual std::size_t concurrency() const noexcept = 0;
 
-    /// Told once for each body that was abandoned: the thread that runs it is lost until it
-    /// returns.
+    /// Told when a body was abandoned: the thread that runs it is lost until it returns. Once,
+    /// however many bodies on it that are: one may wait for the batch of another.
     virtual void thread_lost([[maybe_unused]] std::thread::id thread) {}
 
-    /// Called on such a thread, once its body has returned, as the last thing its task does.
+    /// Called on such a thread, once its bodies have returned, as the last thing its task does;
+    /// maybe before `thread_lost` is.
     virtual void thread_returned() {}
 };
 

@@ -16,9 +16,18 @@
 
 namespace belay {
 
+class any_batch;
+struct batch_status;
+
 namespace detail {
 struct job_access;
 }
+
+/// What becomes of a batch that a body waits for when the body's own job is told to stop.
+enum class when_stopped : std::uint8_t {
+    cancel, ///< it is cancelled (cause `token`), in time for the job to end in its own grace
+    go_on,  ///< it goes on, and the wait ends
+};
 
 /// What a body sees of the job that it is.
 ///
@@ -87,6 +96,12 @@ public:
             shown_ = true;
         return holds;
     }
+
+    /// Waits until another batch has ended, as `batch.wait()` does inside a body: meanwhile this
+    /// thread runs jobs of it. When this job is told to stop, so is that batch, unless `what` says
+    /// otherwise. If that cancelled the batch, or ended the wait, the body has been shown its stop.
+    /// Gives how the batch stands. Throws `error` (`would_deadlock`), as `wait()` does.
+    batch_status wait(any_batch const& batch, when_stopped what = when_stopped::cancel);
 
     /// A token that stops with the job; made when first asked for. Callbacks run on the thread
     /// that cancels, with no lock of the engine held, before any wait ends early. The end of the

@@ -16,6 +16,7 @@
 namespace belay::detail {
 
 class batch_core;
+struct carrier;
 class output_draft;
 class stop_descriptor;
 class work;
@@ -89,7 +90,9 @@ struct alignas(128) slot {
 
     // Guarded by the batch's mutex.
     bool posted = false;                         ///< it has a runner, queued or in its turn
-    std::thread::id thread;                      ///< that runs the slot's turn
+    bool queued = false;                         ///< the executor has a task for it
+    bool in_turn = false;                        ///< its runner is in its turn
+    std::shared_ptr<carrier> thread;             ///< that runs the slot's turn
     std::optional<std::stop_source> stop_source; ///< made when the running body asks for it
     std::optional<std::stop_source> wait_source; ///< made when it waits; fired after the other
     std::thread::id firing;                      ///< that fires `stop_source`, until it has
