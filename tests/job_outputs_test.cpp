@@ -1,5 +1,6 @@
 #include "process/job_outputs.hpp"
 
+#include "noted_syncs.hpp"
 #include "temporary_directory.hpp"
 
 #include <belay/error.hpp>
@@ -7,6 +8,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -19,6 +21,13 @@ namespace {
 struct fixture {
     temporary_directory directory;
     std::filesystem::path const path = directory.path() / "outputs";
+
+    static void keep(job_outputs& outputs, std::uint64_t sequence, std::uint64_t index)
+    {
+        auto draft = outputs.make();
+        draft.write("bytes");
+        outputs.keep(std::move(draft), {sequence, index, 1});
+    }
 };
 
 } // namespace
@@ -52,6 +61,49 @@ BOOST_AUTO_TEST_CASE(what_is_kept_in_one_piece_is_kept_whatever_the_time)
     outputs.keep(std::move(draft), {7, 3, 1}, [] { return true; });
 
     BOOST_TEST(outputs.open({7, 3, 1}).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(an_output_that_was_kept_is_found_after_a_power_failure)
+{
+    job_outputs outputs(path);
+    noted_syncs const synced;
+
+    keep(outputs, 7, 3);
+
+    BOOST_TEST(synced.has(path / "7"), "the folder of the batch");
+    BOOST_TEST(synced.has(path), "the directory of outputs");
+    BOOST_TEST(synced.has(directory.path()), "the directory that it was made in");
+}
+
+BOOST_AUTO_TEST_CASE(names_that_are_on_disk_are_not_synced_again)
+{
+    job_outputs outputs(path);
+    keep(outputs, 7, 3);
+    noted_syncs const synced;
+
+    keep(outputs, 7, 4);
+
+    BOOST_TEST(synced.has(path / "7"));
+    BOOST_TEST(!synced.has(path));
+    BOOST_TEST(!synced.has(directory.path()));
+
+    keep(outputs, 8, 0);
+
+    BOOST_TEST(synced.has(path), "there is a new folder in it");
+    BOOST_TEST(!synced.has(directory.path()));
+}
+
+/// It may have ended between making them and syncing them.
+BOOST_AUTO_TEST_CASE(names_that_an_earlier_process_made_are_synced_once)
+{
+    std::filesystem::create_directories(path / "7");
+    job_outputs outputs(path);
+    noted_syncs const synced;
+
+    keep(outputs, 7, 3);
+
+    BOOST_TEST(synced.has(path));
+    BOOST_TEST(synced.has(directory.path()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

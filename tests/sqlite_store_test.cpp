@@ -4,6 +4,7 @@
 
 #include "eventually.hpp"
 #include "fault_vfs.hpp"
+#include "noted_syncs.hpp"
 #include "sqlite_schema.hpp"
 #include "store_client.hpp"
 #include "temporary_directory.hpp"
@@ -142,6 +143,18 @@ BOOST_AUTO_TEST_CASE(a_directory_is_made_for_its_owner_alone)
     for (auto const* const name : {"belay.db", "belay.states", "belay.reserve"})
         BOOST_TEST(filesystem::exists(path / name), name);
     BOOST_TEST(filesystem::file_size(path / "belay.reserve") == 100'000);
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_that_was_made_is_found_after_a_power_failure)
+{
+    temporary_directory directory;
+    noted_syncs const synced;
+
+    (void)open_store(directory.path() / "a" / "b", small_reserve);
+
+    BOOST_TEST(synced.has(directory.path()));
+    BOOST_TEST(synced.has(directory.path() / "a"));
+    BOOST_TEST(synced.has(directory.path() / "a" / "b"));
 }
 
 BOOST_AUTO_TEST_CASE(a_clean_end_leaves_only_what_is_needed)

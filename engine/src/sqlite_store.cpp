@@ -2,6 +2,7 @@
 
 #include "directory_lock.hpp"
 #include "disk_reserve.hpp"
+#include "file.hpp"
 #include "sqlite_reader.hpp"
 #include "sqlite_schema.hpp"
 #include "sqlite_writer.hpp"
@@ -25,11 +26,22 @@ std::filesystem::path prepared(std::filesystem::path const& directory)
         return path;
     if (std::filesystem::exists(path, problem))
         throw error(errc::store_unusable, path.string() + " is a file, not a directory");
-    if (path.has_parent_path())
-        std::filesystem::create_directories(path.parent_path(), problem);
+    std::vector<std::filesystem::path> parents; // of what is made
+    for (auto made = path; made.has_relative_path(); made = made.parent_path()) {
+        parents.push_back(made.parent_path());
+        if (std::filesystem::exists(parents.back(), problem))
+            break;
+    }
+    std::filesystem::create_directories(path.parent_path(), problem);
     if (problem || (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST))
         throw file_error(errc::store_unusable, path, "can't be made",
                          problem ? problem.value() : errno);
+    // What will be on disk in it has to be found there. One that can't be read can't be synced.
+    for (auto const& parent : parents) {
+        file const directory(parent, O_RDONLY | O_DIRECTORY);
+        if (directory.is_open() && ::fsync(directory.get()) != 0)
+            throw file_error(errc::store_unusable, parent, "can't be synced", errno);
+    }
     return path;
 }
 

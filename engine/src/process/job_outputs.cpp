@@ -101,14 +101,55 @@ void job_outputs::keep(output_draft draft, output_name const& name,
     if (::rename(draft.path_.c_str(), target.c_str()) != 0) {
         if (errno != ENOENT)
             fail(target, "can't be made");
-        make_directory(directory_);
-        make_directory(target.parent_path());
-        sync_directory(directory_);
+        make_folder(name.sequence);
         if (::rename(draft.path_.c_str(), target.c_str()) != 0)
             fail(target, "can't be made");
     }
     draft.path_.clear();
     sync_directory(target.parent_path());
+    if (is_unsure(name.sequence))
+        sync_names();
+}
+
+void job_outputs::make_folder(std::uint64_t sequence)
+{
+    {
+        std::scoped_lock const lock(mutex_);
+        ++unsure_[sequence];
+    }
+    auto const is_made = [&]() noexcept {
+        std::scoped_lock const lock(mutex_);
+        if (--unsure_[sequence] == 0)
+            unsure_.erase(sequence);
+    };
+    try {
+        make_directory(directory_);
+        make_directory(folder(sequence));
+        sync_names();
+    } catch (...) {
+        is_made();
+        throw;
+    }
+    is_made();
+}
+
+bool job_outputs::is_unsure(std::uint64_t sequence) const
+{
+    std::scoped_lock const lock(mutex_);
+    return !is_synced_ || unsure_.contains(sequence);
+}
+
+void job_outputs::sync_names()
+{
+    sync_directory(directory_);
+    {
+        std::scoped_lock const lock(mutex_);
+        if (is_synced_)
+            return;
+    }
+    sync_directory(directory_.parent_path());
+    std::scoped_lock const lock(mutex_);
+    is_synced_ = true;
 }
 
 std::optional<file> job_outputs::open(output_name const& name) const

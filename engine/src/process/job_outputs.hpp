@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -82,8 +84,20 @@ private:
     [[nodiscard]] std::filesystem::path folder(std::uint64_t sequence) const;
     [[nodiscard]] std::filesystem::path place(output_name const& name) const;
 
+    /// Makes the folder of a batch; on disk when this returns.
+    void make_folder(std::uint64_t sequence);
+    /// Whether that folder's name may not be on disk yet.
+    [[nodiscard]] bool is_unsure(std::uint64_t sequence) const;
+    /// Has the names of the folders on disk, and the directory's own.
+    void sync_names();
+
     std::filesystem::path const directory_;
     std::atomic<std::uint64_t> next_{0};
+
+    mutable std::mutex mutex_; ///< guards what follows
+    std::map<std::uint64_t, unsigned> unsure_; ///< folders that are being made, by how many
+    /// An earlier process may have ended before it had synced what it made.
+    bool is_synced_ = false;
 };
 
 } // namespace belay::detail
