@@ -131,6 +131,87 @@ BOOST_AUTO_TEST_CASE(g3_who_waits_for_a_job_is_told_once_its_end_is_durable)
     BOOST_TEST((core.state() == batch_state::cancelled));
 }
 
+BOOST_AUTO_TEST_CASE(a_record_that_is_refused_for_itself_is_a_failed_job)
+{
+    auto& core = make_durable(3, nothing);
+    executor.run_all();
+    disk().write(); // the start
+    disk().write();
+
+    disk().refuse_job("too big");
+
+    BOOST_TEST(account(core).succeeded == 1U);
+    BOOST_TEST(account(core).failed == 1U);
+    auto const job = core.job(1);
+    BOOST_TEST((job.failure == failure::failed));
+    BOOST_TEST(job.message == "the store refused the result: too big");
+    // The end that had been handed over says otherwise.
+    disk().write();
+    BOOST_TEST(disk().waits_for<change::ended>());
+    disk().write();
+    BOOST_TEST((core.state() == batch_state::running));
+    BOOST_TEST(disk().waits_for<change::ended>());
+    disk().write();
+    BOOST_TEST((core.state() == batch_state::completed));
+    auto const end = store->list(2, 1).at(0).end;
+    BOOST_TEST_REQUIRE(end.has_value());
+    BOOST_TEST(end->jobs.succeeded == 2U);
+    BOOST_TEST(end->jobs.failed == 1U);
+    BOOST_TEST_REQUIRE(end->errors.size() == 1U);
+    BOOST_TEST(end->errors[0].message == "the store refused the result: too big");
+    BOOST_TEST(account(core).succeeded == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_record_that_is_refused_ends_a_batch_that_fails_fast)
+{
+    auto& core = make_durable(3, [&](job&) { disk().congest(true); }, // no other is begun
+                              {.failure_policy = failure_policy::fail_fast});
+    executor.run_all();
+    disk().write();
+    disk().refuse_job("too big");
+    go_on();
+
+    BOOST_TEST((core.state() == batch_state::failed));
+    BOOST_TEST(account(core).failed == 1U);
+    BOOST_TEST(account(core).not_started == 2U);
+    disk().congest(false);
+}
+
+/// Then there is nothing left to be cancelled.
+BOOST_AUTO_TEST_CASE(a_batch_that_fails_fast_is_failed_also_if_all_its_jobs_had_ended)
+{
+    auto& core = make_durable(3, nothing, {.failure_policy = failure_policy::fail_fast});
+    executor.run_all();
+    disk().write();
+    disk().refuse_job("too big");
+    go_on();
+
+    BOOST_TEST((core.state() == batch_state::failed));
+    BOOST_TEST((core.status().cancel->cause == stop_cause::fail_fast));
+    BOOST_TEST(account(core).failed == 1U);
+    BOOST_TEST(account(core).succeeded == 2U);
+    auto const end = store->list(99, 1).at(0).end;
+    BOOST_TEST_REQUIRE(end.has_value());
+    BOOST_TEST((end->state == batch_state::failed));
+    BOOST_TEST(end->jobs.failed == 1U);
+}
+
+/// What was cancelled stays so, without the message.
+BOOST_AUTO_TEST_CASE(a_record_of_a_stopped_job_that_is_refused_stays_stopped)
+{
+    auto& core = make_durable(1, [&](job& job) {
+        cancel(*shared());
+        disk().write_all();
+        job.throw_if_stopped();
+    });
+    executor.run_all();
+    disk().refuse_job("too big");
+    go_on();
+
+    BOOST_TEST(account(core).stopped == 1U);
+    BOOST_TEST((core.state() == batch_state::cancelled));
+}
+
 BOOST_AUTO_TEST_CASE(g2_while_a_cancel_is_being_recorded_the_batch_looks_as_before)
 {
     bool in_window = false;

@@ -201,6 +201,49 @@ BOOST_AUTO_TEST_CASE(a_recorded_batch_keeps_what_it_was_made_of_and_what_came_of
     BOOST_CHECK_EXCEPTION((void)batch.output(3), error, with_code(errc::no_such_job));
 }
 
+BOOST_AUTO_TEST_CASE(a_result_above_the_bound_fails_its_job)
+{
+    belay::engine small({.workers = 1, .result_bytes_max = 10});
+    unsigned calls = 0;
+    small.define({.name = "echo", .body = [&](std::string_view input, job& job) {
+                      ++calls;
+                      job.write_output("output");
+                      return std::string(input);
+                  }});
+    auto spec = spec_of({"0123456789", "0123456789a", ""});
+    spec.options.max_attempts = 3;
+
+    auto const batch = small.submit(std::move(spec));
+    ended(batch);
+
+    BOOST_TEST(batch.output(0).value() == "0123456789");
+    BOOST_TEST(batch.output(2).value().empty());
+    BOOST_TEST(!batch.output(1).has_value());
+    BOOST_TEST(!batch.open_output(1).has_value());
+    auto const job = batch.job(1);
+    BOOST_TEST((job.state == job_state::failed));
+    BOOST_TEST((job.failure == failure::failed));
+    BOOST_TEST(job.message ==
+               "the result has 11 bytes; at most 10 are kept (result_bytes_max)");
+    BOOST_TEST(calls == 3U, "it is not tried again");
+    BOOST_TEST((batch.state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(a_bound_of_results_out_of_its_range_is_refused)
+{
+    for (std::uint64_t const bytes : {std::uint64_t{0}, std::uint64_t{1'000'000'001}})
+        BOOST_CHECK_EXCEPTION(belay::engine({.result_bytes_max = bytes}), error,
+                              with_code(errc::invalid_argument));
+}
+
+BOOST_AUTO_TEST_CASE(of_a_long_message_the_first_64_kib_are_kept)
+{
+    std::string const start(65'535, 'x');
+    auto const batch = engine.submit(spec_of({start + "\xC3\xA4" + std::string(1'000'000, 'x')}, "fail"));
+    ended(batch);
+    BOOST_TEST((batch.job(0).message == start));
+}
+
 BOOST_AUTO_TEST_CASE(ids_are_well_formed_and_differ)
 {
     std::set<std::string> ids;

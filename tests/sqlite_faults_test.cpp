@@ -57,6 +57,10 @@ public:
             told_[record.index] = true;
         count_ += records.size();
     }
+    void refused(job_record const&, job_byte) noexcept override
+    {
+        BOOST_TEST_ERROR("no record of these is refused for itself");
+    }
     [[nodiscard]] bool was_told(std::uint64_t index) const { return told_[index]; }
     [[nodiscard]] std::uint64_t count() const { return count_; }
 

@@ -124,6 +124,25 @@ private:
     bool released_ = false;
 };
 
+/// Connections that are opened as long as it lives take no larger row.
+class small_rows {
+public:
+    static constexpr int bytes_max = 100'000;
+
+    small_rows() { ::sqlite3_auto_extension(entry); }
+    ~small_rows() { ::sqlite3_cancel_auto_extension(entry); }
+    small_rows(small_rows const&) = delete;
+    small_rows& operator=(small_rows const&) = delete;
+
+private:
+    static int limit(sqlite3* database, char**, void const*)
+    {
+        ::sqlite3_limit(database, SQLITE_LIMIT_LENGTH, bytes_max);
+        return SQLITE_OK;
+    }
+    static inline auto const entry = reinterpret_cast<void (*)()>(limit);
+};
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(sqlite_store_)
@@ -591,6 +610,72 @@ BOOST_AUTO_TEST_CASE(a_change_that_cant_be_written_is_refused_alone)
     BOOST_TEST((wait_for(same_id) != nullptr));
     BOOST_TEST((wait_for(ended) == nullptr));
     BOOST_TEST(listener.count() == 1);
+    BOOST_TEST(!store->problem().has_value());
+}
+
+/// SQLite's own bound is 1,000,000,000 bytes.
+BOOST_AUTO_TEST_CASE(a_record_that_is_too_large_becomes_a_failed_job_and_the_others_go_on)
+{
+    small_rows const rows;
+    temporary_directory directory;
+    counting_listener listener;
+    std::uint64_t sequence = 0;
+    {
+        auto const store = open_store(directory.path(), small_reserve);
+        sequence = create(*store, 6);
+        std::future<std::exception_ptr> stale;
+        {
+            held_writer held(*store, sequence);
+            (void)store->record(sequence, record_of(0), listener);
+            for (auto const& [index, how] :
+                 {std::pair(1, job_byte::succeeded), std::pair(2, job_byte::stopped),
+                  std::pair(3, job_byte::succeeded_late), std::pair(4, job_byte::backing_off)})
+                (void)store->record(sequence,
+                                    record_of(static_cast<std::uint64_t>(index), how,
+                                              std::string(small_rows::bytes_max + 1, 'x')),
+                                    listener);
+            (void)store->record(sequence, record_of(5), listener);
+            stale = ask(*store, sequence, change::ended{end_at(5, 6)}, persistence::until_done);
+        }
+        BOOST_TEST((wait_for(stale) != nullptr), "an end that counts otherwise");
+        BOOST_TEST(eventually([&] { return listener.count() == 6; }));
+        BOOST_TEST(listener.refused() == 2U, "of jobs that had a result");
+        BOOST_TEST(!store->problem().has_value());
+        write(*store, sequence, change::ended{end_at(5, 6)});
+    }
+    auto const store = open_store(directory.path(), small_reserve);
+    auto const jobs = store->jobs(sequence, 0, 6);
+    BOOST_REQUIRE(jobs.size() == 6U);
+    for (std::size_t const index : {0, 5}) {
+        BOOST_TEST((jobs[index].how == job_byte::succeeded));
+        BOOST_TEST(jobs[index].text == "output");
+    }
+    for (std::size_t const index : {1, 3}) {
+        BOOST_TEST((jobs[index].how == job_byte::failed));
+        BOOST_TEST((jobs[index].failure == failure::failed));
+        BOOST_TEST(jobs[index].text.find("the store refused the result: ") == 0U);
+        BOOST_TEST(jobs[index].text.find("too big") != std::string::npos, jobs[index].text);
+    }
+    BOOST_TEST((jobs[2].how == job_byte::stopped));
+    BOOST_TEST((jobs[4].how == job_byte::backing_off));
+}
+
+/// A table that takes nothing of one job, whatever it is.
+BOOST_AUTO_TEST_CASE(a_job_of_which_nothing_can_be_written_holds_up_no_other)
+{
+    made const place;
+    place.execute("CREATE TRIGGER t BEFORE INSERT ON job WHEN NEW.job = 1 "
+                  "BEGIN SELECT RAISE(ABORT, 'no such job'); END");
+    counting_listener listener;
+    auto const store = open_store(place.directory.path(), small_reserve);
+    {
+        held_writer held(*store, 1);
+        for (std::uint64_t index = 0; index != 3; ++index)
+            (void)store->record(1, record_of(index), listener);
+    }
+    BOOST_TEST(eventually([&] { return listener.count() == 3; }));
+    write(*store, 1, change::ended{end_at(5, 3)});
+    BOOST_TEST(store->jobs(1, 0, 3).size() == 2U);
     BOOST_TEST(!store->problem().has_value());
 }
 

@@ -105,6 +105,7 @@ public:
 
     // The store (batch_record.cpp).
     void committed(std::span<job_record const> records) noexcept override;
+    void refused(job_record const& record, job_byte was) noexcept override;
     /// Takes over how the runner of `place` left a job; what its byte is now, or `ending` if that is
     /// to be decided once it is known whether the cancel stands.
     job_byte take_over(slot& place, job_record&& record) noexcept;
@@ -330,7 +331,7 @@ private:
     void correct(slot const& place, job_record& record) noexcept;
     void hand_over(job_record&& record) noexcept;
     void fill_in(job_record& record) const noexcept;
-    void end_recorded(time_point at);
+    void end_told(time_point at, bool is_recorded);
     [[nodiscard]] batch_end end_record(batch_life const& life) noexcept;
     [[nodiscard]] std::uint64_t retried() const noexcept;
     [[nodiscard]] job_counts handed_counts() noexcept;
@@ -408,6 +409,7 @@ private:
     std::atomic<bool> sealed_{false};
     std::atomic<bool> watched_{false}; ///< `job_callbacks_` has any
     bool end_requested_ = false;
+    bool end_is_outdated_ = false; ///< the end that was handed over does not count
     bool suspended_ = false;
     bool is_asynchronous_ = false; ///< its jobs run without a thread; set by open()
     bool let_go_ = false; ///< suspended, and nothing runs any more

@@ -328,6 +328,31 @@ void batch_core::committed(std::span<job_record const> records) noexcept
     perform(then);
 }
 
+void batch_core::refused(job_record const& record, job_byte was) noexcept
+{
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        // The one may have been counted in a slot: it is the sum that is right.
+        ended_elsewhere_[static_cast<std::size_t>(was)] -= 1;
+        ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
+        errors_.add(record.failure, record.text);
+        end_is_outdated_ = end_requested_;
+        bool const is_fatal = options_.failure_policy == failure_policy::fail_fast &&
+                              !life_.is_closed() && !suspended_;
+        if (is_fatal && gate_.done() && !window_) {
+            // Too late for a cancel: every job has ended.
+            claimed_at_close_ = total_;
+            phase_ = phase::stopping;
+            time_point const at = now();
+            apply(life_.closed({}, stop_cause::fail_fast, true, at, at), then);
+        } else if (is_fatal) {
+            then.fail_fast = true;
+        }
+    }
+    perform(then);
+}
+
 void batch_core::settle(std::uint64_t index, job_byte how) noexcept
 {
     states_[index].store(how, std::memory_order_release);
@@ -341,8 +366,7 @@ void batch_core::request_end(afterwards& then)
     batch_life as_if = life_;
     (void)as_if.quiet(at);
     auto const ended = [self = self_.lock(), at](std::exception_ptr const& failed) {
-        if (!failed)
-            self->end_recorded(at);
+        self->end_told(at, failed == nullptr);
     };
     auto cancel = as_if.cancel();
     any_change what = cancel ? any_change(change::cancelled{std::move(*cancel), end_record(as_if)})
@@ -350,12 +374,17 @@ void batch_core::request_end(afterwards& then)
     then.writes.push_back({std::move(what), persistence::until_done, ended});
 }
 
-void batch_core::end_recorded(time_point at)
+void batch_core::end_told(time_point at, bool is_recorded)
 {
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
-        apply(life_.quiet(at), then);
+        if (std::exchange(end_is_outdated_, false)) {
+            end_requested_ = false;
+            seal_if_quiet(then);
+        } else if (is_recorded) {
+            apply(life_.quiet(at), then);
+        }
     }
     perform(then);
 }

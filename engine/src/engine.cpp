@@ -20,6 +20,9 @@ engine_options checked(engine_options options)
 {
     check_time("keep", options.keep, std::chrono::milliseconds(0));
     check_time("the engine's grace", options.grace, std::chrono::milliseconds(0), grace_max);
+    require(options.result_bytes_max >= 1 && options.result_bytes_max <= 1'000'000'000,
+            "result_bytes_max is " + std::to_string(options.result_bytes_max) +
+                "; it must be 1 to 1000000000");
     require(options.quantum.count() >= 50 && options.quantum <= std::chrono::seconds(1),
             "quantum is " + std::to_string(options.quantum.count()) +
                 " us; it must be 50 us to 1 s");

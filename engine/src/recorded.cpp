@@ -18,9 +18,28 @@ namespace {
 /// Pages of inputs that are kept: where runners are, and the one before.
 constexpr std::size_t pages_max = 4;
 
-} // namespace
+/// Of the message of a failure more is not kept: a batch holds a thousand of them.
+constexpr std::size_t message_bytes_max = 64 * 1024;
 
-void detail::set_failure(job_record& record, std::exception_ptr const& exception)
+/// Cuts a text to its first bytes, between two characters if it is UTF-8.
+void cut(std::string& text, std::size_t bytes_max)
+{
+    if (text.size() <= bytes_max)
+        return;
+    std::size_t end = bytes_max;
+    while (end > bytes_max - 3 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+        --end;
+    text.resize(end);
+    text.shrink_to_fit();
+}
+
+job_failure too_large(std::uint64_t bytes, std::uint64_t bytes_max)
+{
+    return {failure::failed, "the result has " + std::to_string(bytes) + " bytes; at most " +
+                                 std::to_string(bytes_max) + " are kept (result_bytes_max)"};
+}
+
+void describe(job_record& record, std::exception_ptr const& exception)
 {
     try {
         std::rethrow_exception(exception);
@@ -36,9 +55,20 @@ void detail::set_failure(job_record& record, std::exception_ptr const& exception
     }
 }
 
+} // namespace
+
+void detail::set_failure(job_record& record, std::exception_ptr const& exception)
+{
+    describe(record, exception);
+    cut(record.text, message_bytes_max);
+}
+
 recorded::recorded(std::shared_ptr<job_type const> type, stored_batch stored,
-                   std::shared_ptr<belay::store> store)
-    : batch(std::move(stored)), type_(std::move(type)), store_(std::move(store))
+                   std::shared_ptr<belay::store> store, std::uint64_t result_bytes_max)
+    : batch(std::move(stored)),
+      type_(std::move(type)),
+      store_(std::move(store)),
+      result_bytes_max_(result_bytes_max)
 {
 }
 
@@ -88,8 +118,14 @@ detail::job_byte recorded::finish(detail::turn& turn, std::uint64_t index, detai
                                   std::int64_t started, std::int64_t ended) noexcept
 {
     std::exception_ptr problem = exception;
-    if (auto const draft = std::move(turn.place.output);
-        draft && (how == detail::job_byte::succeeded || how == detail::job_byte::succeeded_late)) {
+    auto const has_succeeded = [&] {
+        return how == detail::job_byte::succeeded || how == detail::job_byte::succeeded_late;
+    };
+    if (has_succeeded() && output.text.size() > result_bytes_max_) {
+        problem = std::make_exception_ptr(too_large(output.text.size(), result_bytes_max_));
+        how = detail::job_byte::failed;
+    }
+    if (auto const draft = std::move(turn.place.output); draft && has_succeeded()) {
         try {
             turn.core.owner().processes().outputs()->keep(
                 std::move(*draft), {batch.sequence, index, turn.core.attempt(index)},

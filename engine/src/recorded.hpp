@@ -30,7 +30,7 @@ public:
 
     /// `type` is null as long as it is not defined.
     recorded(std::shared_ptr<job_type const> type, stored_batch batch,
-             std::shared_ptr<belay::store> store);
+             std::shared_ptr<belay::store> store, std::uint64_t result_bytes_max);
 
     // work
     void run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) noexcept override;
@@ -80,6 +80,7 @@ private:
 
     std::shared_ptr<job_type const> type_;
     std::shared_ptr<belay::store> const store_;
+    std::uint64_t const result_bytes_max_;
     std::mutex pages_mutex_;
     std::vector<std::shared_ptr<input_page const>> pages_; // guarded by pages_mutex_; newest last
 };

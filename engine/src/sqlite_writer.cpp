@@ -178,9 +178,8 @@ bool sqlite_writer::write_group()
             tell_group(end);
             return true;
         }
-        if (culprit_ == nullptr)
+        if (!refuse_culprit())
             return false;
-        refuse(*culprit_);
     }
 }
 
@@ -188,19 +187,21 @@ void sqlite_writer::write_essentials()
 {
     auto const failure = failure_;
     bool written = false;
-    while (!urgent_.empty() && !(written = attempt([&] { apply_urgent(); })) && culprit_ != nullptr)
-        refuse(*culprit_);
+    while (!urgent_.empty() && !(written = attempt([&] { apply_urgent(); })) && refuse_culprit()) {
+    }
     if (written)
         tell_urgent();
     auto const light = light_changes();
-    if (!light.empty() && attempt([&] {
-            for (auto* const change : light)
-                apply(*change);
-        }))
+    if (light.empty()) {
+    } else if (attempt([&] {
+                   for (auto* const change : light)
+                       apply(*change);
+               })) {
         for (auto* const change : light)
             finish(*change, true);
-    else if (culprit_ != nullptr)
-        refuse(*culprit_);
+    } else {
+        (void)refuse_culprit();
+    }
     failure_ = failure;
 }
 
@@ -249,12 +250,22 @@ void sqlite_writer::apply_urgent()
 
 void sqlite_writer::apply(queued_change& change)
 {
-    culprit_ = &change;
+    culprit_.change = &change;
     if (is_any_of<change::inputs, change::created>(change) &&
         refused_drafts_.contains(change.sequence))
         throw error(errc::store_failed, "some of the inputs could not be written");
     changes_->apply(change.sequence, change.what);
-    culprit_ = nullptr;
+    culprit_ = {};
+}
+
+void sqlite_writer::apply_record(std::size_t place)
+{
+    auto const& target = backlog_.targets[place];
+    if (target.listener == nullptr)
+        return;
+    culprit_.record = place;
+    changes_->apply(target.sequence, backlog_.records[place]);
+    culprit_ = {};
 }
 
 void sqlite_writer::apply_group(group end)
@@ -263,13 +274,13 @@ void sqlite_writer::apply_group(group end)
         end, [&](queued_change& change) { apply(change); },
         [&](std::size_t begin, std::size_t stop) {
             for (; begin != stop; ++begin)
-                changes_->apply(backlog_.targets[begin].sequence, backlog_.records[begin]);
+                apply_record(begin);
         });
 }
 
 bool sqlite_writer::attempt(std::function<void()> const& apply)
 {
-    culprit_ = nullptr;
+    culprit_ = {};
     try {
         database_.exec("BEGIN IMMEDIATE");
         apply();
@@ -278,8 +289,8 @@ bool sqlite_writer::attempt(std::function<void()> const& apply)
     } catch (std::exception const& problem) {
         failure_ = problem.what();
         if (!is_its_own_fault())
-            culprit_ = nullptr;
-        if (culprit_ == nullptr)
+            culprit_ = {};
+        if (!culprit_.is_known())
             note_failure();
     }
     roll_back();

@@ -63,6 +63,13 @@ private:
         std::size_t record;
     };
 
+    /// Whose writing failed, if it would on any disk; good until something is told.
+    struct culprit {
+        queued_change* change = nullptr;
+        std::optional<std::size_t> record = std::nullopt; ///< its place in the backlog
+        [[nodiscard]] bool is_known() const noexcept { return change != nullptr || record; }
+    };
+
     void prepare();
 
     // The thread's.
@@ -77,6 +84,7 @@ private:
     [[nodiscard]] group choose_group() const;
     void apply_urgent();
     void apply(queued_change& change);
+    void apply_record(std::size_t place);
     void apply_group(group end);
     /// Visits what is unfinished up to `end`, in order: changes one by one, records by ranges.
     template <class OnChange, class OnRecords>
@@ -92,7 +100,8 @@ private:
     void tell_group(group end);
     void tell_listeners(std::size_t begin, std::size_t end);
     void finish(queued_change& change, bool is_written) noexcept;
-    void refuse(queued_change& change);
+    [[nodiscard]] bool refuse_culprit();
+    void refuse_record(std::size_t place);
     void refuse_once();
     void refuse_all();
     void look_after_garbage();
@@ -117,7 +126,7 @@ private:
     bool failing_ = false;
     std::chrono::milliseconds retry_ = retry_min; ///< how long the next wait after a failure is
     bool has_garbage_ = true;
-    queued_change* culprit_ = nullptr; ///< whose writing failed, if it would on any disk
+    culprit culprit_;
     std::string failure_;              ///< of the last attempt that failed
     std::unordered_set<std::uint64_t> refused_drafts_; ///< nothing more is taken for them
     std::vector<std::uint64_t> abandoned_drafts_;      ///< to be made garbage

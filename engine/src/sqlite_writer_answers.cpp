@@ -1,11 +1,23 @@
 // Who is told what became of changes and records.
 #include "sqlite_writer.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <span>
 #include <utility>
+#include <variant>
 
 namespace belay {
+
+namespace {
+
+bool has_end(queued_change const& change) noexcept
+{
+    auto const* const cancelled = std::get_if<change::cancelled>(&change.what);
+    return is_any_of<change::ended>(change) || (cancelled != nullptr && cancelled->end);
+}
+
+} // namespace
 
 void sqlite_writer::tell_urgent()
 {
@@ -43,7 +55,8 @@ void sqlite_writer::tell_listeners(std::size_t begin, std::size_t end)
         std::size_t stop = begin + 1;
         while (stop != end && backlog_.targets[stop].listener == listener)
             ++stop;
-        listener->committed(std::span(&backlog_.records[begin], stop - begin));
+        if (listener != nullptr)
+            listener->committed(std::span(&backlog_.records[begin], stop - begin));
         begin = stop;
     }
 }
@@ -70,11 +83,39 @@ void sqlite_writer::finish(queued_change& change, bool is_written) noexcept
         done(is_written ? nullptr : std::make_exception_ptr(error(errc::store_failed, failure_)));
 }
 
-/// Tells one that failed, and would again.
-void sqlite_writer::refuse(queued_change& change)
+/// Tells one that failed, and would again; false if there is none.
+bool sqlite_writer::refuse_culprit()
 {
-    finish(change, false);
-    std::erase_if(urgent_, &queued_change::is_finished);
+    auto const found = std::exchange(culprit_, {});
+    if (found.change != nullptr) {
+        finish(*found.change, false);
+        std::erase_if(urgent_, &queued_change::is_finished);
+    } else if (found.record) {
+        refuse_record(*found.record);
+    }
+    return found.is_known();
+}
+
+void sqlite_writer::refuse_record(std::size_t place)
+{
+    job_record& record = backlog_.records[place];
+    record_target& target = backlog_.targets[place];
+    std::uint64_t const bytes = waiting_bytes(record);
+    if (std::exchange(target.was_refused, true)) {
+        // Not even that little can be written: the job is as good as not recorded.
+        std::exchange(target.listener, nullptr)->committed({&record, 1});
+        return;
+    }
+    auto const was = record.how;
+    record = refused_record(std::move(record), failure_);
+    queue_.written(bytes - std::min(bytes, waiting_bytes(record)));
+    if (record.how == was)
+        return;
+    target.listener->refused(record, was);
+    for (std::size_t next = next_change_; next != backlog_.changes.size(); ++next)
+        if (auto& change = backlog_.changes[next];
+            change.sequence == target.sequence && !change.is_finished && has_end(change))
+            finish(change, false);
 }
 
 void sqlite_writer::refuse_once()

@@ -80,6 +80,22 @@ struct job_record {
     return record.how == detail::job_byte::not_started || record.ended == 0;
 }
 
+/// What becomes of a record that can't be written on any disk, such as one that is too large: the
+/// job has failed if its result is what can't be kept, and else ends as it did, with another message.
+[[nodiscard]] inline job_record refused_record(job_record record, std::string const& why)
+{
+    using detail::job_byte;
+    bool const had_result =
+        record.how == job_byte::succeeded || record.how == job_byte::succeeded_late;
+    if (had_result) {
+        record.how = job_byte::failed;
+        record.failure = failure::failed;
+    }
+    record.text = (had_result ? "the store refused the result: " : "the store refused the message: ") +
+                  why;
+    return record;
+}
+
 /// What can be asked of a store to write. Each is about one batch, and each is whole: it is on disk,
 /// or nothing of it is.
 namespace change {
@@ -151,6 +167,11 @@ class job_listener {
 public:
     virtual void committed(std::span<job_record const> records) noexcept = 0;
 
+    /// The store refuses a record for itself. It will write `record` in its place, and then tells of
+    /// that by `committed`; the record `was` of a job that had ended otherwise. Ends of the batch that
+    /// were handed over before are not to count.
+    virtual void refused(job_record const& record, detail::job_byte was) noexcept = 0;
+
 protected:
     ~job_listener() = default;
 };
@@ -195,7 +216,8 @@ public:
 
     /// Takes over what became of a job; false if `listener` will be told once it is on disk. True
     /// says that there is nothing to wait for, and `listener` is told nothing. Tried again until it
-    /// is written; jobs of one batch need not end in order. `listener` lives until then.
+    /// is written, or in its place what `refused_record` makes of it, where no disk would take it;
+    /// jobs of one batch need not end in order. `listener` lives until then.
     [[nodiscard]] virtual bool record(std::uint64_t sequence, job_record&& record,
                                       job_listener& listener) = 0;
 

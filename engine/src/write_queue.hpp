@@ -36,7 +36,8 @@ template <class... Kinds>
 /// Where a record belongs and who is to be told.
 struct record_target {
     std::uint64_t sequence;
-    job_listener* listener;
+    job_listener* listener;      ///< null once it has been told
+    bool was_refused = false; ///< the record is not the one that was handed over
 };
 
 /// Changes and records in the order in which they came. The records lie side by side, so that a

@@ -84,7 +84,8 @@ public:
             return std::string();
         };
         stored_batch const stored = create(total, effective(options));
-        auto record = std::make_shared<recorded>(std::move(type), stored, store);
+        auto record = std::make_shared<recorded>(std::move(type), stored, store,
+                                                 engine_options{}.result_bytes_max);
         return keep({.total = total,
                      .states = store->states(stored.sequence, total),
                      .work = record,

@@ -138,6 +138,17 @@ public:
         next.listener->committed({&copy, 1});
     }
 
+    /// Refuses the job that waits longest for itself, and then writes what takes its place.
+    void refuse_job(std::string const& why)
+    {
+        operation next = take();
+        auto const was = next.record.how;
+        auto const record = refused_record(std::move(next.record), why);
+        next.listener->refused(record, was);
+        (void)kept_->record(next.sequence, job_record(record), *next.listener);
+        next.listener->committed({&record, 1});
+    }
+
     /// Writes all that waits, and what follows from that; how much it was.
     std::size_t write_all()
     {

@@ -52,10 +52,13 @@ public:
         ++calls_;
         count_ += records.size(); // the last: whoever waits for it may destroy this
     }
+    void refused(job_record const&, detail::job_byte) noexcept override { ++refused_; }
     [[nodiscard]] std::uint64_t count() const { return count_; }
     [[nodiscard]] std::uint64_t calls() const { return calls_; }
+    [[nodiscard]] std::uint64_t refused() const { return refused_; }
 
 private:
+    std::atomic<std::uint64_t> refused_{0};
     std::atomic<std::uint64_t> count_{0};
     std::atomic<std::uint64_t> calls_{0};
 };

@@ -64,6 +64,11 @@ struct engine_options {
     /// for ever, without a store as far as `memory_bytes_max` allows.
     std::optional<std::chrono::milliseconds> keep = std::nullopt;
 
+    /// The most bytes that a job of a recorded batch may return, 1 … 1,000,000,000, whatever kind of
+    /// job it is; one that returns more has failed (`failed`), and is not tried again. Outputs are
+    /// not meant.
+    std::uint64_t result_bytes_max = 64 * 1024 * 1024;
+
     /// This process is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), and whatever child comes
     /// to it that way may be reaped. So what a job's program leaves behind is found at once.
     bool is_subreaper = false;

@@ -63,7 +63,8 @@ enum class failure : std::uint8_t {
 [[nodiscard]] BELAY_EXPORT std::string_view to_string(failure value) noexcept;
 
 /// Thrown by a body to fail its job with a code of its own. Any other exception is `failed`. A job
-/// that failed since its input can't be used (`failure::input`) is not tried again.
+/// that failed since its input can't be used (`failure::input`) is not tried again. The first 64 KiB
+/// of the message are kept.
 class BELAY_EXPORT job_failure : public std::runtime_error {
 public:
     job_failure(failure code, std::string const& message) : std::runtime_error(message), code_(code)
