@@ -74,7 +74,7 @@ answer to_answer(std::exception_ptr const& problem)
     if (!problem)
         return answer::yes;
     BOOST_CHECK_EXCEPTION(std::rethrow_exception(problem), error, [](error const& refusal) {
-        return refusal.code() == errc::store_failed;
+        return refusal.code() == errc::store_failed || refusal.code() == errc::store_full;
     });
     return answer::no;
 }

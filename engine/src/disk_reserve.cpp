@@ -4,21 +4,21 @@
 
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace belay {
 
 namespace {
 
-bool allocate(int descriptor, std::uint64_t bytes) noexcept
+/// How many parts it is given up in, and how large one is at least.
+constexpr std::uint64_t parts = 16;
+constexpr std::uint64_t part_bytes_min = 64 * 1024;
+
+std::uint64_t free_bytes(int descriptor) noexcept
 {
-    if (::ftruncate(descriptor, 0) != 0)
-        return false;
-    if (bytes == 0 || ::posix_fallocate(descriptor, 0, static_cast<off_t>(bytes)) == 0)
-        return true;
-    if (::ftruncate(descriptor, 0) != 0) { // some of it may have been had; it stays so
-    }
-    return false;
+    struct statvfs about {};
+    return ::fstatvfs(descriptor, &about) == 0 ? about.f_bavail * about.f_frsize : 0;
 }
 
 } // namespace
@@ -29,34 +29,33 @@ disk_reserve::disk_reserve(std::filesystem::path path, std::uint64_t bytes)
     restore();
 }
 
-void disk_reserve::give_up() noexcept
+bool disk_reserve::give_up_some() noexcept
 {
-    if (!std::exchange(is_there_, false) || bytes_ == 0)
-        return;
-    was_given_up_ = ::truncate(path_.c_str(), 0) == 0;
+    if (left_ == 0)
+        return false;
+    left_ -= std::min(left_, std::max(bytes_ / parts, part_bytes_min));
+    return ::truncate(path_.c_str(), static_cast<off_t>(left_)) == 0;
 }
 
 void disk_reserve::restore() noexcept
 {
-    if (is_there_)
+    if (left_ == bytes_)
         return;
     file const reserve(path_, O_RDWR | O_CREAT);
     struct stat about {};
     if (!reserve.is_open() || ::fstat(reserve.get(), &about) != 0)
         return;
-    bool const is_allocated = static_cast<std::uint64_t>(about.st_blocks) * 512 >= bytes_ &&
-                              static_cast<std::uint64_t>(about.st_size) == bytes_;
-    if (!is_allocated && !has_room())
+    auto const size = static_cast<std::uint64_t>(about.st_size);
+    auto const allocated = std::min(size, static_cast<std::uint64_t>(about.st_blocks) * 512);
+    bool const is_allocated = size == bytes_ && allocated == bytes_;
+    if (!is_allocated && free_bytes(reserve.get()) + allocated < 2 * bytes_)
         return;
-    is_there_ = is_allocated || allocate(reserve.get(), bytes_);
-    was_given_up_ = was_given_up_ && !is_there_;
-}
-
-bool disk_reserve::has_room() const noexcept
-{
-    struct statvfs about {};
-    return ::statvfs(path_.parent_path().c_str(), &about) != 0 ||
-           about.f_bavail * about.f_frsize / 2 >= bytes_;
+    auto const end = static_cast<off_t>(bytes_);
+    if (is_allocated ||
+        (::posix_fallocate(reserve.get(), 0, end) == 0 && ::ftruncate(reserve.get(), end) == 0)) {
+        left_ = bytes_;
+    } else if (::ftruncate(reserve.get(), static_cast<off_t>(left_)) != 0) { // it may stay so
+    }
 }
 
 } // namespace belay

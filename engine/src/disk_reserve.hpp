@@ -7,28 +7,30 @@
 
 namespace belay {
 
-/// A file with blocks but without content. Thread safety: none.
+/// A file with blocks but without content. It is given up bit by bit: what is given up at once is
+/// anybody's. Thread safety: none.
 class disk_reserve {
 public:
     /// Takes the room if there is twice as much; if not, there is no reserve for now.
     disk_reserve(std::filesystem::path path, std::uint64_t bytes);
 
-    /// Gives the room to others.
-    void give_up() noexcept;
+    /// Gives some of the room to others; false if none is left.
+    [[nodiscard]] bool give_up_some() noexcept;
 
-    /// Takes it again if there is twice as much.
+    /// Takes all of it again if there is twice as much.
     void restore() noexcept;
 
-    /// Whether it has been given up, and there is less than twice as much.
-    [[nodiscard]] bool is_short() const noexcept { return was_given_up_ && !has_room(); }
+    /// How large it is to be.
+    [[nodiscard]] std::uint64_t size() const noexcept { return bytes_; }
+    /// How much of it there is.
+    [[nodiscard]] std::uint64_t left() const noexcept { return left_; }
+    /// Whether at least half of it is there.
+    [[nodiscard]] bool has_half() const noexcept { return left_ != 0 && left_ >= bytes_ / 2; }
 
 private:
-    [[nodiscard]] bool has_room() const noexcept;
-
     std::filesystem::path path_;
     std::uint64_t bytes_;
-    bool is_there_ = false;
-    bool was_given_up_ = false;
+    std::uint64_t left_ = 0;
 };
 
 } // namespace belay

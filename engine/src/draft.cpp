@@ -33,18 +33,21 @@ struct page_flow {
     std::mutex mutex;
     std::uint64_t waiting_bytes = 0;            // guarded by mutex
     std::uint64_t kept_bytes = 0;               // guarded by mutex
+    std::exception_ptr failed;                  // guarded by mutex; why the first page was refused
     std::vector<std::function<void()>> waiters; // guarded by mutex
 
-    void written(std::uint64_t bytes, bool failed,
+    void written(std::uint64_t bytes, std::exception_ptr const& problem,
                  std::weak_ptr<detail::engine_state> const& engine)
     {
-        if (!keeps || failed)
+        if (!keeps || problem)
             memory->give(bytes);
         std::vector<std::function<void()>> woken;
         {
             std::scoped_lock const lock(mutex);
+            if (!failed)
+                failed = problem;
             waiting_bytes -= bytes;
-            kept_bytes += keeps && !failed ? bytes : 0;
+            kept_bytes += keeps && !problem ? bytes : 0;
             if (waiting_bytes <= waiting_bytes_max)
                 woken = std::exchange(waiters, {});
         }
@@ -82,6 +85,8 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
 
     void add(std::string_view input)
     {
+        if (page.empty())
+            throw_if_failed();
         page.push_back(input);
         bytes += input.size();
         ++batch.total;
@@ -104,8 +109,15 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
                                persistence::until_done,
                                [flow = flow, size,
                                 engine = std::weak_ptr(engine)](std::exception_ptr const& failed) {
-                                   flow->written(size, failed != nullptr, engine);
+                                   flow->written(size, failed, engine);
                                });
+    }
+
+    void throw_if_failed() const
+    {
+        std::scoped_lock const lock(flow->mutex);
+        if (flow->failed)
+            std::rethrow_exception(flow->failed);
     }
 
     void submit(done const& done);

@@ -138,7 +138,7 @@ void engine::forget(recorded_batch const& batch, std::function<void(std::excepti
         throw error(errc::cancel_first, "batch " + batch.id() + " is " +
                                             std::string(to_string(batch.state())) +
                                             "; cancel it first, and wait until it has ended");
-    state_->forget(batch.recorded_->batch.sequence, std::move(done));
+    state_->forget(batch.recorded_->batch.sequence, persistence::once, std::move(done));
 }
 
 std::vector<std::string> engine::problems() const { return state_->problems(); }

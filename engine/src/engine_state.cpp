@@ -157,7 +157,7 @@ void engine_state::drop(held_batches::list gone)
 {
     if (!store_->is_durable())
         for (auto const& entry : gone)
-            forget(entry.what.record->batch.sequence, {});
+            forget(entry.what.record->batch.sequence, persistence::until_done, {});
     let_go(std::move(gone));
 }
 
@@ -176,7 +176,8 @@ void engine_state::let_go(held_batches::list gone) noexcept
     }
 }
 
-void engine_state::forget(std::uint64_t sequence, std::function<void(std::exception_ptr)> done)
+void engine_state::forget(std::uint64_t sequence, persistence how,
+                          std::function<void(std::exception_ptr)> done)
 {
     held_batches::list gone;
     {
@@ -184,11 +185,12 @@ void engine_state::forget(std::uint64_t sequence, std::function<void(std::except
         batches_.extract(sequence, gone);
         forgetting_.insert(sequence);
     }
-    store_->commit(sequence, change::forgotten{}, persistence::until_done,
+    store_->commit(sequence, change::forgotten{}, how,
                    [self = weak_from_this(), sequence,
                     done = std::move(done)](std::exception_ptr const& failed) {
                        if (auto const state = self.lock()) {
-                           state->processes_.forget_outputs(sequence);
+                           if (!failed)
+                               state->processes_.forget_outputs(sequence);
                            std::scoped_lock const lock(state->mutex_);
                            state->forgetting_.erase(sequence);
                            ++state->forgotten_;
@@ -219,7 +221,7 @@ void engine_state::look_for_expired()
                 if (auto const state = self.lock())
                     state->arm_expiry(state->time().now());
             };
-        forget(sequence, std::move(done));
+        forget(sequence, persistence::until_done, std::move(done));
     }
 }
 

@@ -72,7 +72,8 @@ public:
 
     [[nodiscard]] std::optional<held> find(std::string_view id);
     [[nodiscard]] std::vector<held> list(std::uint64_t before, std::size_t limit);
-    void forget(std::uint64_t sequence, std::function<void(std::exception_ptr)> done);
+    void forget(std::uint64_t sequence, persistence how,
+                std::function<void(std::exception_ptr)> done);
 
     [[nodiscard]] belay::store& store() noexcept { return *store_; }
     [[nodiscard]] std::shared_ptr<belay::store> const& shared_store() noexcept { return store_; }

@@ -27,6 +27,7 @@ public:
         case errc::no_batch: return "the handle is empty";
         case errc::idempotency_conflict: return "the idempotency key stands for something else";
         case errc::would_deadlock: return "the wait would never end";
+        case errc::store_full: return "the disk is full";
         }
         return "unknown error";
     }

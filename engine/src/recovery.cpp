@@ -53,8 +53,8 @@ engine_state::held engine_state::restore(stored_batch const& stored)
         if (auto const found = types_.find(stored.type); found != types_.end())
             type = found->second;
     }
-    auto record = std::make_shared<recorded>(std::move(type), stored, store_,
-                                             options_.result_bytes_max);
+    auto record =
+        std::make_shared<recorded>(std::move(type), stored, store_, options_.result_bytes_max);
     auto states = stored.end ? state_array(zeroed_array<std::atomic<job_byte>>(stored.total))
                              : store_->states(stored.sequence, stored.total);
     auto core = batch_core::make(shared_from_this(), {.total = stored.total,

@@ -3,6 +3,7 @@
 #include "input_pages.hpp"
 #include "sqlite_statement.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <utility>
@@ -109,18 +110,17 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
       old_idempotency_(database, "DELETE FROM idempotency WHERE created_at <= ?"),
       probe_(database, "UPDATE store SET probes = probes + 1"),
       first_garbage_(database, "SELECT min(batch) FROM garbage"),
-      some_jobs_(database, R"(
-        DELETE FROM job WHERE batch = ?1 AND job <= (SELECT max(job) FROM
-            (SELECT job FROM job WHERE batch = ?1 ORDER BY job LIMIT 1000)))"),
-      some_inputs_(database, R"(
-        DELETE FROM input_page WHERE batch = ?1 AND first <= (SELECT max(first) FROM
-            (SELECT first FROM input_page WHERE batch = ?1 ORDER BY first LIMIT 16)))"),
-      some_cancels_(database, R"(
-        DELETE FROM job_cancel WHERE batch = ?1 AND job <= (SELECT max(job) FROM
-            (SELECT job FROM job_cancel WHERE batch = ?1 ORDER BY job LIMIT 1000)))"),
-      some_processes_(database, R"(
-        DELETE FROM process WHERE batch = ?1 AND job <= (SELECT max(job) FROM
-            (SELECT job FROM process WHERE batch = ?1 ORDER BY job LIMIT 1000)))"),
+      // No size is read from the pages that a text goes on in.
+      deletions_{
+          {{{database, "SELECT job, length(text) FROM job WHERE batch = ? ORDER BY job LIMIT ?"},
+            {database, "DELETE FROM job WHERE batch = ? AND job <= ?"}},
+           {{database,
+             "SELECT first, length(bytes) FROM input_page WHERE batch = ? ORDER BY first LIMIT ?"},
+            {database, "DELETE FROM input_page WHERE batch = ? AND first <= ?"}},
+           {{database, "SELECT job, 0 FROM job_cancel WHERE batch = ? ORDER BY job LIMIT ?"},
+            {database, "DELETE FROM job_cancel WHERE batch = ? AND job <= ?"}},
+           {{database, "SELECT job, 0 FROM process WHERE batch = ? ORDER BY job LIMIT ?"},
+            {database, "DELETE FROM process WHERE batch = ? AND job <= ?"}}}},
       garbage_gone_(database, "DELETE FROM garbage WHERE batch = ?")
 {
 }
@@ -284,18 +284,42 @@ void sqlite_changes::abandon_draft(std::uint64_t sequence)
 
 bool sqlite_changes::collect_garbage()
 {
-    std::optional<std::int64_t> batch;
-    {
-        rows first(first_garbage_);
-        if (first.next())
-            batch = first.optional(&rows::integer);
-    }
-    if (!batch)
-        return false;
-    if (run(some_jobs_, *batch) == 0 && run(some_inputs_, *batch) == 0 &&
-        run(some_cancels_, *batch) == 0 && run(some_processes_, *batch) == 0)
+    garbage_budget budget;
+    for (;;) {
+        std::optional<std::int64_t> batch;
+        {
+            rows first(first_garbage_);
+            if (first.next())
+                batch = first.optional(&rows::integer);
+        }
+        if (!batch)
+            return false;
+        for (auto& kind : deletions_)
+            if (!remove(kind, *batch, budget))
+                return true;
         run(garbage_gone_, *batch);
-    return true;
+        if (--budget.rows == 0)
+            return true;
+    }
+}
+
+bool sqlite_changes::remove(deletion& what, std::int64_t batch, garbage_budget& budget)
+{
+    std::optional<std::int64_t> last;
+    bool is_all = true;
+    {
+        rows row(what.list, batch, budget.rows);
+        while (is_all && row.next()) {
+            last = row.integer();
+            std::uint64_t const bytes = row.count();
+            budget.rows -= 1;
+            budget.bytes -= std::min(budget.bytes, bytes);
+            is_all = budget.rows != 0 && budget.bytes != 0;
+        }
+    }
+    if (last)
+        run(what.remove, batch, *last);
+    return is_all && budget.rows != 0;
 }
 
 } // namespace belay

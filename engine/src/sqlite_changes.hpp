@@ -6,6 +6,7 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -32,7 +33,10 @@ public:
     /// A draft that can't be finished any more is garbage.
     void abandon_draft(std::uint64_t sequence);
 
-    /// Deletes up to a thousand rows; whether there may be more.
+    /// Deletes up to so many rows, and, but for one that is larger, so many bytes; whether there
+    /// may be more.
+    static constexpr std::uint64_t garbage_rows_max = 1000;
+    static constexpr std::uint64_t garbage_bytes_max = 4 * 1024 * 1024;
     [[nodiscard]] bool collect_garbage();
 
 private:
@@ -49,6 +53,19 @@ private:
     void write_end(std::uint64_t sequence, batch_end const& end);
     void write_idempotency(stored_batch const& batch, idempotency const& what);
     [[nodiscard]] std::uint64_t inputs_of(std::uint64_t sequence);
+
+    /// Deletes rows of a batch, the first ones first.
+    struct deletion {
+        SQLite::Statement list;   ///< keys and sizes
+        SQLite::Statement remove; ///< up to a key
+    };
+    /// What may still be deleted.
+    struct garbage_budget {
+        std::uint64_t rows = garbage_rows_max;
+        std::uint64_t bytes = garbage_bytes_max;
+    };
+    /// Whether all are gone.
+    [[nodiscard]] static bool remove(deletion& what, std::int64_t batch, garbage_budget& budget);
 
     SQLite::Statement job_;
     SQLite::Statement process_;
@@ -74,10 +91,7 @@ private:
     SQLite::Statement old_idempotency_;
     SQLite::Statement probe_;
     SQLite::Statement first_garbage_;
-    SQLite::Statement some_jobs_;
-    SQLite::Statement some_inputs_;
-    SQLite::Statement some_cancels_;
-    SQLite::Statement some_processes_;
+    std::array<deletion, 4> deletions_;
     SQLite::Statement garbage_gone_;
 };
 

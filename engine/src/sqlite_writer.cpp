@@ -19,6 +19,21 @@ namespace {
 constexpr std::size_t group_records_max = 4096;
 constexpr std::uint64_t group_bytes_max = 1024 * 1024;
 
+/// Pages of the log: after so many there is a checkpoint; from so many on it waits for readers, new
+/// ones of which don't hold it up.
+constexpr int checkpoint_pages = 1000;
+constexpr int log_pages_max = 4000;
+constexpr int readers_wait_ms = 100;
+
+/// How long it waits for another process that writes.
+constexpr int lock_wait_ms = 1000;
+
+/// For so many rows and pages that were written a bit of garbage is collected, which may be twice
+/// as much; and what is owed at the most.
+constexpr std::uint64_t page_bytes = 4096;
+constexpr std::uint64_t debt_step = sqlite_changes::garbage_rows_max / 2;
+constexpr std::uint64_t debt_max = 10 * debt_step;
+
 /// About how many bytes it writes.
 std::uint64_t bytes_of(queued_change const& change)
 {
@@ -48,17 +63,22 @@ bool is_its_own_fault()
     }
 }
 
-/// Changes that write a row or two.
+/// Changes that write a few rows, or make room.
 bool is_light(queued_change const& change) noexcept
 {
-    return is_any_of<change::started, change::cancelled, change::ended>(change);
+    return is_any_of<change::started, change::cancelled, change::jobs, change::ended,
+                     change::forgotten>(change);
 }
+
+/// Of what is light so much is written at once; records that are larger come last.
+constexpr std::uint64_t light_bytes_max = 256 * 1024;
+constexpr std::uint64_t light_record_bytes_max = 64 * 1024;
 
 } // namespace
 
 sqlite_writer::sqlite_writer(sqlite_schema::place const& place, std::uint64_t waiting_bytes_max,
                              disk_reserve reserve)
-try : path_(place.path.string()), database_(path_, SQLite::OPEN_READWRITE, 1000, place.vfs),
+try : path_(place.path.string()), database_(path_, SQLite::OPEN_READWRITE, lock_wait_ms, place.vfs),
     reserve_(std::move(reserve)), queue_(waiting_bytes_max) {
     prepare();
     thread_ = std::thread([this] { run(); });
@@ -79,7 +99,19 @@ void sqlite_writer::prepare()
     last_sequence_ = static_cast<std::uint64_t>(
         database_.execAndGet("SELECT last_sequence FROM store").getInt64());
     store_id_ = database_.execAndGet("SELECT id FROM store").getString();
+    SQLite::Statement cancelled(database_, "SELECT sequence FROM batch WHERE state IS NULL "
+                                           "AND cancel_requested_at IS NOT NULL");
+    while (cancelled.executeStep())
+        cancelled_.insert(static_cast<std::uint64_t>(cancelled.getColumn(0).getInt64()));
     changes_.emplace(database_);
+    next_checkpoint_ = checkpoint_pages;
+    ::sqlite3_wal_hook(
+        database_.getHandle(),
+        [](void* self, sqlite3*, char const*, int pages) {
+            static_cast<sqlite_writer*>(self)->note_log(pages);
+            return SQLITE_OK;
+        },
+        this);
 }
 
 sqlite_writer::~sqlite_writer()
@@ -107,7 +139,7 @@ void sqlite_writer::run() noexcept
             goes_on = step();
         } catch (std::exception const& problem) { // such as a lack of memory: it is tried again
             failing_ = true;
-            failure_ = path_ + " can't be written: " + problem.what();
+            failure_ = {errc::store_failed, path_ + " can't be written: " + problem.what()};
             note_problem();
         }
     }
@@ -128,6 +160,7 @@ bool sqlite_writer::step()
         return false;
     else
         look_after_garbage();
+    look_after_log();
     if (stopped && failing_) {
         refuse_all();
         return false;
@@ -155,11 +188,14 @@ void sqlite_writer::take()
 
 void sqlite_writer::write_some()
 {
-    // On a full disk, what was given up is for what is essential.
-    if (!(failing_ && reserve_.is_short()) && write_group())
-        return;
+    if (write_group())
+        return collect_while_busy();
     write_essentials();
     refuse_once();
+    if (failure_.code == errc::store_full) {
+        look_after_garbage();
+        begin_log_anew();
+    }
 }
 
 bool sqlite_writer::write_group()
@@ -174,61 +210,115 @@ bool sqlite_writer::write_group()
         });
         if (written) {
             note_success();
+            debt_ +=
+                (end.record - next_record_) + (end.change - next_change_) + end.bytes / page_bytes;
             tell_urgent();
             tell_group(end);
             return true;
         }
-        if (!refuse_culprit())
+        if (!refuse_culprit() && !give_room_to_log())
             return false;
     }
+}
+
+/// Where the file itself has free pages, what is in want of room is only the log: that is worth a
+/// part of what is kept back, too.
+bool sqlite_writer::give_room_to_log()
+{
+    if (failure_.code != errc::store_full || !reserve_.has_half())
+        return false;
+    auto const free_pages = database_.execAndGet("PRAGMA freelist_count").getInt64();
+    return static_cast<std::uint64_t>(free_pages) * page_bytes >= reserve_.size() / 4 &&
+           reserve_.give_up_some();
 }
 
 void sqlite_writer::write_essentials()
 {
     auto const failure = failure_;
-    bool written = false;
-    while (!urgent_.empty() && !(written = attempt([&] { apply_urgent(); })) && refuse_culprit()) {
+    bool can_go_on = true;
+    while (!urgent_.empty() && can_go_on) {
+        if (attempt_from_reserve([&] { apply_urgent(); }))
+            tell_urgent();
+        else
+            can_go_on = refuse_culprit();
     }
-    if (written)
-        tell_urgent();
-    auto const light = light_changes();
-    if (light.empty()) {
-    } else if (attempt([&] {
-                   for (auto* const change : light)
-                       apply(*change);
-               })) {
-        for (auto* const change : light)
-            finish(*change, true);
-    } else {
-        (void)refuse_culprit();
-    }
+    while (!queue_.has_urgent() && write_light(light_record_bytes_max))
+        retry_ = retry_min;
+    // What can't fit is not to use up what is kept back: it lies in the log first, then in the
+    // file.
+    bool const is_full = failure.code == errc::store_full;
+    auto const fits = [&] { return is_full ? reserve_.left() / 4 : ~std::uint64_t{0}; };
+    while (!queue_.has_urgent() && write_light(fits()))
+        retry_ = retry_min;
     failure_ = failure;
 }
 
-/// Those before which nothing of the same batch waits.
-std::vector<queued_change*> sqlite_writer::light_changes()
+/// Some of what is light; whether there may be more.
+bool sqlite_writer::write_light(std::uint64_t record_bytes_max)
 {
-    std::vector<queued_change*> light;
-    std::unordered_set<std::uint64_t> waiting;
+    auto const some = choose_light(record_bytes_max);
+    if (some.empty())
+        return false;
+    bool const written = attempt_from_reserve([&] {
+        for (auto const& one : some)
+            one.change != nullptr ? apply(*one.change) : apply_record(one.record);
+    });
+    if (!written)
+        return refuse_culprit();
+    for (auto const& one : some)
+        one.change != nullptr ? finish(*one.change, true) : tell_record(one.record);
+    return true;
+}
+
+std::vector<sqlite_writer::light> sqlite_writer::choose_light(std::uint64_t record_bytes_max)
+{
+    std::vector<light> chosen;
+    std::uint64_t bytes = 0;
+    std::unordered_set<std::uint64_t> changes_wait; // batches of which some do
+    std::unordered_set<std::uint64_t> records_wait;
     walk(
-        {backlog_.changes.size(), backlog_.records.size()},
+        {backlog_.changes.size(), backlog_.records.size(), 0},
         [&](queued_change& change) {
-            if (is_light(change) && !waiting.contains(change.sequence))
-                light.push_back(&change);
-            else
-                waiting.insert(change.sequence);
+            auto const batch = change.sequence;
+            if (bytes < light_bytes_max && belay::is_light(change) &&
+                !changes_wait.contains(batch) && !records_wait.contains(batch) &&
+                !refused_drafts_.contains(batch)) {
+                chosen.push_back({&change, 0});
+                bytes += bytes_of(change);
+            } else {
+                changes_wait.insert(batch);
+            }
         },
         [&](std::size_t begin, std::size_t end) {
-            for (; begin != end; ++begin)
-                waiting.insert(backlog_.targets[begin].sequence);
+            for (; begin != end; ++begin) {
+                auto const& target = backlog_.targets[begin];
+                auto const size = waiting_bytes(backlog_.records[begin]);
+                if (target.listener == nullptr)
+                    continue;
+                if (bytes < light_bytes_max && size <= record_bytes_max && is_light(begin) &&
+                    !changes_wait.contains(target.sequence)) {
+                    chosen.push_back({nullptr, begin});
+                    bytes += size;
+                } else {
+                    records_wait.insert(target.sequence);
+                }
+            }
         });
-    return light;
+    return chosen;
+}
+
+/// Whether a cancel waits for it.
+bool sqlite_writer::is_light(std::size_t record) const
+{
+    auto const sequence = backlog_.targets[record].sequence;
+    return cancelled_.contains(sequence) ||
+           cancelled_jobs_.contains({sequence, backlog_.records[record].index});
 }
 
 sqlite_writer::group sqlite_writer::choose_group() const
 {
-    group end{next_change_, next_record_};
-    std::uint64_t bytes = 0;
+    group end{next_change_, next_record_, 0};
+    std::uint64_t& bytes = end.bytes;
     while (bytes < group_bytes_max && end.record - next_record_ < group_records_max) {
         if (end.change != backlog_.changes.size() &&
             backlog_.changes[end.change].place <= end.record)
@@ -251,9 +341,11 @@ void sqlite_writer::apply_urgent()
 void sqlite_writer::apply(queued_change& change)
 {
     culprit_.change = &change;
-    if (is_any_of<change::inputs, change::created>(change) &&
-        refused_drafts_.contains(change.sequence))
-        throw error(errc::store_failed, "some of the inputs could not be written");
+    if (is_any_of<change::inputs, change::created>(change))
+        if (auto const found = refused_drafts_.find(change.sequence);
+            found != refused_drafts_.end())
+            throw error(found->second.code,
+                        "some of the inputs could not be written: " + found->second.message);
     changes_->apply(change.sequence, change.what);
     culprit_ = {};
 }
@@ -287,7 +379,9 @@ bool sqlite_writer::attempt(std::function<void()> const& apply)
         database_.exec("COMMIT");
         return true;
     } catch (std::exception const& problem) {
-        failure_ = problem.what();
+        auto const* const own = dynamic_cast<error const*>(&problem);
+        failure_ = {own == nullptr ? errc::store_failed : static_cast<errc>(own->code().value()),
+                    problem.what()};
         if (!is_its_own_fault())
             culprit_ = {};
         if (!culprit_.is_known())
@@ -295,6 +389,15 @@ bool sqlite_writer::attempt(std::function<void()> const& apply)
     }
     roll_back();
     return false;
+}
+
+/// On a full disk, takes as much of what is kept back as it needs.
+bool sqlite_writer::attempt_from_reserve(std::function<void()> const& apply)
+{
+    while (!attempt(apply))
+        if (culprit_.is_known() || failure_.code != errc::store_full || !reserve_.give_up_some())
+            return false;
+    return true;
 }
 
 void sqlite_writer::roll_back() noexcept
@@ -306,19 +409,17 @@ void sqlite_writer::roll_back() noexcept
 /// With the exception in flight.
 void sqlite_writer::note_failure()
 {
-    int const number = ::sqlite3_system_errno(database_.getHandle());
-    bool is_full = false;
+    bool full = false;
     try {
         throw;
     } catch (SQLite::Exception const& problem) {
-        int const code = problem.getErrorCode();
-        is_full =
-            code == SQLITE_FULL || (code == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT));
+        full = is_full(problem.getErrorCode());
     } catch (...) {
     }
-    failure_ = is_full ? "the disk is full: " + path_ : path_ + " can't be written: " + failure_;
-    if (is_full)
-        reserve_.give_up();
+    if (full)
+        failure_ = {errc::store_full, "the disk is full: " + path_};
+    else
+        failure_ = {errc::store_failed, path_ + " can't be written: " + failure_.message};
     failing_ = true;
     note_problem();
 }
@@ -328,12 +429,12 @@ void sqlite_writer::note_problem()
     std::function<void(std::string const&)> told;
     {
         std::scoped_lock const lock(mutex_);
-        if (problem_ != failure_)
+        if (problem_ != failure_.message)
             told = on_problem_;
-        problem_ = failure_;
+        problem_ = failure_.message;
     }
     if (told)
-        told(failure_);
+        told(failure_.message);
 }
 
 void sqlite_writer::note_success()
@@ -348,6 +449,71 @@ void sqlite_writer::note_success()
 
 void sqlite_writer::look_after_garbage()
 {
+    // On a full disk this makes room, and it is worth a part of what is kept back for cancels.
+    while (has_garbage_ && !collect() && failure_.code == errc::store_full && reserve_.has_half())
+        (void)reserve_.give_up_some();
+}
+
+/// A store that is never idle has garbage, too: for what is written up to twice as much goes.
+void sqlite_writer::collect_while_busy()
+{
+    debt_ = has_garbage_ ? std::min(debt_, debt_max) : 0;
+    while (debt_ >= debt_step && has_garbage_ && !queue_.has_urgent()) {
+        debt_ -= debt_step;
+        if (!collect())
+            return;
+    }
+}
+
+/// Starts the log anew now and then. SQLite would do that as well, but before anybody is told of
+/// the commit, and only if it found a moment without readers.
+void sqlite_writer::look_after_log()
+{
+    if (log_pages_ < next_checkpoint_)
+        return;
+    bool const waits = log_pages_ >= log_pages_max;
+    next_checkpoint_ = log_pages_ + (waits ? log_pages_max : checkpoint_pages);
+    (void)checkpoint(waits); // where it can't be done now there is a next time
+}
+
+/// Where the log lies there is room, too.
+void sqlite_writer::begin_log_anew()
+{
+    while (log_pages_ != 0 && is_full(checkpoint(true)) && give_room_to_log()) {
+    }
+}
+
+/// Moves what is in the log into the file; with `waits` the log begins anew after it.
+int sqlite_writer::checkpoint(bool waits)
+{
+    auto* const database = database_.getHandle();
+    ::sqlite3_busy_timeout(database, waits ? readers_wait_ms : 0);
+    int const result = ::sqlite3_wal_checkpoint_v2(
+        database, nullptr, waits ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, nullptr,
+        nullptr);
+    ::sqlite3_busy_timeout(database, lock_wait_ms);
+    if (waits && result == SQLITE_OK)
+        note_log(0);
+    return result;
+}
+
+bool sqlite_writer::is_full(int result)
+{
+    int const number = ::sqlite3_system_errno(database_.getHandle());
+    int const code = result & 0xFF;
+    return code == SQLITE_FULL || (code == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT));
+}
+
+void sqlite_writer::note_log(int pages) noexcept
+{
+    if (pages < log_pages_) // it has begun anew, or will
+        next_checkpoint_ = checkpoint_pages;
+    log_pages_ = pages;
+}
+
+/// A bit of it, if there is any; false if that can't be written.
+bool sqlite_writer::collect()
+{
     bool more = false;
     bool const written = attempt([&] {
         for (auto const sequence : abandoned_drafts_)
@@ -355,9 +521,11 @@ void sqlite_writer::look_after_garbage()
         more = changes_->collect_garbage();
     });
     if (!written)
-        return;
+        return false;
     abandoned_drafts_.clear();
     has_garbage_ = more;
+    retry_ = retry_min;
+    return true;
 }
 
 } // namespace belay

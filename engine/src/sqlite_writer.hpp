@@ -15,18 +15,22 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace belay {
 
 /// Writes what comes in groups, a transaction each: while one is being synced the next gathers.
 ///
-/// If a group fails, what is urgent is tried alone, and then the small changes before which nothing
-/// of their batch waits. Who wanted to be told is told; the rest is tried again.
-/// Thread safety: full, but for what is marked as the thread's.
+/// If a group fails, what is urgent is tried alone, and then what is light: small changes before
+/// which nothing of their batch waits, and ends of jobs that a cancel waits for. On a full disk
+/// those get what is kept back. Who wanted to be told is told; the rest is tried again. Thread
+/// safety: full, but for what is marked as the thread's.
 class sqlite_writer {
 public:
     /// Opens a database that was checked, and brings it to the newest version. Throws `error`
@@ -61,6 +65,7 @@ private:
     struct group {
         std::size_t change;
         std::size_t record;
+        std::uint64_t bytes; ///< about how many are written
     };
 
     /// Whose writing failed, if it would on any disk; good until something is told.
@@ -68,6 +73,18 @@ private:
         queued_change* change = nullptr;
         std::optional<std::size_t> record = std::nullopt; ///< its place in the backlog
         [[nodiscard]] bool is_known() const noexcept { return change != nullptr || record; }
+    };
+
+    /// A part of what is light: a change, or the record at a place in the backlog.
+    struct light {
+        queued_change* change;
+        std::size_t record;
+    };
+
+    /// Why something could not be written.
+    struct failure {
+        errc code = errc::store_failed;
+        std::string message;
     };
 
     void prepare();
@@ -81,6 +98,7 @@ private:
     void write_some();
     [[nodiscard]] bool write_group();
     void write_essentials();
+    [[nodiscard]] bool write_light(std::uint64_t record_bytes_max);
     [[nodiscard]] group choose_group() const;
     void apply_urgent();
     void apply(queued_change& change);
@@ -89,8 +107,10 @@ private:
     /// Visits what is unfinished up to `end`, in order: changes one by one, records by ranges.
     template <class OnChange, class OnRecords>
     void walk(group end, OnChange on_change, OnRecords on_records);
-    [[nodiscard]] std::vector<queued_change*> light_changes();
+    [[nodiscard]] std::vector<light> choose_light(std::uint64_t record_bytes_max);
+    [[nodiscard]] bool is_light(std::size_t record) const;
     [[nodiscard]] bool attempt(std::function<void()> const& apply);
+    [[nodiscard]] bool attempt_from_reserve(std::function<void()> const& apply);
     void roll_back() noexcept;
     void note_failure();
     void note_problem();
@@ -98,13 +118,25 @@ private:
 
     void tell_urgent();
     void tell_group(group end);
+    void tell_record(std::size_t place);
     void tell_listeners(std::size_t begin, std::size_t end);
     void finish(queued_change& change, bool is_written) noexcept;
+    void note_written(queued_change const& change);
+    void forget_cancel(std::size_t record);
     [[nodiscard]] bool refuse_culprit();
     void refuse_record(std::size_t place);
     void refuse_once();
     void refuse_all();
+    void compact();
     void look_after_garbage();
+    void collect_while_busy();
+    [[nodiscard]] bool collect();
+    void look_after_log();
+    void begin_log_anew();
+    [[nodiscard]] bool give_room_to_log();
+    int checkpoint(bool waits);
+    [[nodiscard]] bool is_full(int result);
+    void note_log(int pages) noexcept;
 
     std::string path_;
     SQLite::Database database_;
@@ -123,12 +155,18 @@ private:
     backlog backlog_;
     std::size_t next_change_ = 0; ///< what was written of the backlog ends here
     std::size_t next_record_ = 0;
+    std::size_t told_ = 0; ///< about how many of the backlog need nothing any more
     bool failing_ = false;
     std::chrono::milliseconds retry_ = retry_min; ///< how long the next wait after a failure is
     bool has_garbage_ = true;
+    std::uint64_t debt_ = 0; ///< what was written since garbage was collected
+    int log_pages_ = 0;      ///< of the log, after the last commit
+    int next_checkpoint_ = 0;
     culprit culprit_;
-    std::string failure_;              ///< of the last attempt that failed
-    std::unordered_set<std::uint64_t> refused_drafts_; ///< nothing more is taken for them
+    failure failure_;                                           ///< of the last attempt that failed
+    std::unordered_map<std::uint64_t, failure> refused_drafts_; ///< nothing more is taken for them
+    std::unordered_set<std::uint64_t> cancelled_;               ///< batches that have no end yet
+    std::set<std::pair<std::uint64_t, std::uint64_t>> cancelled_jobs_; ///< likewise, batch and job
     std::vector<std::uint64_t> abandoned_drafts_;      ///< to be made garbage
 
     std::thread thread_;

@@ -11,6 +11,9 @@ namespace belay {
 
 namespace {
 
+/// So many are kept that have been told, besides half as many as there are records.
+constexpr std::size_t told_max = 1000;
+
 bool has_end(queued_change const& change) noexcept
 {
     auto const* const cancelled = std::get_if<change::cancelled>(&change.what);
@@ -33,19 +36,40 @@ void sqlite_writer::tell_group(group end)
         [&](std::size_t begin, std::size_t stop) {
             tell_listeners(begin, stop);
             for (; begin != stop; ++begin) {
+                if (backlog_.targets[begin].listener == nullptr)
+                    continue;
                 bytes += waiting_bytes(backlog_.records[begin]);
                 std::string().swap(backlog_.records[begin].text);
+                forget_cancel(begin);
             }
         });
     next_change_ = end.change;
     next_record_ = end.record;
     if (next_change_ == backlog_.changes.size() && next_record_ == backlog_.records.size()) {
         backlog_.clear();
+        told_ = 0;
         next_change_ = 0;
         next_record_ = 0;
     }
     if (bytes != 0)
         queue_.written(bytes);
+}
+
+void sqlite_writer::tell_record(std::size_t place)
+{
+    job_record& record = backlog_.records[place];
+    std::exchange(backlog_.targets[place].listener, nullptr)->committed({&record, 1});
+    std::uint64_t const bytes = waiting_bytes(record);
+    std::string().swap(record.text);
+    forget_cancel(place);
+    ++told_;
+    queue_.written(bytes);
+}
+
+void sqlite_writer::forget_cancel(std::size_t record)
+{
+    if (!cancelled_jobs_.empty())
+        cancelled_jobs_.erase({backlog_.targets[record].sequence, backlog_.records[record].index});
 }
 
 void sqlite_writer::tell_listeners(std::size_t begin, std::size_t end)
@@ -67,20 +91,40 @@ void sqlite_writer::finish(queued_change& change, bool is_written) noexcept
     if (std::exchange(change.is_finished, true))
         return;
     queue_.finished(change);
+    ++told_;
     bool const is_draft = is_any_of<change::inputs, change::created>(change);
-    bool const is_over = is_any_of<change::created, change::forgotten>(change);
-    if (!is_written && is_draft) {
-        refused_drafts_.insert(change.sequence);
+    if (!is_written && is_draft && refused_drafts_.emplace(change.sequence, failure_).second) {
         abandoned_drafts_.push_back(change.sequence);
         has_garbage_ = true;
     }
-    if (is_over)
+    if (is_any_of<change::forgotten>(change))
         refused_drafts_.erase(change.sequence);
+    if (is_written)
+        note_written(change);
     if (is_any_of<change::forgotten>(change))
         has_garbage_ = true;
     change.what = change::withdrawn{}; // what it held is not needed any more
     if (auto const done = std::exchange(change.done, nullptr))
-        done(is_written ? nullptr : std::make_exception_ptr(error(errc::store_failed, failure_)));
+        done(is_written ? nullptr
+                        : std::make_exception_ptr(error(failure_.code, failure_.message)));
+}
+
+/// Notes what cancels wait for.
+void sqlite_writer::note_written(queued_change const& change)
+{
+    std::uint64_t const batch = change.sequence;
+    if (has_end(change) || is_any_of<change::withdrawn, change::forgotten>(change)) {
+        cancelled_.erase(batch);
+        cancelled_jobs_.erase(cancelled_jobs_.lower_bound({batch, 0}),
+                              cancelled_jobs_.lower_bound({batch + 1, 0}));
+    } else if (is_any_of<change::cancelled>(change)) {
+        cancelled_.insert(batch);
+    } else if (auto const* const job = std::get_if<change::job_cancelled>(&change.what)) {
+        if (!job->record)
+            cancelled_jobs_.emplace(batch, job->index);
+    } else if (auto const* const job = std::get_if<change::job_withdrawn>(&change.what)) {
+        cancelled_jobs_.erase({batch, job->index});
+    }
 }
 
 /// Tells one that failed, and would again; false if there is none.
@@ -101,13 +145,10 @@ void sqlite_writer::refuse_record(std::size_t place)
     job_record& record = backlog_.records[place];
     record_target& target = backlog_.targets[place];
     std::uint64_t const bytes = waiting_bytes(record);
-    if (std::exchange(target.was_refused, true)) {
-        // Not even that little can be written: the job is as good as not recorded.
-        std::exchange(target.listener, nullptr)->committed({&record, 1});
-        return;
-    }
+    if (std::exchange(target.was_refused, true))
+        return tell_record(place); // though not even that little could be written
     auto const was = record.how;
-    record = refused_record(std::move(record), failure_);
+    record = refused_record(std::move(record), failure_.message);
     queue_.written(bytes - std::min(bytes, waiting_bytes(record)));
     if (record.how == was)
         return;
@@ -120,16 +161,50 @@ void sqlite_writer::refuse_record(std::size_t place)
 
 void sqlite_writer::refuse_once()
 {
-    auto const is_once = [](queued_change const& change) {
-        return change.how == persistence::once && !change.is_finished;
+    // Whoever brings inputs to a full disk is told so, and not kept waiting.
+    bool const is_full = failure_.code == errc::store_full;
+    auto const is_once = [&](queued_change const& change) {
+        bool const waits = change.how == persistence::until_done &&
+                           !(is_full && is_any_of<change::inputs>(change));
+        return !waits && !change.is_finished;
     };
     for (auto& change : urgent_)
         if (is_once(change))
             finish(change, false);
     std::erase_if(urgent_, &queued_change::is_finished);
-    for (std::size_t place = next_change_; place != backlog_.changes.size(); ++place)
-        if (is_once(backlog_.changes[place]))
-            finish(backlog_.changes[place], false);
+    for (std::size_t place = next_change_; place != backlog_.changes.size(); ++place) {
+        auto& change = backlog_.changes[place];
+        if (is_once(change))
+            finish(change, false);
+        else if (is_any_of<change::forgotten>(change) && refused_drafts_.contains(change.sequence))
+            finish(change, true); // nobody has seen it
+    }
+    if (told_ > told_max + backlog_.records.size() / 2)
+        compact();
+}
+
+/// Lets go of what has been told: a disk that stays full must not fill the memory.
+void sqlite_writer::compact()
+{
+    backlog left;
+    walk(
+        {backlog_.changes.size(), backlog_.records.size(), 0},
+        [&](queued_change& change) {
+            change.place = left.records.size();
+            left.changes.push_back(std::move(change));
+        },
+        [&](std::size_t begin, std::size_t end) {
+            for (; begin != end; ++begin) {
+                if (backlog_.targets[begin].listener == nullptr)
+                    continue;
+                left.records.push_back(std::move(backlog_.records[begin]));
+                left.targets.push_back(backlog_.targets[begin]);
+            }
+        });
+    backlog_ = std::move(left);
+    next_change_ = 0;
+    next_record_ = 0;
+    told_ = 0;
 }
 
 /// When the store is closed and what waits can't be written.

@@ -43,8 +43,9 @@ void allocate(file const& file, std::filesystem::path const& path, std::uint64_t
     if (problem == 0)
         return;
     (void)punch(file, offset, bytes); // some of it may have been had
-    throw file_error(errc::store_failed, path, "can't grow by " + std::to_string(bytes) + " bytes",
-                     problem);
+    bool const is_full = problem == ENOSPC || problem == EDQUOT;
+    throw file_error(is_full ? errc::store_full : errc::store_failed, path,
+                     "can't grow by " + std::to_string(bytes) + " bytes", problem);
 }
 
 /// A part of the file, mapped while an array in it is owned.

@@ -81,7 +81,8 @@ struct job_record {
 }
 
 /// What becomes of a record that can't be written on any disk, such as one that is too large: the
-/// job has failed if its result is what can't be kept, and else ends as it did, with another message.
+/// job has failed if its result is what can't be kept, and else ends as it did, with another
+/// message.
 [[nodiscard]] inline job_record refused_record(job_record record, std::string const& why)
 {
     using detail::job_byte;
@@ -91,8 +92,8 @@ struct job_record {
         record.how = job_byte::failed;
         record.failure = failure::failed;
     }
-    record.text = (had_result ? "the store refused the result: " : "the store refused the message: ") +
-                  why;
+    record.text =
+        (had_result ? "the store refused the result: " : "the store refused the message: ") + why;
     return record;
 }
 
@@ -167,9 +168,9 @@ class job_listener {
 public:
     virtual void committed(std::span<job_record const> records) noexcept = 0;
 
-    /// The store refuses a record for itself. It will write `record` in its place, and then tells of
-    /// that by `committed`; the record `was` of a job that had ended otherwise. Ends of the batch that
-    /// were handed over before are not to count.
+    /// The store refuses a record for itself. It will write `record` in its place, and then tells
+    /// of that by `committed`; the record `was` of a job that had ended otherwise. Ends of the
+    /// batch that were handed over before are not to count.
     virtual void refused(job_record const& record, detail::job_byte was) noexcept = 0;
 
 protected:

@@ -119,6 +119,12 @@ bool write_queue::is_empty() const
     return urgent_.empty() && backlog_.empty();
 }
 
+bool write_queue::has_urgent() const
+{
+    std::scoped_lock const lock(mutex_);
+    return !urgent_.empty();
+}
+
 void write_queue::take_urgent(std::vector<queued_change>& urgent)
 {
     std::scoped_lock const lock(mutex_);

@@ -36,7 +36,7 @@ template <class... Kinds>
 /// Where a record belongs and who is to be told.
 struct record_target {
     std::uint64_t sequence;
-    job_listener* listener;      ///< null once it has been told
+    job_listener* listener;   ///< null once it has been told
     bool was_refused = false; ///< the record is not the one that was handed over
 };
 
@@ -88,6 +88,7 @@ public:
     void wait_after_failure(std::chrono::milliseconds at_most);
     [[nodiscard]] bool is_stopped() const;
     [[nodiscard]] bool is_empty() const;
+    [[nodiscard]] bool has_urgent() const;
 
     /// Puts what is urgent behind `urgent`.
     void take_urgent(std::vector<queued_change>& urgent);

@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """Kills a `belay` program again and again, and holds what it kept against what it had said:
-run.py PATH_TO_BELAY [--rounds N] [--seed S]
+run.py PATH_TO_BELAY [--rounds N] [--seed S] [--soak [SECONDS]]
+
+With --soak it kills nothing: it keeps the program busy for that long, 600 s unless said, and holds
+against each other what its store has grown to.
 
 The program is to be a debug build, whose fail points it kills itself at. The last line is
 `N passed, N failed`; the status is 1 if any failed.
@@ -26,6 +29,7 @@ from check import settle, verify
 from load import Load
 from points import POINTS
 from record import Record
+from soak import Soak
 
 ROUNDS_A_DIRECTORY = 4  # then a fresh one, so that there is not ever more to look at
 
@@ -39,12 +43,12 @@ class Harness:
             (self.root / f"{number}.bin").write_bytes(bytes(range(256)) * (1 << (2 * number)))
         self.servers = []
 
-    def start(self, data, fail_point=None):
+    def start(self, data, fail_point=None, *more):
         options = {"data": data}
         if fail_point:
             options["program_first"] = [f"BELAY_FAIL_POINT={fail_point}", self.program]
         server = Server("/usr/bin/env" if fail_point else self.program, self.folder, self.root,
-                        "--wait-max", "2", **options)
+                        "--wait-max", "2", *more, **options)
         self.servers.append(server)
         return server.wait_ready()
 
@@ -119,15 +123,19 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10 ** 6))
+    parser.add_argument("--soak", nargs="?", type=int, const=600, metavar="SECONDS")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="belay-crash-") as folder:
         harness = Harness(os.path.abspath(given.program), folder, given.seed)
         report = Report(harness)
         try:
-            for name, times, check in POINTS:
-                report(f"fail point {name}:{times}", lambda: check(harness, name, times))
-            harness.rounds(given.rounds, report)
+            if given.soak is not None:
+                report(f"a soak of {given.soak} s", Soak(harness, given.soak, given.seed).run)
+            else:
+                for name, times, check in POINTS:
+                    report(f"fail point {name}:{times}", lambda: check(harness, name, times))
+                harness.rounds(given.rounds, report)
         finally:
             harness.kill_all()
     print(f"{report.passed} passed, {report.failed} failed")

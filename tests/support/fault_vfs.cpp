@@ -7,6 +7,7 @@
 #include <iterator>
 #include <new>
 #include <random>
+#include <system_error>
 #include <utility>
 
 namespace belay::test {
@@ -54,6 +55,8 @@ struct fault_file {
         auto& self = of(file);
         if (self.owner->is_dead())
             return SQLITE_IOERR_WRITE;
+        if (!self.owner->has_room(*self.path, static_cast<std::uint64_t>(offset + bytes)))
+            return SQLITE_FULL;
         bool survives = false;
         int const judged = self.owner->judge(fault_vfs::operation::write, survives);
         int const done = judged == SQLITE_OK ? bytes : bytes / 2;
@@ -206,6 +209,41 @@ unsigned fault_vfs::count() const
 {
     std::scoped_lock const lock(mutex_);
     return count_;
+}
+
+void fault_vfs::set_capacity(std::filesystem::path const& directory, std::uint64_t bytes)
+{
+    std::scoped_lock const lock(mutex_);
+    directory_ = directory;
+    capacity_ = bytes;
+}
+
+void fault_vfs::remove_capacity()
+{
+    std::scoped_lock const lock(mutex_);
+    capacity_.reset();
+}
+
+std::uint64_t fault_vfs::used(std::filesystem::path const& directory)
+{
+    std::uint64_t bytes = 0;
+    for (auto const* const name : {"belay.db", "belay.db-wal", "belay.reserve"}) {
+        std::error_code problem;
+        auto const size = std::filesystem::file_size(directory / name, problem);
+        bytes += problem ? 0 : size;
+    }
+    return bytes;
+}
+
+bool fault_vfs::has_room(std::string const& path, std::uint64_t bytes) const
+{
+    std::scoped_lock const lock(mutex_);
+    if (!capacity_)
+        return true;
+    std::error_code problem;
+    auto const size = std::filesystem::file_size(path, problem);
+    std::uint64_t const there = problem ? 0 : size;
+    return bytes <= there || used(directory_) + (bytes - there) <= *capacity_;
 }
 
 void fault_vfs::die()

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -43,6 +44,13 @@ public:
     /// How many operations of that kind there were since `arm`.
     [[nodiscard]] unsigned count() const;
 
+    /// From now on the disk is full when the files in `directory`, save those that are mapped, have
+    /// so many bytes in all.
+    void set_capacity(std::filesystem::path const& directory, std::uint64_t bytes);
+    void remove_capacity();
+    /// How many they have.
+    [[nodiscard]] static std::uint64_t used(std::filesystem::path const& directory);
+
     /// The process ends here: from now on nothing reaches the disk.
     void die();
     /// After `die`, and once all files are closed: the power was cut, too. What was not synced is
@@ -65,6 +73,8 @@ private:
     /// SQLITE_OK, or what the operation is to answer.
     [[nodiscard]] int judge(operation operation, bool& survives);
     [[nodiscard]] bool is_dead() const;
+    /// Whether a file may have so many bytes.
+    [[nodiscard]] bool has_room(std::string const& path, std::uint64_t bytes) const;
     void opened(std::string const& path);
     void removed(std::string const& path);
     void wrote(std::string const& path, write write);
@@ -80,6 +90,8 @@ private:
     unsigned count_ = 0;
     bool failed_ = false;
     bool dead_ = false;
+    std::filesystem::path directory_;
+    std::optional<std::uint64_t> capacity_; ///< of `directory_`
     std::map<std::string, recorded_file> files_;
 };
 

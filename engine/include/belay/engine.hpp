@@ -64,9 +64,8 @@ struct engine_options {
     /// for ever, without a store as far as `memory_bytes_max` allows.
     std::optional<std::chrono::milliseconds> keep = std::nullopt;
 
-    /// The most bytes that a job of a recorded batch may return, 1 … 1,000,000,000, whatever kind of
-    /// job it is; one that returns more has failed (`failed`), and is not tried again. Outputs are
-    /// not meant.
+    /// The most bytes that a job of a recorded batch may return, 1 … 1,000,000,000, whatever kind
+    /// of job it is; an attempt that returns more has failed (`failed`). Outputs are not meant.
     std::uint64_t result_bytes_max = 64 * 1024 * 1024;
 
     /// This process is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), and whatever child comes
@@ -152,8 +151,9 @@ public:
     batch_draft& operator=(batch_draft&&) noexcept;
     ~batch_draft();
 
-    /// Adds the input of one more job. Throws `error` (`memory_exhausted` where those that wait for
-    /// the disk, or are kept in memory, do not fit), std::bad_alloc; then it can only be dropped.
+    /// Adds the input of one more job. Throws `error` (`store_failed`, `store_full`) if earlier
+    /// ones could not be written, `memory_exhausted` where those that wait for the disk, or are kept
+    /// in memory, do not fit, std::bad_alloc; then it can only be dropped.
     void add(std::string_view input);
 
     /// How many there are.
@@ -169,8 +169,8 @@ public:
     void set_idempotency(idempotency value);
 
     /// Starts the batch once all of it is durable; as to its idempotency key see `engine::submit`.
-    /// Throws `error` (`store_failed`, `memory_exhausted`, `idempotency_conflict`, `shutting_down`), and
-    /// nothing is kept. Once.
+    /// Throws `error` (`store_failed`, `store_full`, `memory_exhausted`, `idempotency_conflict`,
+    /// `shutting_down`), and nothing is kept. Once.
     recorded_batch submit();
 
     /// The same, without waiting for the store: `done` is called once, on any thread, maybe inside
@@ -260,8 +260,9 @@ public:
                                                                   std::string_view key) const;
 
     /// Forgets an ended batch, and calls `done` once that is durable, on any thread, maybe inside
-    /// this call; or with `error` (`store_failed`). Throws `error` (`cancel_first`) if it has not
-    /// ended.
+    /// this call; or with `error` (`store_failed`: it may be gone after the next start;
+    /// `store_full`, where also the room that the store keeps back is used up). Throws `error`
+    /// (`cancel_first`) if it has not ended.
     void forget(recorded_batch const& batch, std::function<void(std::exception_ptr)> done);
 
     /// Recorded batches, newest first: at most `limit` of those created before the one whose

@@ -29,6 +29,7 @@ enum class errc {
     no_batch,             ///< the handle is empty: it was given no batch, or was moved from
     idempotency_conflict, ///< the idempotency key stands for another request, or a forgotten batch
     would_deadlock,       ///< a body waits for what can't end before it has
+    store_full,           ///< the disk is full; what has ended may be forgotten to make room
 };
 
 [[nodiscard]] BELAY_EXPORT std::error_category const& error_category() noexcept;

@@ -94,7 +94,7 @@ private:
     std::filesystem::path const directory_;
     std::atomic<std::uint64_t> next_{0};
 
-    mutable std::mutex mutex_; ///< guards what follows
+    mutable std::mutex mutex_;                 ///< guards what follows
     std::map<std::uint64_t, unsigned> unsure_; ///< folders that are being made, by how many
     /// An earlier process may have ended before it had synced what it made.
     bool is_synced_ = false;

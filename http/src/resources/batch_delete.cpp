@@ -50,8 +50,12 @@ private:
             return succeeded(200, "Batch deleted", {{"batch_id", batch_.id()}});
         try {
             std::rethrow_exception(*failed);
+        } catch (error const& fault) {
+            if (fault.code() == errc::store_full)
+                return unavailable("Failed to delete batch: " + std::string(fault.what()));
+            return failure(fault.what(), "unknown");
         } catch (std::exception const& fault) {
-            return failure(fault.what(), "not_deleted");
+            return failure(fault.what(), "unknown");
         }
     }
 

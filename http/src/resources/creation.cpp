@@ -185,7 +185,8 @@ std::chrono::milliseconds creation::patience() const
 
 api_error creation_failed(error const& fault)
 {
-    if (fault.code() == errc::memory_exhausted || fault.code() == errc::shutting_down)
+    if (fault.code() == errc::memory_exhausted || fault.code() == errc::shutting_down ||
+        fault.code() == errc::store_full)
         return unavailable(fault.what());
     if (fault.code() == errc::idempotency_conflict)
         return idempotency_conflict();
