@@ -2,6 +2,7 @@
 #include <belay/engine.hpp>
 
 #include "eventually.hpp"
+#include "no_descriptors.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -206,6 +207,33 @@ BOOST_AUTO_TEST_CASE(a_stop_descriptor_is_readable_once_the_job_is_to_stop)
     BOOST_TEST(before == 0);
     BOOST_TEST(after == 1);
     BOOST_TEST(batch.status().jobs.stopped == 1U); // shown by its descriptor
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_descriptor_is_waited_for_where_there_is_none)
+{
+    engine engine({.workers = 2});
+    std::array<std::atomic<bool>, 2> inside{};
+    std::array<std::atomic<int>, 2> descriptors{-2, -2};
+    std::atomic<bool> has_none{false};
+    auto const batch = engine.submit(2, [&](std::uint64_t index, job& job) {
+        inside[index] = true;
+        while (!has_none)
+            std::this_thread::yield();
+        descriptors[index] = job.stop_fd();
+    });
+    BOOST_TEST(eventually([&] { return inside[0] && inside[1]; }));
+    {
+        belay::test::no_descriptors const none;
+        has_none = true;
+        batch.cancel_job(1);
+        BOOST_TEST(eventually([&] { return is_ended(batch.job(1).state); }));
+        BOOST_TEST((batch.job(1).disposition == disposition::stopped));
+        BOOST_TEST(descriptors[1] == -1);
+        BOOST_TEST(descriptors[0] == -2, "it waits");
+    }
+    ended(batch);
+    BOOST_TEST(descriptors[0] >= 0);
+    BOOST_TEST((batch.job(0).state == job_state::succeeded));
 }
 
 BOOST_AUTO_TEST_CASE(descriptors_are_closed_with_their_jobs)

@@ -26,7 +26,7 @@ struct fixture {
     {
         auto draft = outputs.make();
         draft.write("bytes");
-        outputs.keep(std::move(draft), {sequence, index, 1});
+        outputs.keep(draft, {sequence, index, 1});
     }
 };
 
@@ -38,14 +38,15 @@ BOOST_AUTO_TEST_CASE(keeping_a_large_output_can_be_given_up_between_its_pieces)
 {
     job_outputs outputs(path);
     for (int const given_up_at : {1, 2}) {
-        auto draft = outputs.make();
-        draft.write(std::string(std::size_t{9} * 1024 * 1024, 'x'));
         int looks = 0;
+        {
+            auto draft = outputs.make();
+            draft.write(std::string(std::size_t{9} * 1024 * 1024, 'x'));
 
-        BOOST_CHECK_THROW(
-            outputs.keep(std::move(draft), {7, 3, 1}, [&] { return ++looks == given_up_at; }),
-            belay::stopped);
-
+            BOOST_CHECK_THROW(
+                outputs.keep(draft, {7, 3, 1}, [&] { return ++looks == given_up_at; }),
+                belay::stopped);
+        }
         BOOST_TEST(looks == given_up_at);
         BOOST_TEST(!outputs.open({7, 3, 1}).has_value());
         BOOST_TEST(std::filesystem::is_empty(path), "nothing is left");
@@ -58,7 +59,7 @@ BOOST_AUTO_TEST_CASE(what_is_kept_in_one_piece_is_kept_whatever_the_time)
     auto draft = outputs.make();
     draft.write("bytes");
 
-    outputs.keep(std::move(draft), {7, 3, 1}, [] { return true; });
+    outputs.keep(draft, {7, 3, 1}, [] { return true; });
 
     BOOST_TEST(outputs.open({7, 3, 1}).has_value());
 }

@@ -1,8 +1,13 @@
 #include "process/process_host.hpp"
 
-#include "process/cgroup.hpp"
-#include "process/process_tree.hpp"
 #include "eventually.hpp"
+#include "manual_clock.hpp"
+#include "no_descriptors.hpp"
+#include "problem_board.hpp"
+#include "process/cgroup.hpp"
+#include "process/descriptors.hpp"
+#include "process/pidfd.hpp"
+#include "process/process_tree.hpp"
 #include "temporary_directory.hpp"
 
 #include <belay/error.hpp>
@@ -14,14 +19,24 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <mutex>
+#include <optional>
 #include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 
 using namespace belay;
@@ -32,13 +47,33 @@ namespace {
 
 constexpr std::chrono::seconds long_enough{20};
 
+/// Which of the next descriptors that are to be watched can't be; 0 for none.
+std::atomic<int> watch_that_fails{0};
+
+} // namespace
+
+/// Stands before that of the system's library.
+extern "C" int epoll_ctl(int set, int operation, int descriptor, epoll_event* event)
+{
+    static auto const real =
+        reinterpret_cast<int (*)(int, int, int, epoll_event*)>(::dlsym(RTLD_NEXT, "epoll_ctl"));
+    if (operation == EPOLL_CTL_ADD && watch_that_fails > 0 && --watch_that_fails == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return real(set, operation, descriptor, event);
+}
+
+namespace {
+
 /// A host, and what its programs told of themselves.
 class host_fixture {
 public:
     explicit host_fixture(bool use_cgroups = true)
-        : host({.store = "hosttest", .directory = directory.path(), .use_cgroups = use_cgroups})
+        : host_fixture(process_host::setup{.store = "hosttest", .use_cgroups = use_cgroups})
     {
     }
+    explicit host_fixture(process_host::setup how) : host(complete(std::move(how))) {}
 
     ~host_fixture() { host.stop(); }
 
@@ -119,7 +154,17 @@ public:
         }
     }
 
+    [[nodiscard]] bool has_notice(std::string_view of) const
+    {
+        return std::ranges::any_of(board.notices(), [&](std::string const& notice) {
+            return notice.find(of) != std::string::npos;
+        });
+    }
+
     test::temporary_directory const directory;
+    test::manual_clock time;
+    std::atomic<int> problems_told{0};
+    detail::problem_board board{time, [this](problem const&) { ++problems_told; }};
     std::string const marker = "hosttest/batch/3/1";
     std::filesystem::path scratch;
     process_host host;
@@ -127,6 +172,13 @@ public:
     std::optional<program_end> end; // likewise
 
 private:
+    process_host::setup complete(process_host::setup how)
+    {
+        how.directory = directory.path();
+        how.board = &board;
+        return how;
+    }
+
     template <class T, class Value>
     void set(T& place, Value value)
     {
@@ -168,6 +220,41 @@ bool has_cgroups()
 
 /// Each with and without cgroups. Where there are none the two are the same.
 auto const with_and_without_cgroups = boost::unit_test::data::make({true, false});
+
+/// Likewise what newer kernels can do.
+auto const on_new_and_old_kernels = boost::unit_test::data::make({true, false});
+
+std::string const waits_for_go = ready + "while [ ! -e go ]; do sleep 0.01; done; ";
+
+std::ptrdiff_t open_descriptors()
+{
+    std::filesystem::directory_iterator const all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+}
+
+/// What becomes of SIGCHLD, as long as it lives.
+class sigchld_is {
+public:
+    explicit sigchld_is(void (*handler)(int), int flags = 0)
+    {
+        struct sigaction how {};
+        how.sa_handler = handler;
+        how.sa_flags = flags;
+        ::sigaction(SIGCHLD, &how, &before_);
+    }
+    ~sigchld_is() { ::sigaction(SIGCHLD, &before_, nullptr); }
+    sigchld_is(sigchld_is const&) = delete;
+    sigchld_is& operator=(sigchld_is const&) = delete;
+
+private:
+    struct sigaction before_ {};
+};
+
+/// Whether this kernel remembers how a child ended that was waited for.
+bool is_new_kernel()
+{
+    return detail::kernel_remembers_ends();
+}
 
 } // namespace
 
@@ -452,6 +539,280 @@ BOOST_FIXTURE_TEST_CASE(a_host_that_ends_ends_what_runs, host_fixture)
 
     BOOST_TEST(end.has_value());
     BOOST_TEST(std::filesystem::is_empty(directory.path() / "scratch"));
+}
+
+BOOST_FIXTURE_TEST_CASE(one_waits_until_there_are_descriptors_for_it, host_fixture)
+{
+    auto const program = make("cat; echo end");
+    {
+        test::no_descriptors const none;
+        program->start();
+        BOOST_TEST(test::eventually([&] { return has_notice("programs wait"); }));
+    }
+
+    auto const told = wait_for_end();
+    BOOST_TEST((told.started && !told.problem));
+    BOOST_TEST(told.what.standard_output == "end\n");
+    BOOST_TEST(test::eventually([&] { return !has_notice("programs wait"); }));
+    BOOST_TEST(board.problems().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(one_that_waits_for_descriptors_can_be_stopped, host_fixture)
+{
+    for (bool const is_killed : {false, true}) {
+        auto const program = make("echo ran");
+        test::no_descriptors const none;
+        program->start();
+        BOOST_TEST(test::eventually([&] { return has_notice("programs wait"); }));
+
+        is_killed ? program->kill() : program->stop();
+
+        auto const told = wait_for_end();
+        BOOST_TEST((!told.started && !told.was_terminated && !told.was_killed && !told.problem));
+    }
+}
+
+BOOST_DATA_TEST_CASE(what_runs_is_killed_also_where_no_descriptor_is_left,
+                     with_and_without_cgroups* boost::unit_test::data::make(stubborn_programs),
+                     use_cgroups, script)
+{
+    host_fixture fixture(use_cgroups);
+    auto const program = fixture.make(script);
+    fixture.start_and_wait(*program);
+    {
+        test::no_descriptors const none;
+        program->stop();
+        program->kill();
+        BOOST_TEST(fixture.wait_for_end().was_killed);
+    }
+    BOOST_TEST(fixture.processes_in_scratch() == 0);
+    BOOST_TEST(!fixture.is_anything_left());
+}
+
+BOOST_FIXTURE_TEST_CASE(its_output_waits_for_a_descriptor, host_fixture)
+{
+    for (command const& how : {command{}, command{.output = "result"}}) {
+        auto const program = make("echo $$ >pid; " + waits_for_go + "echo kept | tee result", how);
+        start_and_wait(*program);
+        std::string number;
+        std::ifstream(scratch / "pid") >> number;
+        int const stat = ::open(("/proc/" + number + "/stat").c_str(), O_RDONLY | O_CLOEXEC);
+        auto const is_over = [&] {
+            std::array<char, 512> text{};
+            ssize_t const got = ::pread(stat, text.data(), text.size() - 1, 0);
+            return got <= 0 || std::string_view(text.data()).find(") Z ") != std::string::npos;
+        };
+        {
+            test::no_descriptors const none;
+            BOOST_TEST(::mkdir((scratch / "go").c_str(), 0700) == 0); // takes none
+            BOOST_TEST(test::eventually(is_over));
+        }
+        auto const told = wait_for_end();
+        ::close(stat);
+        BOOST_TEST(!told.problem);
+        BOOST_TEST(host.outputs()->open({7, 3, 1}).has_value());
+        host.outputs()->forget(7);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(as_many_run_side_by_side_as_the_limit_on_descriptors_bears, host_fixture)
+{
+    test::descriptor_limit const low(100);
+    constexpr int total = 20;
+    std::atomic<int> ended{0};
+    std::atomic<int> running{0};
+    std::atomic<int> most{0};
+    std::vector<std::shared_ptr<process_host::program>> programs;
+    for (int i = 0; i != total; ++i)
+        programs.push_back(
+            host.make({.command = {.arguments = {"/bin/sh", "-c", ready}},
+                       .scratch = host.make_scratch(),
+                       .marker = marker,
+                       .output = {7, static_cast<std::uint64_t>(i), 1},
+                       .progress = [&](double) { most = std::max<int>(most, ++running); },
+                       .done =
+                           [&](program_end const& end) {
+                               ended += !end.problem && end.started;
+                               --running;
+                           }}));
+    for (auto const& program : programs)
+        program->start();
+
+    BOOST_TEST(test::eventually([&] { return ended == total; }));
+    BOOST_TEST(detail::programs_within(100) == 8U);
+    BOOST_TEST(most <= 8);
+    BOOST_TEST(has_notice("at most 8 programs run side by side"));
+    BOOST_TEST(host.at_most(64) == 8U);
+}
+
+BOOST_AUTO_TEST_CASE(programs_leave_descriptors_to_others)
+{
+    BOOST_TEST(detail::programs_within(10) == 1U);
+    BOOST_TEST(detail::programs_within(64) == 2U);
+    BOOST_TEST(detail::programs_within(1024) == 85U);
+    BOOST_TEST(detail::programs_within(~std::uint64_t{0}) > 1'000'000U);
+}
+
+BOOST_AUTO_TEST_CASE(idle_cgroups_are_few)
+{
+    host_fixture fixture(process_host::setup{
+        .store = "hosttest", .idle_cgroups_max = 2, .idle_cgroup_time_max = std::chrono::hours(1)});
+    fixture.run("true");
+    auto const before = open_descriptors();
+    std::vector<std::shared_ptr<process_host::program>> programs;
+    std::atomic<int> ended{0};
+    for (int i = 0; i != 12; ++i) {
+        auto const scratch = fixture.host.make_scratch();
+        programs.push_back(fixture.host.make(
+            {.command = {.arguments = {"/bin/sh", "-c",
+                                       "while [ ! -e ../go ]; do sleep 0.01; done"}},
+             .scratch = scratch,
+             .marker = fixture.marker,
+             .output = {7, static_cast<std::uint64_t>(i), 1},
+             .progress = [](double) {},
+             .done = [&](program_end const&) { ++ended; }}));
+    }
+    for (auto const& program : programs)
+        program->start();
+    std::ofstream(fixture.directory.path() / "scratch" / "go");
+
+    BOOST_TEST(test::eventually([&] { return ended == 12; }));
+    BOOST_TEST(test::eventually([&] { return open_descriptors() <= before + 2; }));
+}
+
+BOOST_AUTO_TEST_CASE(idle_cgroups_go_after_a_while)
+{
+    host_fixture fixture(process_host::setup{.store = "hosttest",
+                                             .idle_cgroup_time_max = std::chrono::milliseconds(1)});
+    auto const cgroups = [] {
+        auto const probe = detail::cgroup::make_own("hosttest-probe");
+        if (!probe)
+            return std::ptrdiff_t{0};
+        auto const own = probe->path().parent_path() / "belay-hosttest";
+        probe->remove();
+        std::error_code gone;
+        std::filesystem::directory_iterator all(own, gone);
+        return std::count_if(begin(all), end(all), [](auto const& entry) {
+            std::error_code ignored;
+            return entry.is_directory(ignored);
+        });
+    };
+    fixture.run("true");
+
+    BOOST_TEST(test::eventually([&] { return cgroups() == 0; }));
+}
+
+BOOST_DATA_TEST_CASE(how_it_ended_is_known_though_sigchld_is_ignored_where_the_kernel_remembers,
+                     with_and_without_cgroups, use_cgroups)
+{
+    if (!is_new_kernel())
+        return;
+    sigchld_is const ignored(SIG_IGN);
+    host_fixture fixture(use_cgroups);
+
+    BOOST_TEST(fixture.run("exit 3").what.usage.exit_status.value() == 3);
+    BOOST_TEST(fixture.run("kill -SEGV $$").what.usage.signal.value() == SIGSEGV);
+    BOOST_TEST(fixture.run("echo kept").what.output_bytes.value() == 5U);
+    auto const program = fixture.make(stubborn_programs.front());
+    fixture.start_and_wait(*program);
+    program->kill();
+    BOOST_TEST(fixture.wait_for_end().was_killed);
+    BOOST_TEST(!fixture.is_anything_left());
+    BOOST_TEST(fixture.board.problems().empty());
+}
+
+BOOST_AUTO_TEST_CASE(where_it_does_not_none_is_started_as_long_as_sigchld_is_ignored)
+{
+    host_fixture fixture(process_host::setup{.store = "hosttest", .use_new_calls = false});
+    {
+        sigchld_is const ignored(SIG_IGN);
+        for (int i = 0; i != 2; ++i) {
+            BOOST_TEST(!fixture.run("touch ../ran").started);
+            BOOST_TEST(fixture.message().find("ignores SIGCHLD") != std::string::npos);
+        }
+        BOOST_TEST(!std::filesystem::exists(fixture.directory.path() / "scratch" / "ran"));
+        BOOST_TEST(fixture.board.problems().size() == 1U);
+        BOOST_TEST(fixture.problems_told == 1, "it is told once");
+    }
+    BOOST_TEST(fixture.run("exit 3").what.usage.exit_status.value() == 3);
+    BOOST_TEST(fixture.board.problems().empty());
+}
+
+BOOST_DATA_TEST_CASE(something_else_waits_for_it, on_new_and_old_kernels* with_and_without_cgroups,
+                     is_new, use_cgroups)
+{
+    host_fixture fixture(process_host::setup{
+        .store = "hosttest", .use_cgroups = use_cgroups, .use_new_calls = is_new});
+    auto const program =
+        fixture.make("sleep 1000 & setsid sleep 1000 & " + waits_for_go + "exit 3");
+    fixture.start_and_wait(*program);
+    {
+        // The kernel waits for it before anybody else can, as waitpid(-1) would at times.
+        sigchld_is const unwanted(SIG_DFL, SA_NOCLDWAIT);
+        std::ofstream(fixture.scratch / "go");
+        fixture.wait_for_end();
+    }
+
+    auto const end = *fixture.end;
+    BOOST_TEST(end.started);
+    BOOST_TEST(!end.what.usage.signal.has_value());
+    if (is_new && is_new_kernel()) {
+        BOOST_TEST(end.what.usage.exit_status.value() == 3);
+        BOOST_TEST(fixture.board.problems().empty());
+    } else {
+        BOOST_TEST(!end.what.usage.exit_status.has_value());
+        BOOST_TEST(fixture.message().find("can't be known") != std::string::npos);
+        BOOST_TEST(fixture.board.problems().size() == 1U);
+        fixture.run("true");
+        BOOST_TEST(fixture.board.problems().empty(), "that is over");
+    }
+    BOOST_TEST(test::eventually([&] { return !fixture.is_anything_left(); }));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_thrown_at_an_end_is_told_and_the_next_program_runs, host_fixture)
+{
+    host.make({.command = {.arguments = {"/bin/true"}},
+               .scratch = host.make_scratch(),
+               .marker = marker,
+               .output = {7, 3, 1},
+               .progress = [](double) {},
+               .done = [](program_end const&) { throw std::runtime_error("who asked?"); }})
+        ->start();
+
+    BOOST_TEST(run("echo next").what.standard_output == "next\n");
+    BOOST_TEST_REQUIRE(board.problems().size() == 1U);
+    BOOST_TEST(board.problems().front() == "the end of a program: who asked?");
+}
+
+BOOST_FIXTURE_TEST_CASE(programs_wait_until_they_can_be_recorded, host_fixture)
+{
+    auto const in_the_way = directory.path() / "belay.processes";
+    std::filesystem::create_directories(in_the_way / "full");
+    make("echo ran")->start();
+    BOOST_TEST(test::eventually([&] { return !board.problems().empty(); }));
+    BOOST_TEST(board.problems().front().starts_with("no program can be started: "));
+
+    std::filesystem::remove_all(in_the_way);
+
+    BOOST_TEST(wait_for_end().what.standard_output == "ran\n");
+    BOOST_TEST(board.problems().empty());
+}
+
+BOOST_DATA_TEST_CASE(one_that_was_started_and_cannot_be_watched_is_ended,
+                     with_and_without_cgroups* boost::unit_test::data::make({1, 2, 3}), use_cgroups,
+                     which)
+{
+    host_fixture fixture(use_cgroups);
+    fixture.run("true");
+    watch_that_fails = which;
+
+    auto const end = fixture.run("setsid sleep 1000 & sleep 1000");
+
+    watch_that_fails = 0;
+    BOOST_TEST(end.started);
+    BOOST_TEST(fixture.message().find("No space left") != std::string::npos, fixture.message());
+    BOOST_TEST(!fixture.is_anything_left());
+    BOOST_TEST(fixture.board.problems().size() == 1U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,7 @@
 // Jobs that run a program, in an engine.
-#include "process/process_tree.hpp"
 #include "eventually.hpp"
+#include "no_descriptors.hpp"
+#include "process/process_tree.hpp"
 #include "temporary_directory.hpp"
 
 #include <belay/engine.hpp>
@@ -10,14 +11,18 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <future>
 #include <initializer_list>
 #include <memory>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <thread>
 
 using namespace belay;
 using namespace std::chrono_literals;
@@ -412,6 +417,142 @@ BOOST_AUTO_TEST_CASE(a_shutdown_puts_them_back)
         eventually([&] { return std::filesystem::is_empty(directory.path() / "data" / "scratch"); }));
 }
 
+BOOST_AUTO_TEST_CASE(many_at_a_low_limit_on_descriptors_all_succeed)
+{
+    test::descriptor_limit const low(80);
+    fixture fixture;
+    batch_spec spec{.type = "run"};
+    for (int i = 0; i != 40; ++i)
+        spec.inputs.push_back("echo said");
+
+    auto const batch = fixture.engine->submit(std::move(spec));
+
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+    BOOST_TEST(batch.status().jobs.succeeded == 40U, batch.errors(1).front().message);
+    BOOST_TEST(batch.concurrency() == 5U);
+    BOOST_TEST_REQUIRE(fixture.engine->notices().size() == 1U);
+    BOOST_TEST(
+        fixture.engine->notices().front().starts_with("at most 5 programs run side by side"));
+}
+
+/// A type that finds no descriptors `misses` times; for ever if that is -1.
+process_type without_descriptors(std::shared_ptr<std::atomic<int>> const& misses)
+{
+    return {.command = [misses](std::string_view, process_job const& job) -> command {
+        if (*misses != 0) {
+            if (*misses > 0)
+                --*misses;
+            throw std::system_error(EMFILE, std::system_category(), job.scratch.string());
+        }
+        return {.arguments = {"/bin/echo", "ran"}};
+    }};
+}
+
+BOOST_AUTO_TEST_CASE(a_command_that_finds_no_descriptor_is_asked_again)
+{
+    fixture fixture(nullptr, without_descriptors(std::make_shared<std::atomic<int>>(3)));
+
+    auto const batch = fixture.run({""});
+
+    BOOST_TEST(*batch.output(0) == "ran\n");
+    BOOST_TEST(batch.job(0).attempt == 1U, "it is one attempt");
+}
+
+BOOST_AUTO_TEST_CASE(one_that_waits_for_descriptors_is_not_started_by_a_stop)
+{
+    for (bool const is_durable : {false, true}) {
+        test::temporary_directory const directory;
+        fixture fixture(is_durable ? open_store(directory.path()) : nullptr,
+                        without_descriptors(std::make_shared<std::atomic<int>>(-1)));
+        auto const batch = fixture.submit({"", "", ""});
+        BOOST_TEST_REQUIRE(eventually([&] { return batch.status().jobs.running == 3; }));
+
+        batch.cancel_job(1);
+        BOOST_TEST_REQUIRE(eventually([&] { return is_ended(batch.job(1).state); }));
+        BOOST_TEST((batch.job(1).disposition == disposition::not_started));
+        BOOST_TEST(batch.job(1).ended_at.has_value());
+        BOOST_TEST(!batch.job(1).started_at.has_value());
+        batch.cancel();
+
+        BOOST_TEST_REQUIRE(batch.wait_for(patience));
+        BOOST_TEST(batch.status().jobs.not_started == 3U);
+        BOOST_TEST((batch.status().ended_at < batch.status().cancel->deadline_at), "G5");
+        BOOST_TEST(fixture.engine->counters().jobs_started_after_cancel == 0U, "G1");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(one_waits_for_descriptors_up_to_its_time_out)
+{
+    fixture fixture(nullptr, without_descriptors(std::make_shared<std::atomic<int>>(-1)));
+
+    auto const batch = fixture.run({""}, {.timeout = 50ms});
+
+    BOOST_TEST((batch.job(0).failure == failure::timeout));
+}
+
+BOOST_AUTO_TEST_CASE(a_result_that_takes_long_keeps_no_other_program_from_being_killed)
+{
+    std::promise<void> go;
+    std::atomic<bool> inside{false};
+    fixture fixture(nullptr,
+                    {.command =
+                         [](std::string_view input, process_job const&) {
+                             return command{.arguments = {"/bin/sh", "-c", std::string(input)}};
+                         },
+                     .result =
+                         [&, gone = go.get_future().share()](process_end const& end) {
+                             if (end.standard_output == "slow\n") {
+                                 inside = true;
+                                 gone.wait();
+                             }
+                             return end.standard_output;
+                         }});
+    auto const slow = fixture.submit({"echo slow"});
+    BOOST_TEST_REQUIRE(eventually([&] { return inside.load(); }));
+    auto const other = fixture.submit({stubborn, "echo quick"});
+    BOOST_TEST_REQUIRE(
+        eventually([&] { return other.job(0).progress == 1.0F && is_ended(other.job(1).state); }));
+
+    other.cancel({.mode = cancel_mode::immediate});
+
+    BOOST_TEST_REQUIRE(other.wait_for(patience));
+    BOOST_TEST((other.job(0).disposition == disposition::killed));
+    BOOST_TEST(*other.output(1) == "quick\n");
+    BOOST_TEST(!is_anything_left(other.id()));
+    go.set_value();
+    BOOST_TEST_REQUIRE(slow.wait_for(patience));
+    BOOST_TEST(*slow.output(0) == "slow\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_result_that_never_comes_is_abandoned)
+{
+    auto const go = std::make_shared<std::promise<void>>();
+    auto const inside = std::make_shared<std::atomic<bool>>(false);
+    auto const left = std::make_shared<std::atomic<bool>>(false);
+    {
+        fixture fixture(
+            nullptr,
+            {.command = [](std::string_view,
+                           process_job const&) { return command{.arguments = {"/bin/true"}}; },
+             .result =
+                 [inside, left, gone = go->get_future().share()](process_end const&) {
+                     *inside = true;
+                     gone.wait();
+                     *left = true;
+                     return std::string();
+                 }});
+        auto const batch = fixture.submit({""});
+        BOOST_TEST_REQUIRE(eventually([&] { return inside->load(); }));
+
+        batch.cancel({.mode = cancel_mode::immediate});
+
+        BOOST_TEST_REQUIRE(batch.wait_for(patience));
+        BOOST_TEST((batch.job(0).disposition == disposition::abandoned));
+    }
+    go->set_value(); // the engine is gone
+    BOOST_TEST(eventually([&] { return left->load(); }));
+}
+
 BOOST_AUTO_TEST_CASE(outputs_go_with_their_batch)
 {
     test::temporary_directory const directory;
@@ -423,6 +564,60 @@ BOOST_AUTO_TEST_CASE(outputs_go_with_their_batch)
     fixture.engine->forget(batch, {});
 
     BOOST_TEST(eventually([&] { return std::filesystem::is_empty(outputs); }));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_output_of_a_body_waits_for_a_descriptor, fixture)
+{
+    std::atomic<bool> inside{false};
+    std::atomic<bool> has_none{false};
+    engine->define({.name = "body", .body = [&](std::string_view input, job& job) {
+                        if (input == "kept")
+                            job.write_output("one");
+                        inside = true;
+                        while (!has_none)
+                            std::this_thread::yield();
+                        job.write_output("two");
+                        return std::string();
+                    }});
+    for (std::string const input : {"made", "kept"}) {
+        inside = has_none = false;
+        batch_spec spec{.type = "body"};
+        spec.inputs.push_back(input);
+        auto const batch = engine->submit(std::move(spec));
+        BOOST_TEST_REQUIRE(eventually([&] { return inside.load(); }));
+        {
+            test::no_descriptors const none;
+            has_none = true;
+            BOOST_TEST(!batch.wait_for(50ms));
+        }
+        BOOST_TEST_REQUIRE(batch.wait_for(patience));
+        BOOST_TEST((batch.job(0).state == job_state::succeeded), batch.job(0).message);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(one_whose_output_waits_for_a_descriptor_can_be_stopped, fixture)
+{
+    std::atomic<bool> inside{false};
+    std::atomic<bool> has_none{false};
+    engine->define({.name = "body", .body = [&](std::string_view, job& job) {
+                        job.write_output("one");
+                        inside = true;
+                        while (!has_none)
+                            std::this_thread::yield();
+                        return std::string();
+                    }});
+    batch_spec spec{.type = "body"};
+    spec.inputs.push_back("");
+    auto const batch = engine->submit(std::move(spec));
+    BOOST_TEST_REQUIRE(eventually([&] { return inside.load(); }));
+    test::no_descriptors const none;
+    has_none = true;
+    BOOST_TEST(!batch.wait_for(50ms));
+
+    batch.cancel();
+
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+    BOOST_TEST((batch.job(0).disposition == disposition::stopped));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_body_may_leave_an_output_too, fixture)

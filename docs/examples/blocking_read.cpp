@@ -24,7 +24,7 @@ std::string read_some(int source, belay::job& job)
     std::array<pollfd, 2> wanted{{{source, POLLIN, 0}, {job.stop_fd(), POLLIN, 0}}};
     do {
         job.throw_if_stopped();
-        ::poll(wanted.data(), wanted.size(), 1000); // bounded, should there be no stop_fd
+        ::poll(wanted.data(), wanted.size(), -1);
     } while (wanted[0].revents == 0);
     std::array<char, 4096> buffer;
     ssize_t const size = ::read(source, buffer.data(), buffer.size());

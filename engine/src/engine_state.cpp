@@ -63,7 +63,8 @@ engine_state::engine_state(engine_options options)
       store_(options_.store ? options_.store : memory_store(memory_)),
       processes_({.store = store_->id(),
                   .directory = store_->directory(),
-                  .is_subreaper = options_.is_subreaper}),
+                  .is_subreaper = options_.is_subreaper,
+                  .board = &board_}),
       batches_(*memory_, *store_, limits_of(*store_, *memory_)), control_(*time_, board_)
 {
 }
@@ -328,6 +329,7 @@ std::optional<engine_state::held> engine_state::find(stored_batch const& stored)
 void engine_state::define(job_type type)
 {
     auto made = std::make_shared<job_type const>(std::move(type));
+    (void)concurrency_of(*made); // what is less than it says is told at once
     std::vector<held> waiting;
     {
         std::scoped_lock const lock(mutex_);
@@ -357,7 +359,8 @@ std::size_t engine_state::concurrency_of(job_type const& type) const noexcept
     if (type.coroutine)
         return type.concurrency.value_or(coroutine_concurrency);
     if (type.process)
-        return type.concurrency.value_or(std::max(1U, std::thread::hardware_concurrency()));
+        return processes_.at_most(
+            type.concurrency.value_or(std::max(1U, std::thread::hardware_concurrency())));
     return std::min(type.concurrency.value_or(workers), workers);
 }
 

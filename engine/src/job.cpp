@@ -1,5 +1,6 @@
 #include <belay/batch.hpp>
 #include <belay/detail/run.hpp>
+#include <belay/detail/shortage.hpp>
 #include <belay/job.hpp>
 
 #include "batch_core.hpp"
@@ -10,14 +11,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 namespace belay {
 
 namespace detail {
 
-/// An event of the kernel's that a stop token sets.
+/// An event of the kernel's that a stop token sets. Throws std::system_error if there is none to be
+/// had.
 class stop_descriptor {
 public:
     explicit stop_descriptor(std::stop_token const& token)
@@ -29,12 +33,12 @@ public:
 private:
     class event {
     public:
-        event() noexcept : descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-        ~event()
+        event() : descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
         {
-            if (descriptor_ >= 0)
-                ::close(descriptor_);
+            if (descriptor_ < 0)
+                throw std::system_error(errno, std::system_category(), "no eventfd is to be had");
         }
+        ~event() { ::close(descriptor_); }
         event(event const&) = delete;
         event& operator=(event const&) = delete;
         [[nodiscard]] int get() const noexcept { return descriptor_; }
@@ -82,9 +86,16 @@ std::stop_token job::wait_token()
 
 int job::stop_fd()
 {
-    if (!place_.descriptor)
-        place_.descriptor = std::make_unique<detail::stop_descriptor>(stop_token());
-    return place_.descriptor->get();
+    if (place_.descriptor)
+        return place_.descriptor->get();
+    auto const token = stop_token();
+    try {
+        place_.descriptor = detail::when_available(
+            *this, [&] { return std::make_unique<detail::stop_descriptor>(token); });
+        return place_.descriptor->get();
+    } catch (stopped const&) {
+        return -1;
+    }
 }
 
 unsigned job::attempt() const noexcept { return core_.attempt(index_); }
@@ -94,8 +105,9 @@ void job::write_output(std::string_view bytes)
     if (!core_.is_recorded())
         throw error(errc::invalid_argument, "only jobs of recorded batches have an output");
     if (!place_.output)
-        place_.output =
-            std::make_unique<detail::output_draft>(core_.owner().processes().make_output());
+        place_.output = detail::when_available(*this, [this] {
+            return std::make_unique<detail::output_draft>(core_.owner().processes().make_output());
+        });
     place_.output->write(bytes);
 }
 

@@ -2,6 +2,9 @@
 
 #include "memory_budget.hpp"
 
+#include <belay/detail/run.hpp>
+#include <belay/detail/shortage.hpp>
+
 #include <sys/random.h>
 
 #include <algorithm>
@@ -125,18 +128,8 @@ detail::job_byte recorded::finish(detail::turn& turn, std::uint64_t index, detai
         problem = std::make_exception_ptr(too_large(output.text.size(), result_bytes_max_));
         how = detail::job_byte::failed;
     }
-    if (auto const draft = std::move(turn.place.output); draft && has_succeeded()) {
-        try {
-            turn.core.owner().processes().outputs()->keep(
-                std::move(*draft), {batch.sequence, index, turn.core.attempt(index)},
-                [&] { return turn.core.is_overdue(index); });
-        } catch (stopped const&) {
-            how = detail::job_byte::stopped;
-        } catch (...) {
-            problem = std::current_exception();
-            how = detail::job_byte::failed;
-        }
-    }
+    if (auto const draft = std::move(turn.place.output); draft && has_succeeded())
+        problem = keep_output(turn, index, *draft, started, how);
     job_record record{.index = index,
                       .how = how,
                       .started = started,
@@ -176,6 +169,35 @@ std::uint64_t recorded::take_room(detail::host& owner, job_record& record) noexc
                   std::to_string(record.text.size()) +
                   " bytes does not fit beside what batches hold in memory (memory_bytes_max)";
     return 0;
+}
+
+std::exception_ptr recorded::keep_output(detail::turn& turn, std::uint64_t index,
+                                         detail::output_draft& draft, std::int64_t started,
+                                         detail::job_byte& how) noexcept
+{
+    belay::job seen = detail::job_access::make(turn, index);
+    auto const timeout = turn.core.options().timeout.value_or(option_time_max);
+    while (true) {
+        std::exception_ptr problem;
+        try {
+            turn.core.owner().processes().outputs()->keep(
+                draft, {batch.sequence, index, turn.core.attempt(index)},
+                [&] { return turn.core.is_overdue(index); });
+            return nullptr;
+        } catch (stopped const&) {
+            how = detail::job_byte::stopped;
+            return nullptr;
+        } catch (...) {
+            problem = std::current_exception();
+        }
+        // Whoever stops this job or its batch waits for its end: so it is not waited for ever.
+        std::chrono::nanoseconds const taken(detail::now(turn) - started);
+        bool const may_wait = detail::is_shortage(problem) && taken < timeout;
+        if (may_wait && seen.sleep_for(detail::shortage_pause))
+            continue;
+        how = may_wait ? detail::job_byte::stopped : detail::job_byte::failed;
+        return problem;
+    }
 }
 
 recorded::page_view recorded::find_input(std::uint64_t index)

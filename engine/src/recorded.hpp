@@ -68,12 +68,17 @@ private:
     /// Takes memory for what a record keeps there, and how much; or makes a failure of it that says
     /// that there is none.
     [[nodiscard]] static std::uint64_t take_room(detail::host& owner, job_record& record) noexcept;
+    /// Keeps the output of a job that has succeeded; if that fails, gives why, and `how` it ended.
+    [[nodiscard]] std::exception_ptr keep_output(detail::turn& turn, std::uint64_t index,
+                                                 detail::output_draft& draft, std::int64_t started,
+                                                 detail::job_byte& how) noexcept;
+    class program_start;
     void start_program(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
     void start_coroutine(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
     [[nodiscard]] command make_command(detail::detached_job const& job, std::string_view input,
                                        unsigned attempt,
                                        std::filesystem::path const& scratch) const;
-    void program_ended(detail::detached_job const& job, detail::program_end end,
+    void program_ended(std::shared_ptr<detail::detached_job> const& job, detail::program_end end,
                        bool finishes_at_stop);
     void conclude(detail::turn& turn, detail::detached_job const& job, detail::program_end& end,
                   bool finishes_at_stop) noexcept;

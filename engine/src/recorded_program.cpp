@@ -2,9 +2,12 @@
 #include "recorded.hpp"
 #include "verdict.hpp"
 
+#include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -40,39 +43,53 @@ job_failure failure_of(process_end const& end)
 
 } // namespace
 
-void recorded::start_program(detail::turn& turn, std::uint64_t index,
-                             std::int64_t started) noexcept
+/// What comes before a program: it is made of its job's input, again and again if the system has
+/// run out of something that this takes.
+///
+/// Thread safety: full.
+class recorded::program_start final : public detail::asynchronous_body,
+                                      public std::enable_shared_from_this<program_start> {
+public:
+    program_start(recorded& record, std::shared_ptr<detail::detached_job> job)
+        : record_(record), job_(std::move(job))
+    {
+    }
+
+    /// On a thread that code of the caller's may take.
+    void make() noexcept;
+
+    void stop() noexcept override { give_up(); }
+    void kill() noexcept override { give_up(); }
+
+private:
+    enum class stage : std::uint8_t { making, waiting, over };
+
+    [[nodiscard]] std::shared_ptr<detail::process_host::program>
+    make_program(std::filesystem::path const& scratch);
+    void wait();
+    void give_up() noexcept;
+
+    recorded& record_; ///< its job owns it
+    std::shared_ptr<detail::detached_job> const job_;
+    std::atomic<stage> stage_{stage::making};
+};
+
+void recorded::program_start::make() noexcept
 {
-    auto const job = detail::detach(turn, index, started);
-    auto& processes = job->core->owner().processes();
+    auto& processes = job_->core->owner().processes();
     std::filesystem::path scratch;
     try {
-        auto const found = find_input(index);
-        unsigned const attempt = job->core->attempt(index);
         scratch = processes.make_scratch();
-        auto command = make_command(*job, found.input, attempt, scratch);
-        bool const finishes_at_stop = command.exit_0_after_stop;
-        auto const program = processes.make(
-            {.command = std::move(command),
-             .scratch = scratch,
-             .marker = processes.store() + '/' + batch.id + '/' + std::to_string(index) + '/' +
-                       std::to_string(attempt),
-             .output = {batch.sequence, index, attempt},
-             .is_overdue = [job, index] { return job->core->is_overdue(index); },
-             .progress =
-                 [place = job->place, index](double fraction) {
-                     detail::set_progress(*place, index, fraction);
-                 },
-             .done =
-                 [this, job, finishes_at_stop](detail::program_end end) {
-                     program_ended(*job, std::move(end), finishes_at_stop);
-                 }});
-        job->core->set_body(*job, program);
+        auto const program = make_program(scratch);
+        job_->core->set_body(*job_, program);
         program->start();
     } catch (...) {
+        auto const problem = std::current_exception();
         if (!scratch.empty())
             processes.remove_scratch(std::move(scratch));
-        program_ended(*job, {.problem = std::current_exception()}, false);
+        if (detail::is_shortage(problem))
+            return wait();
+        record_.program_ended(job_, {.problem = problem}, false);
     }
 }
 
@@ -87,18 +104,73 @@ command recorded::make_command(detail::detached_job const& job, std::string_view
         input, {job.index, attempt, scratch, job.core->stop_token(*job.place, job.index)});
 }
 
-void recorded::program_ended(detail::detached_job const& job, detail::program_end end,
-                             bool finishes_at_stop)
+std::shared_ptr<detail::process_host::program>
+recorded::program_start::make_program(std::filesystem::path const& scratch)
 {
-    job.core->resume(job, [&](detail::turn& turn) { conclude(turn, job, end, finishes_at_stop); });
+    auto& processes = job_->core->owner().processes();
+    auto const found = record_.find_input(job_->index);
+    unsigned const attempt = job_->core->attempt(job_->index);
+    auto command = record_.make_command(*job_, found.input, attempt, scratch);
+    bool const finishes_at_stop = command.exit_0_after_stop;
+    return processes.make(
+        {.command = std::move(command),
+         .scratch = scratch,
+         .marker = processes.store() + '/' + record_.batch.id + '/' + std::to_string(job_->index) +
+                   '/' + std::to_string(attempt),
+         .output = {record_.batch.sequence, job_->index, attempt},
+         .is_overdue = [job = job_] { return job->core->is_overdue(job->index); },
+         .progress = [place = job_->place, index = job_->index](
+                         double fraction) { detail::set_progress(*place, index, fraction); },
+         .done =
+             [record = &record_, job = job_, finishes_at_stop](detail::program_end end) {
+                 record->program_ended(job, std::move(end), finishes_at_stop);
+             }});
+}
+
+void recorded::program_start::wait()
+{
+    stage_ = stage::waiting;
+    auto const self = shared_from_this();
+    job_->core->set_body(*job_, self); // tells it at once if there has been a stop
+    auto& host = job_->core->owner();
+    host.call_at(this, host.time().now() + detail::shortage_pause, [self] {
+        self->job_->core->owner().runners().post([self] {
+            auto expected = stage::waiting;
+            if (self->stage_.compare_exchange_strong(expected, stage::making))
+                self->make();
+        });
+    });
+}
+
+void recorded::program_start::give_up() noexcept
+{
+    auto expected = stage::waiting;
+    if (!stage_.compare_exchange_strong(expected, stage::over))
+        return; // it is looked at when the program is made, or that fails once more
+    job_->core->owner().processes().call(
+        [self = shared_from_this()] { self->record_.program_ended(self->job_, {}, false); });
+}
+
+void recorded::start_program(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept
+{
+    std::make_shared<program_start>(*this, detail::detach(turn, index, started))->make();
+}
+
+void recorded::program_ended(std::shared_ptr<detail::detached_job> const& job,
+                             detail::program_end end, bool finishes_at_stop)
+{
+    auto const shared = std::make_shared<detail::program_end>(std::move(end));
+    // What is the caller's may take long: whoever told of the end does not wait for it.
+    job->core->owner().processes().call([this, job, shared, finishes_at_stop] {
+        job->core->resume(
+            *job, [&](detail::turn& turn) { conclude(turn, *job, *shared, finishes_at_stop); });
+    });
 }
 
 void recorded::conclude(detail::turn& turn, detail::detached_job const& job,
                         detail::program_end& end, bool finishes_at_stop) noexcept
 {
-    auto const& place = turn.place;
     std::uint64_t const index = job.index;
-    auto const& core = turn.core;
     value result;
     std::exception_ptr exception = end.problem;
     if (end.started) {
@@ -106,18 +178,25 @@ void recorded::conclude(detail::turn& turn, detail::detached_job const& job,
         if (!exception && end.what.usage.exit_status != 0)
             exception = std::make_exception_ptr(failure_of(end.what));
     }
-    auto how = detail::judge({.started = end.started,
+    auto const judged = [&] {
+        return detail::judge({.started = end.started,
                               .well = end.started && !exception,
                               .was_terminated = end.was_terminated,
                               .was_killed = end.was_killed,
                               .finishes_at_stop = finishes_at_stop,
-                              .told = core.told_to_stop(place, index),
-                              .timed_out = place.timed_out == index,
-                              .closed = core.current_phase() != detail::phase::open});
-    if (how == detail::job_byte::succeeded || how == detail::job_byte::succeeded_late) {
+                              .told = turn.core.told_to_stop(turn.place, index),
+                              .timed_out = turn.place.timed_out == index,
+                              .closed = turn.core.current_phase() != detail::phase::open});
+    };
+    auto const has_succeeded = [](detail::job_byte how) {
+        return how == detail::job_byte::succeeded || how == detail::job_byte::succeeded_late;
+    };
+    auto how = judged();
+    if (has_succeeded(how)) {
         try {
             result.text = type_->process->result ? type_->process->result(end.what)
                                                  : std::move(end.what.standard_output);
+            how = judged(); // it may be late by now
         } catch (...) {
             exception = std::current_exception();
             how = detail::job_byte::failed;

@@ -97,7 +97,7 @@ private:
     std::list<std::shared_ptr<detail::batch_core>> visits_;
     detail::timers timers_;
     std::size_t sealed_ = 0;
-    detail::process_host processes_{{.store = "test"}};
+    detail::process_host processes_{{.store = "test", .board = &board_}};
 };
 
 } // namespace belay::test

@@ -108,17 +108,19 @@ public:
     /// body waits for those under way: none runs beside the next attempt.
     [[nodiscard]] std::stop_token stop_token();
 
-    /// A file descriptor that becomes readable when the job is to stop, for poll() and its like; -1
-    /// where none is to be had. Read nothing from it. It is closed when the body ends.
+    /// A file descriptor that becomes readable when the job is to stop, for poll() and its like.
+    /// Read nothing from it. It is closed when the body ends. Where none is to be had it is waited
+    /// for; -1 if the job is to stop before.
     [[nodiscard]] int stop_fd();
 
     /// Says that the value about to be returned is whole although a stop was shown: the job then
     /// is `succeeded` (and `late`).
     void keep_result() noexcept { kept_ = unusual_ = true; }
 
-    /// Appends to the job's output, which is kept beside what it returns if it succeeds; of recorded
-    /// batches only. Throws `error` (`invalid_argument`) in another, std::system_error if it can't be
-    /// written.
+    /// Appends to the job's output, which is kept beside what it returns if it succeeds; of
+    /// recorded batches only. Where no descriptor is to be had for it, that is waited for. Throws
+    /// `error` (`invalid_argument`) in another, std::system_error if it can't be written, `stopped`
+    /// if it was told to stop while it waited.
     void write_output(std::string_view bytes);
 
     /// Reports how far the body is, 0 … 1; other values are clamped.

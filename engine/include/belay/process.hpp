@@ -54,10 +54,11 @@ struct command {
     int nice = 0;
 };
 
-/// What a program used, its descendants that it had waited for included.
+/// What a program used, its descendants that it had waited for included. Where something else in
+/// this process has waited for it, not all of it is known, and what it used is 0.
 struct process_usage {
-    std::optional<int> exit_status; ///< 0 … 255; nothing if a signal ended it
-    std::optional<int> signal;      ///< that ended it
+    std::optional<int> exit_status; ///< 0 … 255; nothing if a signal ended it, or it is not known
+    std::optional<int> signal;      ///< that ended it; likewise
     std::chrono::microseconds user_time{};
     std::chrono::microseconds system_time{};
     std::uint64_t memory_peak_bytes = 0; ///< resident, of the largest of them
@@ -87,12 +88,14 @@ struct process_job {
 /// How the jobs of a type run a program each.
 struct process_type {
     /// Says which, for an input; may put files into the scratch directory. What it throws fails the
-    /// job. What takes long should look at `job.stop`, and may throw `stopped` then: no program is
-    /// started for a job that was told to stop. Called on several threads at once.
+    /// job, save a std::system_error that says that something has run out (EMFILE, ENFILE, ENOMEM,
+    /// EAGAIN): then it is called again after a while, with another scratch directory. What takes
+    /// long should look at `job.stop`, and may throw `stopped` then: no program is started for a job
+    /// that was told to stop. Called on several threads at once.
     std::function<belay::command(std::string_view input, process_job const& job)> command;
 
     /// What the job returns, if its program ended well; its standard output unless set. What it
-    /// throws fails the job. Called on several threads at once.
+    /// throws fails the job. Called on several threads at once, and not on those of the workers.
     std::function<std::string(process_end const& end)> result = {};
 };
 

@@ -1,5 +1,7 @@
 #include "cgroup.hpp"
 
+#include <belay/detail/shortage.hpp>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -11,11 +13,19 @@ namespace belay::detail {
 
 namespace {
 
+std::string read_or_throw(char const* path)
+{
+    auto text = read_file(path);
+    if (!text && is_shortage(errno))
+        throw std::system_error(errno, std::system_category(), path);
+    return text.value_or("");
+}
+
 /// Where the cgroup v2 of this process is; empty if there is none.
 std::filesystem::path own_cgroup()
 {
     std::filesystem::path mount;
-    std::istringstream mounts(read_file("/proc/self/mountinfo").value_or(""));
+    std::istringstream mounts(read_or_throw("/proc/self/mountinfo"));
     for (std::string line; std::getline(mounts, line);) {
         // Its fields: id, parent, device, root, mount point, …, "-", type, …
         auto const type = line.find(" - cgroup2 ");
@@ -26,7 +36,7 @@ std::filesystem::path own_cgroup()
         if (fields >> id >> parent >> device >> root >> point && root == "/")
             mount = point;
     }
-    std::istringstream groups(read_file("/proc/self/cgroup").value_or(""));
+    std::istringstream groups(read_or_throw("/proc/self/cgroup"));
     for (std::string line; !mount.empty() && std::getline(groups, line);)
         if (line.starts_with("0::/"))
             return mount / line.substr(4);
@@ -56,7 +66,7 @@ std::optional<cgroup> cgroup::make_own(std::string const& name)
     auto made = make(own / name);
     // `cgroup.kill` came with Linux 5.14.
     if (made && ::access((made->path_ / "cgroup.kill").c_str(), W_OK) != 0) {
-        (void)::rmdir(made->path_.c_str());
+        made->remove();
         return std::nullopt;
     }
     return made;
@@ -72,12 +82,19 @@ std::optional<cgroup> cgroup::make(std::filesystem::path path)
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
         return std::nullopt;
     cgroup made(std::move(path));
-    if (made.procs_.get() <= STDERR_FILENO || !made.events_.is_open())
-        return std::nullopt;
-    return made;
+    if (made.procs_.get() > STDERR_FILENO && made.events_.is_open())
+        return made;
+    int const problem = errno;
+    made.remove();
+    if (is_shortage(problem))
+        throw std::system_error(problem, std::system_category(), made.path_.string());
+    return std::nullopt;
 }
 
-void cgroup::kill() const noexcept { (void)write_to(path_ / "cgroup.kill", "1"); }
+bool cgroup::kill() const noexcept
+{
+    return write_to(path_ / "cgroup.kill", "1") || !is_shortage(errno);
+}
 
 bool cgroup::is_empty() const noexcept
 {
@@ -93,6 +110,11 @@ bool cgroup::is_there() const noexcept
 {
     char first = 0;
     return ::pread(events_.get(), &first, 1, 0) == 1;
+}
+
+void cgroup::remove() const noexcept
+{
+    (void)::rmdir(path_.c_str());
 }
 
 bool remove_cgroup_tree(std::filesystem::path const& path)

@@ -17,18 +17,22 @@ namespace belay::detail {
 class cgroup {
 public:
     /// Makes one of this name; nothing where there is no cgroup v2 that this process may write in.
+    /// Throws std::system_error if there are no descriptors to find that out with.
     [[nodiscard]] static std::optional<cgroup> make_own(std::string const& name);
 
-    /// Makes one beneath it; nothing if that can't be done.
+    /// Makes one beneath it; nothing if that can't be done. Throws as `make_own`.
     [[nodiscard]] std::optional<cgroup> make_child(std::string const& name) const;
 
-    /// Sends SIGKILL to everything in it and beneath.
-    void kill() const noexcept;
+    /// Sends SIGKILL to everything in it and beneath; false if there is no descriptor for that.
+    [[nodiscard]] bool kill() const noexcept;
 
     /// Whether nothing that lives is in it or beneath.
     [[nodiscard]] bool is_empty() const noexcept;
     /// Whether it can be used; others may have removed it.
     [[nodiscard]] bool is_there() const noexcept;
+
+    /// Removes it, if nothing is in it.
+    void remove() const noexcept;
 
     /// What a process writes "0" into to enter it.
     [[nodiscard]] int procs() const noexcept { return procs_.get(); }

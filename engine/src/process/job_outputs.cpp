@@ -1,5 +1,6 @@
 #include "job_outputs.hpp"
 
+#include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>
 
 #include <charconv>
@@ -81,6 +82,8 @@ output_draft job_outputs::adopt(std::filesystem::path const& path) const
 {
     file source(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     auto const name = path.filename().string();
+    if (!source.is_open() && is_shortage(errno))
+        fail(path, "can't be opened");
     if (!source.is_open() && errno == ENOENT)
         throw job_failure(failure::failed, "the program left no file " + name);
     struct stat about {};
@@ -93,12 +96,13 @@ output_draft job_outputs::adopt(std::filesystem::path const& path) const
     return draft;
 }
 
-void job_outputs::keep(output_draft draft, output_name const& name,
+void job_outputs::keep(output_draft& draft, output_name const& name,
                        std::function<bool()> const& is_overdue)
 {
     sync(draft.file_, draft.size_, is_overdue, draft.path_);
     auto const target = place(name);
-    if (::rename(draft.path_.c_str(), target.c_str()) != 0) {
+    bool const is_there = draft.path_.empty(); // and its directory could not be synced
+    if (!is_there && ::rename(draft.path_.c_str(), target.c_str()) != 0) {
         if (errno != ENOENT)
             fail(target, "can't be made");
         make_folder(name.sequence);
@@ -174,10 +178,11 @@ std::filesystem::path job_outputs::place(output_name const& name) const
            (std::to_string(name.index) + '-' + std::to_string(name.attempt));
 }
 
-void job_outputs::forget(std::uint64_t sequence) noexcept
+std::error_code job_outputs::forget(std::uint64_t sequence) noexcept
 {
-    std::error_code ignored; // what stays is tidied up at the next start
-    std::filesystem::remove_all(folder(sequence), ignored);
+    std::error_code problem; // what stays is tidied up at the next start
+    std::filesystem::remove_all(folder(sequence), problem);
+    return problem;
 }
 
 void job_outputs::tidy(std::function<bool(std::uint64_t sequence)> const& is_there)

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace belay::detail {
@@ -67,15 +68,15 @@ public:
 
     /// Keeps it under its name; on disk when this returns. Asks `is_overdue`, if it is set, before
     /// each piece of a large one: if that is true, throws `stopped`, and nothing is kept. Throws
-    /// std::system_error.
-    void keep(output_draft draft, output_name const& name,
+    /// std::system_error; then it may be tried again.
+    void keep(output_draft& draft, output_name const& name,
               std::function<bool()> const& is_overdue = {});
 
     /// One that was kept. Throws std::system_error if it can't be opened, but is there.
     [[nodiscard]] std::optional<file> open(output_name const& name) const;
 
-    /// Removes those of a batch.
-    void forget(std::uint64_t sequence) noexcept;
+    /// Removes those of a batch; what keeps them from going.
+    std::error_code forget(std::uint64_t sequence) noexcept;
 
     /// Removes what an earlier process had not kept, and those of batches that `is_there` denies.
     void tidy(std::function<bool(std::uint64_t sequence)> const& is_there);

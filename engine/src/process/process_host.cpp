@@ -1,61 +1,42 @@
+#include "pidfd.hpp"
+#include "problem_board.hpp"
 #include "process_host_impl.hpp"
 #include "program.hpp"
 
+#include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>
 
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <set>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
-#include <stdlib.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 namespace belay::detail {
 
 namespace {
 
-constexpr std::chrono::milliseconds sweep_pause_max{20};
-
 constexpr int looks_at_end = 100;
 
-/// How long survivors of an earlier process are killed before that is given up.
-constexpr std::chrono::seconds recovery_time_max{10};
-
-/// Also what a program has made unreadable.
-void remove_tree(std::filesystem::path const& path)
-{
-    std::error_code problem;
-    std::filesystem::remove_all(path, problem);
-    if (!problem)
-        return;
-    using std::filesystem::perms;
-    std::filesystem::permissions(path, perms::owner_all, problem);
-    for (std::filesystem::recursive_directory_iterator next(path, problem), end;
-         !problem && next != end; next.increment(problem)) {
-        std::error_code ignored;
-        if (next->is_directory(ignored) && !next->is_symlink(ignored))
-            std::filesystem::permissions(next->path(), perms::owner_all, ignored);
-    }
-    std::filesystem::remove_all(path, problem);
-}
-
-/// The numbers of the processes that have come to this one: they are children of its first thread,
-/// and programs those of another. Nothing if they can't be read.
-std::optional<std::string> orphans()
-{
-    return read_file("/proc/self/task/" + std::to_string(::getpid()) + "/children");
-}
+/// How soon it is tried again to start what had to be put off, unless a program ends before.
+constexpr std::chrono::milliseconds waiting_pause_min{10};
+constexpr std::chrono::milliseconds waiting_pause_max{250};
 
 } // namespace
 
 process_host::impl::impl(process_host::setup setup)
-    : options(std::move(setup)), directory_(options.directory), sweep_timer_(context)
+    : options(std::move(setup)),
+      remembers_ends(options.use_new_calls && kernel_remembers_ends()),
+      callers([board = options.board] {
+          if (board != nullptr)
+              board->caught("callback", "the end of a job");
+      }),
+      directory_(options.directory),
+      idle_timer_(context),
+      waiting_timer_(context),
+      sweep_timer_(context)
 {
     if (!options.directory.empty())
         outputs.emplace(options.directory / "outputs");
@@ -65,44 +46,13 @@ process_host::impl::~impl()
 {
     stop();
     if (is_own_directory_)
-        remove_tree(directory_);
+        (void)remove_tree(directory_);
 }
 
-std::filesystem::path const& process_host::impl::directory()
+void process_host::impl::report(std::string_view what) const noexcept
 {
-    std::scoped_lock const lock(mutex_);
-    if (!directory_.empty())
-        return directory_;
-    std::string made = std::filesystem::temp_directory_path() / "belay-XXXXXX";
-    if (::mkdtemp(made.data()) == nullptr)
-        throw std::system_error(errno, std::system_category(), made + " can't be made");
-    is_own_directory_ = true;
-    outputs.emplace(std::filesystem::path(made) / "outputs");
-    directory_ = made;
-    return directory_;
-}
-
-job_outputs* process_host::impl::known_outputs()
-{
-    std::scoped_lock const lock(mutex_);
-    return outputs ? &*outputs : nullptr;
-}
-
-std::filesystem::path process_host::impl::make_scratch()
-{
-    auto const parent = directory() / "scratch";
-    auto path = parent / std::to_string(++next_scratch_);
-    if (::mkdir(path.c_str(), 0700) == 0)
-        return path;
-    if (errno == ENOENT && (::mkdir(parent.c_str(), 0700) == 0 || errno == EEXIST) &&
-        ::mkdir(path.c_str(), 0700) == 0)
-        return path;
-    throw std::system_error(errno, std::system_category(), path.string() + " can't be made");
-}
-
-void process_host::impl::remove_scratch(std::filesystem::path directory)
-{
-    on_files([directory = std::move(directory)] { remove_tree(directory); });
+    if (options.board != nullptr)
+        options.board->caught("programs_thread", what);
 }
 
 void process_host::impl::run()
@@ -112,32 +62,138 @@ void process_host::impl::run()
         return;
     work_.emplace(context.get_executor());
     thread_ = std::thread([this] {
-        prepare();
-        context.run();
+        run_all(context, "running programs");
         // Programs end with the thread that started them, if not before.
         for (auto const& program : std::exchange(running_, {}))
             program->give_up();
+        waiting_.clear();
         sweeping_.clear();
     });
 }
 
-void process_host::impl::on_files(std::function<void()> action)
+void process_host::impl::run_all(boost::asio::io_context& tasks, std::string_view what) const
 {
-    std::scoped_lock const lock(mutex_);
-    if (!files_thread_.joinable() && !files_stopped_) {
-        files_work_.emplace(files_.get_executor());
-        files_thread_ = std::thread([this] { files_.run(); });
+    while (true) {
+        try {
+            tasks.run();
+            return;
+        } catch (...) {
+            report(what);
+        }
     }
-    boost::asio::post(files_, std::move(action));
 }
 
 void process_host::impl::prepare()
 {
-    spawner_.emplace();
-    cgroup_ = options.use_cgroups ? cgroup::make_own("belay-" + options.store) : std::nullopt;
+    reserve_.refill();
+    if (!spawner_)
+        spawner_.emplace();
+    if (!cgroup_ && options.use_cgroups)
+        cgroup_ = cgroup::make_own("belay-" + options.store);
     if (!options.directory.empty())
         records.emplace(options.directory / "belay.processes",
                         cgroup_ ? cgroup_->path() : std::filesystem::path());
+}
+
+bool process_host::impl::is_prepared()
+{
+    if (is_prepared_)
+        return true;
+    try {
+        prepare();
+    } catch (std::exception const& problem) {
+        if (is_shortage(std::current_exception()))
+            put_off();
+        else if (options.board != nullptr)
+            options.board->raise("programs",
+                                 std::string("no program can be started: ") + problem.what());
+        return false;
+    }
+    is_prepared_ = true;
+    if (options.board != nullptr)
+        options.board->clear("programs");
+    return true;
+}
+
+std::size_t process_host::impl::at_most(std::size_t wanted) const noexcept
+try {
+    std::uint64_t const limit = descriptor_limit();
+    std::size_t const most = programs_within(limit);
+    // What was said of another limit holds no more.
+    if (noticed_limit_.exchange(limit) != limit && options.board != nullptr)
+        options.board->drop_notice("programs");
+    if (wanted > most && options.board != nullptr)
+        options.board->notice("programs",
+                              "at most " + std::to_string(most) +
+                                  " programs run side by side, since this process may have " +
+                                  std::to_string(limit) + " descriptors open (RLIMIT_NOFILE)");
+    return std::min(wanted, most);
+} catch (...) {
+    return 1; // there is no memory to say so
+}
+
+void process_host::impl::add(std::shared_ptr<program_run> program)
+{
+    running_.insert(program);
+    waiting_.push_back(std::move(program));
+    if (waiting_.size() == 1)
+        start_waiting();
+}
+
+void process_host::impl::ended()
+{
+    --started_;
+    if (waiting_.empty())
+        return;
+    waiting_pause_ = std::chrono::milliseconds(0);
+    boost::asio::post(context, [this] { start_waiting(); });
+}
+
+void process_host::impl::start_waiting()
+{
+    while (!waiting_.empty()) {
+        auto const next = waiting_.front();
+        if (next->is_waiting() &&
+            !(is_prepared() && at_most(started_ + 1) > started_ && next->begin()))
+            break;
+        waiting_.pop_front();
+    }
+    if (waiting_.empty()) {
+        waiting_timer_.cancel();
+        waiting_pause_ = std::chrono::milliseconds(0);
+        if (std::exchange(is_put_off_, false) && options.board != nullptr)
+            options.board->drop_notice("waiting_programs");
+        return;
+    }
+    waiting_pause_ = std::clamp(2 * waiting_pause_, waiting_pause_min, waiting_pause_max);
+    waiting_timer_.expires_after(waiting_pause_);
+    waiting_timer_.async_wait([this](boost::system::error_code problem) {
+        if (!problem)
+            start_waiting();
+    });
+}
+
+void process_host::impl::put_off() noexcept
+try {
+    is_put_off_ = true;
+    throw;
+} catch (std::exception const& problem) {
+    if (options.board != nullptr)
+        options.board->notice("waiting_programs",
+                              std::string("programs wait until they can be started: ") +
+                                  problem.what());
+} catch (...) {
+    // It is retried all the same.
+}
+
+void process_host::impl::ends_are_taken(bool taken) noexcept
+{
+    if (taken == std::exchange(ends_are_taken_, taken) || options.board == nullptr)
+        return;
+    if (taken)
+        options.board->raise("children", why_end_is_unknown());
+    else
+        options.board->clear("children");
 }
 
 void process_host::impl::stop()
@@ -153,11 +209,18 @@ void process_host::impl::stop()
     {
         std::scoped_lock const lock(mutex_);
         files_stopped_ = true;
+    }
+    put_in_later();
+    {
+        std::scoped_lock const lock(mutex_);
         files_work_.reset(); // what was put in is done first
     }
     if (files_thread_.joinable())
         files_thread_.join();
-    free_cgroups_.clear();
+    else
+        run_all(files_, "files of programs"); // there was no thread to be had
+    callers.stop();
+    idle_cgroups_.clear();
     // What was killed may take a moment to be gone.
     for (int looks = 0; cgroup_ && looks != looks_at_end && !remove_cgroup_tree(cgroup_->path());
          ++looks)
@@ -172,108 +235,59 @@ void process_host::impl::stop()
 
 spawned process_host::impl::spawn(spawn_request const& request)
 {
-    return spawner_->start(request);
+    auto made = spawner_->start(request);
+    ++started_;
+    return made;
+}
+
+void process_host::impl::kill(cgroup const& group) noexcept
+{
+    if (group.kill())
+        return;
+    auto const lent = reserve_.lend();
+    (void)group.kill(); // it is tried again, until nothing is in it
 }
 
 std::optional<cgroup> process_host::impl::take_cgroup()
 {
-    while (!free_cgroups_.empty()) {
-        auto taken = std::move(free_cgroups_.back());
-        free_cgroups_.pop_back();
+    while (!idle_cgroups_.empty()) {
+        auto taken = std::move(idle_cgroups_.back().group);
+        idle_cgroups_.pop_back();
         if (taken.is_there())
             return taken;
     }
     return cgroup_ ? cgroup_->make_child(std::to_string(++next_cgroup_)) : std::nullopt;
 }
 
-bool process_host::impl::has_strays()
+void process_host::impl::give_back(cgroup empty)
 {
-    if (!options.is_subreaper)
-        return false;
-    auto const children = orphans();
-    return !children || !children->empty();
+    idle_cgroups_.push_back({std::move(empty), std::chrono::steady_clock::now()});
+    if (idle_cgroups_.size() == 1)
+        drop_idle_cgroups();
+    while (idle_cgroups_.size() > options.idle_cgroups_max)
+        drop_first_cgroup();
 }
 
-void process_host::impl::reap_strays()
+void process_host::impl::drop_idle_cgroups()
 {
-    if (!options.is_subreaper)
+    auto const now = std::chrono::steady_clock::now();
+    auto const end = [&] { return idle_cgroups_.front().since + options.idle_cgroup_time_max; };
+    while (!idle_cgroups_.empty() && end() <= now)
+        drop_first_cgroup();
+    if (idle_cgroups_.empty())
         return;
-    std::istringstream children(orphans().value_or(""));
-    for (pid_t child = 0; children >> child;)
-        (void)::waitpid(child, nullptr, WNOHANG);
-}
-
-void process_host::impl::sweep(std::shared_ptr<program_run> program)
-{
-    if (std::ranges::find(sweeping_, program) != sweeping_.end())
-        return;
-    sweeping_.push_back(std::move(program));
-    sweep_pause_ = std::chrono::milliseconds(0);
-    if (sweeping_.size() == 1)
-        boost::asio::post(context, [this] { sweep_now(); });
-}
-
-void process_host::impl::sweep_now()
-{
-    std::uint64_t since = ~std::uint64_t{0};
-    for (auto const& program : sweeping_)
-        since = std::min(since, program->root().started);
-    auto const processes = own_processes(since);
-    std::vector<std::shared_ptr<program_run>> left;
-    for (auto const& program : std::exchange(sweeping_, {})) {
-        bool const found_any = !kill_members(program->root(), processes).empty();
-        if (!program->looked(found_any))
-            left.push_back(program);
-    }
-    reap_strays();
-    sweeping_.insert(sweeping_.begin(), left.begin(), left.end());
-    if (sweeping_.empty())
-        return;
-    sweep_timer_.expires_after(sweep_pause_);
-    sweep_pause_ = std::min(2 * sweep_pause_ + std::chrono::milliseconds(1), sweep_pause_max);
-    sweep_timer_.async_wait([this](boost::system::error_code problem) {
+    idle_timer_.expires_at(end());
+    idle_timer_.async_wait([this](boost::system::error_code problem) {
         if (!problem)
-            sweep_now();
+            drop_idle_cgroups();
     });
 }
 
-std::uint64_t process_host::impl::recover()
+void process_host::impl::drop_first_cgroup()
 {
-    auto const& directory = options.directory;
-    if (directory.empty())
-        return 0;
-    auto const left = process_records::read(directory / "belay.processes");
-    std::vector<tree_root> roots{{.marker = options.store + '/'}};
-    for (auto const& [pid, started] : left.leaders) {
-        auto const now = find_process(pid);
-        if (!now || now->started == started) // the number may be another's by now
-            roots.push_back({.leader = pid, .started = started});
-    }
-    std::set<std::pair<pid_t, std::uint64_t>> killed;
-    auto const give_up_at = std::chrono::steady_clock::now() + recovery_time_max;
-    bool is_removed = false;
-    for (int clean = 0; clean < 2 || !is_removed;) {
-        bool found_any = false;
-        auto const processes = own_processes(0);
-        for (auto const& root : roots)
-            for (auto const& process : kill_members(root, processes)) {
-                found_any = true;
-                killed.emplace(process.pid, process.started);
-            }
-        is_removed = remove_cgroup_tree(left.cgroup);
-        clean = found_any ? 0 : clean + 1;
-        if (found_any || !is_removed)
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        if (std::chrono::steady_clock::now() > give_up_at)
-            throw error(errc::store_failed,
-                        "processes of jobs that an earlier run had begun can't be ended; see "
-                        "which have " + std::string(marker_name) + '=' + options.store +
-                            " in their environment");
-    }
-    std::error_code ignored;
-    std::filesystem::remove(directory / "belay.processes", ignored);
-    remove_tree(directory / "scratch");
-    return killed.size();
+    auto path = idle_cgroups_.front().group.path();
+    idle_cgroups_.pop_front();
+    on_files([path = std::move(path)] { (void)::rmdir(path.c_str()); });
 }
 
 process_host::process_host(setup setup) : impl_(std::make_unique<impl>(std::move(setup))) {}
@@ -282,6 +296,14 @@ process_host::~process_host() = default;
 std::uint64_t process_host::recover() { return impl_->recover(); }
 void process_host::stop() { impl_->stop(); }
 std::string const& process_host::store() const noexcept { return impl_->options.store; }
+std::size_t process_host::at_most(std::size_t wanted) const noexcept
+{
+    return impl_->at_most(wanted);
+}
+void process_host::call(std::function<void()> action)
+{
+    impl_->callers.post(std::move(action));
+}
 std::filesystem::path process_host::make_scratch() { return impl_->make_scratch(); }
 
 job_outputs* process_host::outputs() noexcept
@@ -302,8 +324,8 @@ void process_host::remove_scratch(std::filesystem::path directory)
 
 void process_host::forget_outputs(std::uint64_t sequence)
 {
-    if (auto* const known = outputs())
-        impl_->on_files([known, sequence] { known->forget(sequence); });
+    if (outputs() != nullptr)
+        impl_->on_files([host = impl_.get(), sequence] { host->try_to_forget(sequence); });
 }
 
 std::shared_ptr<process_host::program> process_host::make(program_setup setup)

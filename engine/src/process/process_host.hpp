@@ -7,6 +7,8 @@
 #include <belay/detail/asynchronous.hpp>
 #include <belay/process.hpp>
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
@@ -16,6 +18,8 @@
 #include <string>
 
 namespace belay::detail {
+
+class problem_board;
 
 /// How a program came to its end.
 struct program_end {
@@ -34,8 +38,8 @@ struct program_setup {
     output_name output; ///< what its output is kept as
     std::function<bool()> is_overdue = {}; ///< whether keeping that is to be given up
     std::function<void(double fraction)> progress;
-    /// Called once, on a thread of the host's, when nothing of the program is left, and its output
-    /// is on disk.
+    /// Called once, on a thread of the host's that others wait for, when nothing of the program is
+    /// left, and its output is on disk.
     std::function<void(program_end end)> done;
 };
 
@@ -48,6 +52,11 @@ public:
         std::filesystem::path directory = {};
         bool is_subreaper = false;       ///< orphans come to this process, and may be reaped
         bool use_cgroups = true;         ///< where they are to be had
+        bool use_new_calls = true;       ///< what came with Linux 6.9 and 6.15, where it is there
+        problem_board* board = nullptr;  ///< what goes wrong is told there
+        /// Cgroups that nothing is in, kept for the next programs; how many, and how long.
+        std::size_t idle_cgroups_max = 16;
+        std::chrono::milliseconds idle_cgroup_time_max{10'000};
     };
     explicit process_host(setup setup);
     ~process_host();
@@ -71,12 +80,22 @@ public:
     /// Removes the outputs of a batch, later.
     void forget_outputs(std::uint64_t sequence);
 
+    /// How many of `wanted` programs may run side by side; the notice board says so where that is
+    /// fewer. The others wait.
+    [[nodiscard]] std::size_t at_most(std::size_t wanted) const noexcept;
+
+    /// Has `action`, which calls code of the caller's, called on a thread that nobody else waits
+    /// for.
+    void call(std::function<void()> action);
+
     /// A fresh directory. Throws std::system_error.
     [[nodiscard]] std::filesystem::path make_scratch();
     /// Removes one, later, on a thread of its own.
     void remove_scratch(std::filesystem::path directory);
 
     /// A program that has not been started yet. Its scratch directory goes when it has ended.
+    /// Started, it waits until it can be run: for descriptors and the like, and for other programs
+    /// to end.
     class program : public asynchronous_body {
     public:
         virtual void start() = 0; ///< once

@@ -1,6 +1,9 @@
 #include "process_tree.hpp"
 
 #include "file.hpp"
+#include "pidfd.hpp"
+
+#include <belay/detail/shortage.hpp>
 
 #include <algorithm>
 #include <array>
@@ -10,7 +13,6 @@
 #include <filesystem>
 #include <unordered_set>
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace belay::detail {
@@ -22,7 +24,10 @@ constexpr std::size_t environment_bytes_max = 4 * 1024 * 1024;
 
 std::string read_proc(pid_t pid, char const* name, std::size_t most)
 {
-    return read_file("/proc/" + std::to_string(pid) + '/' + name, most).value_or("");
+    auto text = read_file("/proc/" + std::to_string(pid) + '/' + name, most);
+    if (!text && is_shortage(errno))
+        throw std::system_error(errno, std::system_category(), "looking into /proc");
+    return text.value_or("");
 }
 
 /// Empty if it has none, or it can't be read.
@@ -81,6 +86,8 @@ std::vector<process_entry> own_processes(std::uint64_t since)
         entry->marker = marker_of(pid);
         found.push_back(std::move(*entry));
     }
+    if (problem)
+        throw std::system_error(problem, "looking into /proc");
     return found;
 }
 
@@ -114,15 +121,15 @@ std::vector<process_entry> members(tree_root const& root, std::vector<process_en
 }
 
 /// Sends it SIGKILL, if it is still there.
-void kill_exactly(process_entry const& process) noexcept
+void kill_exactly(process_entry const& process)
 {
-    file const handle(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0U)));
+    file const handle = open_pidfd(process.pid);
     if (!handle.is_open())
         return;
     // The number may have gone to another one since it was looked at.
     auto const now = find_process(process.pid);
     if (now && now->started == process.started)
-        (void)::syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0U);
+        send_signal(handle.get(), SIGKILL);
 }
 
 } // namespace

@@ -26,9 +26,11 @@ struct process_entry {
     std::string marker = {};   ///< what `marker_name` is in its environment, where it was looked at
 };
 
+/// Throws std::system_error if there is no descriptor to look with.
 [[nodiscard]] std::optional<process_entry> find_process(pid_t pid);
 
-/// Those of this process's user that were started at `since` or later, with their markers; itself not.
+/// Those of this process's user that were started at `since` or later, with their markers; itself
+/// not. Throws as `find_process`.
 [[nodiscard]] std::vector<process_entry> own_processes(std::uint64_t since);
 
 /// What a tree of processes began with.
@@ -40,7 +42,7 @@ struct tree_root {
 
 /// Sends SIGKILL to those of `processes` that live and belong to `root`, exactly to them, and gives
 /// them: those of its session, those that bear its marker, and their descendants; none that was
-/// started before it.
+/// started before it. Throws as `find_process`.
 [[nodiscard]] std::vector<process_entry>
 kill_members(tree_root const& root, std::vector<process_entry> const& processes);
 

@@ -1,34 +1,32 @@
 #include "program.hpp"
 
+#include "pidfd.hpp"
+
+#include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>
 
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <system_error>
 #include <utility>
 
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 namespace belay::detail {
 
 namespace {
 
-constexpr std::string_view progress_word = "BELAY_PROGRESS ";
-constexpr std::size_t progress_line_bytes_max = 64;
-
-/// The most that is read from a pipe before others have their turn, and once its program has ended.
-constexpr std::size_t read_bytes_max = 1024 * 1024;
-
 constexpr std::chrono::milliseconds pause_max{20};
+
+/// How often the kernel is asked how a child ended, a millisecond after the other, that it has
+/// taken away itself.
+constexpr int looks_at_end_max = 1000;
 
 /// Not one of the three that the child gets: it would lose it before it is there.
 file above_standard(file source)
@@ -61,7 +59,9 @@ pipe_ends make_pipe()
 file in_memory(std::string_view bytes)
 {
     file made(::memfd_create("standard_input", MFD_CLOEXEC));
-    if (made.is_open() && made.write(bytes) != 0)
+    if (!made.is_open())
+        throw std::system_error(errno, std::system_category(), "no descriptor is to be had");
+    if (made.write(bytes) != 0)
         throw std::system_error(errno, std::system_category(), "no memory for its input");
     (void)::lseek(made.get(), 0, SEEK_SET);
     return made;
@@ -90,26 +90,22 @@ std::chrono::microseconds to_micros(timeval const& time)
     return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
 }
 
-process_usage usage_of(siginfo_t const& how, rusage const& used)
+process_usage usage_of(child_end const& end)
 {
+    auto const& used = end.used;
     constexpr std::uint64_t kilobyte = 1024;
     constexpr std::uint64_t disk_block = 512; // what getrusage counts in, whatever the disk has
     process_usage usage;
-    (how.si_code == CLD_EXITED ? usage.exit_status : usage.signal) = how.si_status;
+    if (WIFEXITED(end.status))
+        usage.exit_status = WEXITSTATUS(end.status);
+    else
+        usage.signal = WTERMSIG(end.status);
     usage.user_time = to_micros(used.ru_utime);
     usage.system_time = to_micros(used.ru_stime);
     usage.memory_peak_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * kilobyte;
     usage.read_bytes = static_cast<std::uint64_t>(used.ru_inblock) * disk_block;
     usage.written_bytes = static_cast<std::uint64_t>(used.ru_oublock) * disk_block;
     return usage;
-}
-
-/// Keeps the last `most` bytes, and for a while twice as many, so that few have to be moved.
-void append_tail(std::string& to, std::string_view bytes, std::size_t most)
-{
-    to.append(bytes.substr(bytes.size() - std::min(bytes.size(), most)));
-    if (to.size() > 2 * most)
-        to.erase(0, to.size() - most);
 }
 
 } // namespace
@@ -123,16 +119,23 @@ program_run::program_run(process_host::impl& host, program_setup setup)
 void program_run::start()
 {
     host_.run();
-    boost::asio::post(host_.context, [self = shared_from_this()] {
-        self->host_.add(self);
-        self->begin();
-    });
+    boost::asio::post(host_.context, [self = shared_from_this()] { self->line_up(); });
+}
+
+void program_run::line_up()
+{
+    if (is_stopped_)
+        return finish();
+    is_waiting_ = true;
+    host_.add(shared_from_this());
 }
 
 void program_run::stop() noexcept
 {
     is_stopped_ = true; // before its turn comes
     boost::asio::post(host_.context, [self = shared_from_this()] {
+        if (self->is_waiting_)
+            return self->finish();
         if (self->pid_ == 0 || self->is_over_ || self->has_ended())
             return;
         self->end_.was_terminated = true;
@@ -145,23 +148,32 @@ void program_run::kill() noexcept
 {
     is_stopped_ = true; // before its turn comes
     boost::asio::post(host_.context, [self = shared_from_this()] {
+        if (self->is_waiting_)
+            return self->finish();
         if (self->pid_ == 0)
             return;
         self->end_.was_killed |= !self->is_over_ && !self->has_ended();
-        self->kill_tree();
+        self->guarded([&] { self->kill_tree(); });
     });
 }
 
-void program_run::begin()
+bool program_run::begin()
 {
-    if (is_stopped_)
-        return finish();
     try {
         launch();
+        return true;
     } catch (...) {
         end_.problem = std::current_exception();
-        finish();
+        if (cgroup_)
+            host_.give_back(*std::exchange(cgroup_, std::nullopt));
+        if (is_shortage(end_.problem)) {
+            end_.problem = nullptr;
+            host_.put_off();
+            return false;
+        }
     }
+    finish();
+    return true;
 }
 
 file program_run::open_input() const
@@ -169,10 +181,11 @@ file program_run::open_input() const
     if (auto const* const bytes = std::get_if<std::string>(&setup_.command.standard_input))
         return above_standard(in_memory(*bytes));
     auto const* const path = std::get_if<std::filesystem::path>(&setup_.command.standard_input);
-    file source(path == nullptr ? "/dev/null" : *path, O_RDONLY | O_NOCTTY);
+    std::filesystem::path const wanted = path == nullptr ? "/dev/null" : *path;
+    file source(wanted, O_RDONLY | O_NOCTTY);
     if (!source.is_open())
         throw std::system_error(errno, std::system_category(),
-                                path->string() + " can't be read as standard input");
+                                wanted.string() + " can't be read as standard input");
     return above_standard(std::move(source));
 }
 
@@ -201,6 +214,10 @@ spawn_request program_run::request() const
 
 void program_run::launch()
 {
+    if (!host_.remembers_ends && is_sigchld_ignored()) {
+        host_.ends_are_taken(true);
+        throw job_failure(failure::failed, "the program was not started: " + why_end_is_unknown());
+    }
     spawn_request what = request();
     file const input = open_input();
     auto [output, to_output] = make_pipe();
@@ -211,126 +228,120 @@ void program_run::launch()
     cgroup_ = host_.take_cgroup();
     what.cgroup_procs = cgroup_ ? cgroup_->procs() : -1;
     auto child = host_.spawn(what);
+    take_up(std::move(child), std::move(output), std::move(error));
+}
 
+void program_run::take_up(spawned child, file output, file error)
+{
+    // From here on there is a child: whatever is thrown, it does not outlive this.
+    is_waiting_ = false;
     pid_ = child.pid;
+    leader_ = std::move(child.pidfd);
     end_.started = true;
-    if (auto const leader = find_process(pid_))
-        started_ = leader->started;
+    guarded([&] {
+        note_start(child.not_before);
+        watch_leader();
+        output_.descriptor.assign(output.get());
+        (void)output.release();
+        error_.descriptor.assign(error.get());
+        (void)error.release();
+        watch(output_);
+        watch(error_);
+    });
+}
+
+void program_run::note_start(std::uint64_t not_before)
+{
+    started_ = not_before;
+    try {
+        if (auto const leader = host_.with_descriptors([&] { return find_process(pid_); }))
+            started_ = leader->started;
+    } catch (std::system_error const&) {
+        // It can't be looked at: then it is known by its marker.
+    }
     if (host_.records)
         record_ = host_.records->add(pid_, started_);
-    pidfd_.assign(child.pidfd.release());
-    output_.descriptor.assign(output.release());
-    error_.descriptor.assign(error.release());
-    watch(output_);
-    watch(error_);
+}
+
+void program_run::watch_leader()
+{
+    pidfd_.assign(leader_.get());
+    (void)leader_.release();
     pidfd_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                       [self = shared_from_this()](boost::system::error_code problem) {
-                          if (!problem)
-                              self->leader_ended();
+                          if (!problem && !self->is_over_)
+                              self->guarded([&] { self->leader_ended(); });
                       });
 }
 
-void program_run::watch(pipe& from)
+void program_run::guarded(std::function<void()> const& step)
 {
-    from.descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                               [self = shared_from_this(), &from](boost::system::error_code problem) {
-                                   if (problem)
-                                       return;
-                                   if (self->read(from, read_bytes_max))
-                                       self->watch(from);
-                                   else
-                                       from.descriptor.close();
-                               });
-}
-
-bool program_run::read(pipe& from, std::size_t most)
-{
-    auto& buffer = host_.buffer;
-    for (std::size_t taken = 0; taken < most;) {
-        ssize_t const got = ::read(from.descriptor.native_handle(), buffer.data(), buffer.size());
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 && errno == EAGAIN;
-        taken += static_cast<std::size_t>(got);
-        take(from, {buffer.data(), static_cast<std::size_t>(got)});
-    }
-    return true;
-}
-
-void program_run::take(pipe& from, std::string_view bytes)
-{
-    command const& command = setup_.command;
-    from.bytes += bytes.size();
-    look_for_progress(from, bytes);
-    if (&from == &error_)
-        return append_tail(end_.what.standard_error, bytes, command.captured_bytes_max);
-    auto& captured = end_.what.standard_output;
-    captured.append(bytes.substr(0, command.captured_bytes_max - captured.size()));
-    if (!command.output.empty() || end_.problem)
-        return;
-    if (from.bytes > command.output_bytes_max)
-        return fail(std::make_exception_ptr(
-            job_failure(failure::failed, "its output is longer than " +
-                                             std::to_string(command.output_bytes_max) + " bytes")));
     try {
-        if (!draft_)
-            draft_.emplace(host_.outputs->make());
-        draft_->write(bytes);
+        step();
     } catch (...) {
-        fail(std::current_exception());
+        host_.report("a program of a job");
+        if (!end_.problem)
+            end_.problem = std::current_exception();
+        broke_down();
     }
 }
 
-void program_run::fail(std::exception_ptr problem)
+void program_run::broke_down()
 {
-    end_.problem = std::move(problem);
-    draft_.reset();
-    if (!is_over_)
-        kill_tree();
+    if (pid_ == 0)
+        return;
+    if (is_over_)
+        return reap();
+    kill_tree();
+    look_for_end();
 }
 
-void program_run::look_for_progress(pipe& from, std::string_view bytes)
+void program_run::look_for_end()
 {
-    while (!bytes.empty()) {
-        auto const end = bytes.find('\n');
-        // Of a line that is too long only the begin is looked at.
-        from.line.append(
-            bytes.substr(0, std::min(end, progress_line_bytes_max - from.line.size())));
-        if (end == std::string_view::npos)
-            return;
-        bytes.remove_prefix(end + 1);
-        std::string_view const line = from.line;
-        if (line.starts_with(progress_word)) {
-            double fraction = 0;
-            char const* const begin = line.data() + progress_word.size();
-            auto const [last, fault] = std::from_chars(begin, line.data() + line.size(), fraction);
-            if (fault == std::errc() && last == line.data() + line.size())
-                setup_.progress(fraction);
-        }
-        from.line.clear();
-    }
+    if (is_over_)
+        return;
+    if (has_ended())
+        return guarded([this] { leader_ended(); });
+    after(std::chrono::milliseconds(1), [this] { look_for_end(); });
+}
+
+void program_run::after(std::chrono::milliseconds pause, std::function<void()> step)
+{
+    timer_.expires_after(pause);
+    timer_.async_wait(
+        [self = shared_from_this(), step = std::move(step)](boost::system::error_code problem) {
+            if (!problem)
+                self->guarded(step);
+        });
+}
+
+int program_run::pidfd() noexcept
+{
+    return pidfd_.is_open() ? pidfd_.native_handle() : leader_.get();
 }
 
 bool program_run::has_ended() noexcept
 {
-    siginfo_t how{};
-    return ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.native_handle()), &how,
-                    WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           how.si_pid != 0;
+    return state_of_child(pidfd()) != child_state::running;
 }
 
-void program_run::signal_group(int number) const noexcept
+void program_run::signal_group(int number) noexcept
 {
-    // Until the leader is reaped its number is nobody else's.
-    (void)::kill(-pid_, number);
+    // By the pidfd it is the group that the program leads, whatever its number stands for by now.
+    if (host_.options.use_new_calls && send_group_signal(pidfd(), number))
+        return;
+    // Before Linux 6.9 a group is signalled by its number. That can't be another's as long as the
+    // leader is a child that nobody has waited for. Where something else does wait for it, what is
+    // left of the group is searched for.
+    if (state_of_child(pidfd()) != child_state::gone)
+        (void)::kill(-pid_, number);
 }
 
 void program_run::kill_tree()
 {
     is_stopped_ = true;
     if (cgroup_)
-        cgroup_->kill();
+        host_.kill(*cgroup_);
     signal_group(SIGKILL);
     if (!cgroup_)
         host_.sweep(shared_from_this());
@@ -339,8 +350,11 @@ void program_run::kill_tree()
 void program_run::leader_ended()
 {
     is_over_ = true;
+    is_gone_ = state_of_child(pidfd()) == child_state::gone;
     // A job is over with its program: what that has left behind is not waited for.
     signal_group(SIGKILL);
+    if (output_.descriptor.is_open() && !can_take(output_))
+        return after(shortage_pause, [this] { leader_ended(); });
     for (pipe* const from : {&output_, &error_}) {
         if (!from->descriptor.is_open())
             continue;
@@ -349,7 +363,7 @@ void program_run::leader_ended()
     }
     if (cgroup_) {
         wait_for_cgroup();
-    } else if (is_stopped_ || host_.has_strays()) {
+    } else if (is_stopped_ || is_gone_ || host_.has_strays()) {
         host_.sweep(shared_from_this());
     } else {
         reap();
@@ -360,13 +374,9 @@ void program_run::wait_for_cgroup()
 {
     if (cgroup_->is_empty())
         return reap();
-    cgroup_->kill();
-    timer_.expires_after(pause_);
+    host_.kill(*cgroup_);
+    after(pause_, [this] { wait_for_cgroup(); });
     pause_ = std::min(2 * pause_, pause_max);
-    timer_.async_wait([self = shared_from_this()](boost::system::error_code problem) {
-        if (!problem)
-            self->wait_for_cgroup();
-    });
 }
 
 bool program_run::looked(bool found_any)
@@ -380,64 +390,72 @@ bool program_run::looked(bool found_any)
 
 void program_run::reap()
 {
-    siginfo_t how{};
-    rusage used{};
-    // The library's waitid has no place for the usage.
-    (void)::syscall(SYS_waitid, P_PIDFD, pidfd_.native_handle(), &how, WEXITED, &used);
-    pidfd_.close();
+    if (!learn_end())
+        return after(std::chrono::milliseconds(1), [this] { reap(); });
+    boost::system::error_code ignored;
+    pidfd_.close(ignored);
+    leader_ = file();
     pid_ = 0; // from here on it may be another's
     if (host_.records)
         host_.records->remove(record_);
     host_.reap_strays();
-    end_.what.usage = usage_of(how, used);
     finish();
+}
+
+/// False if the kernel will know it in a moment.
+bool program_run::learn_end()
+{
+    if (auto const end = wait_for_child(pidfd())) {
+        end_.what.usage = usage_of(*end);
+        host_.ends_are_taken(false);
+        return true;
+    }
+    auto const known = host_.remembers_ends ? status_of_gone(pidfd())
+                                            : remembered{.is_final = true, .status = std::nullopt};
+    if (known.status) {
+        end_.what.usage = usage_of({.status = *known.status, .used = {}});
+        return true;
+    }
+    if (!known.is_final && ++looks_at_end_ != looks_at_end_max)
+        return false;
+    host_.ends_are_taken(true);
+    if (!end_.problem)
+        end_.problem = std::make_exception_ptr(job_failure(failure::failed, why_end_is_unknown()));
+    return true;
 }
 
 void program_run::finish()
 {
+    is_waiting_ = false;
     auto& what = end_.what;
     auto& tail = what.standard_error;
     tail.erase(0, tail.size() - std::min(tail.size(), setup_.command.captured_bytes_max));
     what.standard_output_bytes = output_.bytes;
     what.standard_error_bytes = error_.bytes;
     bool const has_output = draft_ || !setup_.command.output.empty();
+    bool const was_started = end_.started;
     bool const is_well = !end_.problem && !end_.was_killed && what.usage.exit_status == 0 &&
                          (!end_.was_terminated || setup_.command.exit_0_after_stop);
     auto const self = shared_from_this();
-    if (has_output && is_well && end_.started)
-        host_.on_files([self, end = std::move(end_)]() mutable {
-            self->collect(end);
-            self->tell(std::move(end));
-        });
-    else
-        tell(std::move(end_));
+    host_.remove(self);
     if (cgroup_)
         host_.give_back(*std::exchange(cgroup_, std::nullopt));
-    host_.remove(self);
+    if (has_output && is_well && was_started)
+        return host_.on_files([self, end = std::move(end_)] { self->collect(end); });
+    tell(std::move(end_));
+    if (was_started)
+        host_.ended();
 }
 
-void program_run::collect(program_end& end)
-{
-    try {
-        if (!draft_)
-            draft_.emplace(host_.outputs->adopt(setup_.scratch / setup_.command.output));
-        if (draft_->size() > setup_.command.output_bytes_max)
-            throw job_failure(failure::failed,
-                              "its output has " + std::to_string(draft_->size()) +
-                                  " bytes; at most " +
-                                  std::to_string(setup_.command.output_bytes_max) + " are kept");
-        end.what.output_bytes = draft_->size();
-        host_.outputs->keep(std::move(*draft_), setup_.output, setup_.is_overdue);
-    } catch (...) {
-        end.problem = std::current_exception();
-    }
-}
-
-void program_run::tell(program_end end)
+void program_run::tell(program_end end) noexcept
 {
     draft_.reset();
-    std::exchange(setup_.done, nullptr)(std::move(end));
-    host_.remove_scratch(std::move(setup_.scratch));
+    try {
+        std::exchange(setup_.done, nullptr)(std::move(end));
+        host_.remove_scratch(std::move(setup_.scratch));
+    } catch (...) {
+        host_.report("the end of a program");
+    }
 }
 
 void program_run::give_up()
@@ -446,6 +464,7 @@ void program_run::give_up()
         kill_tree();
     boost::system::error_code ignored;
     pidfd_.close(ignored);
+    leader_ = file();
     output_.descriptor.close(ignored);
     error_.descriptor.close(ignored);
     timer_.cancel();

@@ -12,8 +12,10 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,8 +35,13 @@ public:
     void stop() noexcept override;
     void kill() noexcept override;
 
+    /// Whether it is yet to be started, and still to be.
+    [[nodiscard]] bool is_waiting() const noexcept { return is_waiting_; }
+    /// Starts it; false if that has to be put off.
+    [[nodiscard]] bool begin();
+
     // The search for what has left its group, where there is no cgroup.
-    [[nodiscard]] tree_root root() const { return {pid_, started_, setup_.marker}; }
+    [[nodiscard]] tree_root root() const { return {is_gone_ ? 0 : pid_, started_, setup_.marker}; }
     /// A look at all processes found some of it, or not; true if it is over with that.
     [[nodiscard]] bool looked(bool found_any);
 
@@ -50,36 +57,54 @@ private:
         std::string line = {};   ///< the begin of one that has not ended
     };
 
-    void begin();
+    /// The most that is read from a pipe before others have their turn, and once its program has
+    /// ended.
+    static constexpr std::size_t read_bytes_max = 1024 * 1024;
+
+    void line_up();
     void launch();
     [[nodiscard]] spawn_request request() const;
     [[nodiscard]] file open_input() const;
+    void take_up(spawned child, file output, file error);
+    void note_start(std::uint64_t not_before);
+    void watch_leader();
+    void guarded(std::function<void()> const& step);
+    void broke_down();
+    void look_for_end();
+    void after(std::chrono::milliseconds pause, std::function<void()> step);
     void watch(pipe& from);
+    [[nodiscard]] bool can_take(pipe const& from);
     /// Reads what is there, at most `most` bytes; false once there will be no more.
     [[nodiscard]] bool read(pipe& from, std::size_t most);
     void take(pipe& from, std::string_view bytes);
     void look_for_progress(pipe& from, std::string_view bytes);
     void fail(std::exception_ptr problem);
+    [[nodiscard]] int pidfd() noexcept;
     [[nodiscard]] bool has_ended() noexcept;
-    void signal_group(int number) const noexcept;
+    void signal_group(int number) noexcept;
     void kill_tree();
     void leader_ended();
     void wait_for_cgroup();
     void reap();
+    [[nodiscard]] bool learn_end();
     void finish();
-    void collect(program_end& end);
-    void tell(program_end end);
+    void collect(program_end end);
+    void tell(program_end end) noexcept;
 
     process_host::impl& host_;
     program_setup setup_;
     program_end end_;
     std::atomic<bool> is_stopped_{false}; ///< told to stop, or killed for whatever reason
+    bool is_waiting_ = false;
     bool is_over_ = false;    ///< its leader has ended
+    bool is_gone_ = false;    ///< and something else has waited for it: its number may be another's
+    int looks_at_end_ = 0;
     int clean_looks_ = 0;
     pid_t pid_ = 0;
     std::uint64_t started_ = 0; ///< clock ticks since the system's start
     std::size_t record_ = 0;
     std::optional<cgroup> cgroup_;
+    file leader_; ///< a pidfd, until it is watched
     boost::asio::posix::stream_descriptor pidfd_;
     pipe output_;
     pipe error_;

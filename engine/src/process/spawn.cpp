@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <ctime>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -141,6 +142,17 @@ private:
     sigset_t before_{};
 };
 
+/// In the unit of /proc.
+std::uint64_t ticks_since_system_start() noexcept
+{
+    constexpr std::uint64_t billion = 1'000'000'000;
+    timespec now{};
+    (void)::clock_gettime(CLOCK_BOOTTIME, &now);
+    auto const a_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    return static_cast<std::uint64_t>(now.tv_sec) * a_second +
+           static_cast<std::uint64_t>(now.tv_nsec) * a_second / billion;
+}
+
 } // namespace
 
 spawner::spawner()
@@ -166,6 +178,7 @@ spawned spawner::start(spawn_request const& request)
                              .cgroup_procs = request.cgroup_procs,
                              .nice = request.nice,
                              .parent = ::getpid()};
+    std::uint64_t const not_before = ticks_since_system_start();
     int pidfd = -1;
     pid_t pid = -1;
     int problem = 0;
@@ -185,7 +198,7 @@ spawned spawner::start(spawn_request const& request)
         throw std::system_error(shared.problem, std::system_category(),
                                 describe(shared.failed, request));
     }
-    return {pid, std::move(handle)};
+    return {pid, std::move(handle), not_before};
 }
 
 std::string find_program(std::string const& name, std::string const& path)

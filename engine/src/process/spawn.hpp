@@ -4,6 +4,7 @@
 
 #include "file.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct spawn_request {
 struct spawned {
     pid_t pid;
     file pidfd;
+    std::uint64_t not_before; ///< it was started no earlier; clock ticks since the system's start
 };
 
 /// Starts programs. A child is ended by the kernel when the *thread* that started it ends: so one
