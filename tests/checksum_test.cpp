@@ -1,5 +1,6 @@
 #include "types/checksum.hpp"
 
+#include "no_descriptors.hpp"
 #include "temporary_directory.hpp"
 #include "type_runner.hpp"
 
@@ -8,8 +9,10 @@
 #include <boost/json/parse.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,6 +52,22 @@ constexpr std::string_view sha256_of_nothing =
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(checksum_test, fixture)
+
+BOOST_AUTO_TEST_CASE(a_file_waits_for_a_descriptor)
+{
+    directory.write("empty", "");
+    {
+        auto const before = runner.start(R"({"path":"empty"})"); // what an engine opens is open
+        BOOST_REQUIRE(before.wait_for(std::chrono::seconds(60)));
+    }
+    std::optional<belay::recorded_batch> batch;
+    {
+        belay::test::no_descriptors const none;
+        batch = runner.start(R"({"path":"empty"})");
+        BOOST_TEST(!batch->wait_for(std::chrono::milliseconds(50)));
+    }
+    BOOST_TEST(type_runner::wait(*batch).output == result_of("sha256", sha256_of_nothing, 0));
+}
 
 BOOST_AUTO_TEST_CASE(digests_are_those_of_the_standards)
 {

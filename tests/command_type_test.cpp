@@ -1,7 +1,9 @@
 #include "types/command_type.hpp"
 
+#include "no_descriptors.hpp"
 #include "temporary_directory.hpp"
 
+#include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>
 
 #include <boost/json/parse.hpp>
@@ -13,6 +15,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -88,6 +91,18 @@ std::string check(offered_type const& type, std::string_view input)
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(command_type_test, fixture)
+
+BOOST_AUTO_TEST_CASE(without_a_descriptor_for_a_file_the_job_is_to_wait)
+{
+    auto const type = command_type(description(), open_root(files.path()));
+    belay::test::no_descriptors const none;
+
+    BOOST_CHECK_EXCEPTION(
+        (void)type.type.process->command(R"({"image":"a/b.jpg"})", {0, 1, scratch.path()}),
+        std::system_error, [](std::system_error const& problem) {
+            return belay::detail::is_shortage(problem.code());
+        });
+}
 
 BOOST_AUTO_TEST_CASE(inputs_are_kept_in_the_long_form)
 {

@@ -3,6 +3,7 @@
 #include "file_input.hpp"
 #include "text.hpp"
 
+#include <belay/detail/shortage.hpp>
 #include <belay/http/types.hpp>
 
 #include <boost/json/array.hpp>
@@ -141,7 +142,7 @@ boost::json::object schema()
 std::string run(root_directory const& root, std::string_view bytes, job& job)
 {
     auto const input = value_or_fail(read_checksum(parse_input(bytes)));
-    auto const file = root.open(input.path);
+    auto const file = detail::when_available(job, [&] { return root.open(input.path); });
     auto const before_read = [&](std::uint64_t done) {
         job.throw_if_stopped();
         if (file.size() != 0)

@@ -1,6 +1,7 @@
 #include "file_input.hpp"
 #include "root_directory.hpp"
 
+#include <belay/detail/shortage.hpp>
 #include <belay/http/types.hpp>
 
 #include <boost/json/serialize.hpp>
@@ -108,7 +109,7 @@ private:
 std::string run(root_directory const& root, std::string_view bytes, job& job)
 {
     auto const input = value_or_fail(read_compress(parse_input(bytes)));
-    auto const file = root.open(input.path);
+    auto const file = detail::when_available(job, [&] { return root.open(input.path); });
     frame frame(input.level, file.size());
     std::vector<std::byte> buffer(read_bytes);
     std::uint64_t in = 0;

@@ -2,6 +2,7 @@
 
 #include "text.hpp"
 
+#include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>
 
 #include <cerrno>
@@ -83,8 +84,9 @@ std::string_view describe(int error)
 
 [[noreturn]] void fail_open(std::string_view shown_path, int error)
 {
-    if (error == EMFILE || error == ENFILE || error == ENOMEM)
-        throw job_failure(failure::failed, "the server can't open more files at the moment");
+    if (error != EAGAIN && detail::is_shortage(error))
+        throw std::system_error(error, std::generic_category(),
+                                "the server can't open more files at the moment");
     fail(shown_path, describe(error));
 }
 

@@ -76,7 +76,8 @@ public:
     /// Opens a regular file beneath the directory, never anything else: links that lead out, and
     /// `..` beyond it, are not followed, and a FIFO or a device is let go of without being read.
     /// Does not block. Throws `job_failure`: `input` for whatever is wrong with the path, in a
-    /// message that shows it and nothing else; `failed` if the server has no descriptor left.
+    /// message that shows it and nothing else. Throws std::system_error if the server has no
+    /// descriptor left: its job is to wait for one.
     [[nodiscard]] input_file open(std::string_view path) const;
 
 private:

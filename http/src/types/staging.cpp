@@ -1,5 +1,6 @@
 #include "staging.hpp"
 
+#include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>
 
 #include <algorithm>
@@ -98,6 +99,9 @@ std::filesystem::path staging::add(input_file const& file, std::string_view suff
                 ("input-" + std::to_string(count_++) + std::string(suffix));
     descriptor const to(
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
+    if (to.number() < 0 && detail::is_shortage(errno))
+        throw std::system_error(errno, std::generic_category(),
+                                "the server can't open more files at the moment");
     if (to.number() < 0)
         fail_copy(errno);
     try {

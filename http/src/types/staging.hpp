@@ -22,7 +22,8 @@ public:
     /// Copies a file that nothing was read of yet, to `input-0`, `input-1`, … and `suffix`, mode
     /// 0400; the absolute path of the copy. Throws `job_failure`: `input` if it is too large, or
     /// changes its size meanwhile; `failed` if the copy can't be written. Throws `stopped` where
-    /// `is_stopped` says so. Of a copy that was not finished nothing is left.
+    /// `is_stopped` says so, std::system_error if the server has no descriptor left. Of a copy that
+    /// was not finished nothing is left.
     [[nodiscard]] std::filesystem::path add(input_file const& file, std::string_view suffix);
 
 private:
