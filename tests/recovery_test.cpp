@@ -251,6 +251,122 @@ BOOST_AUTO_TEST_CASE(a_batch_waits_for_its_type_and_can_be_cancelled_without)
     BOOST_TEST(entered == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(a_cancelled_batch_whose_type_nobody_defines_is_cancelled_at_once)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 3);
+    cancel_record cancel;
+    cancel.requested_at = time + 2s;
+    cancel.deadline_at = time + 4s;
+    commit(*disk, left, change::cancelled{cancel, std::nullopt});
+    disk->begun_ = {{1, job_byte::running}};
+
+    engine const engine({.workers = 1, .store = disk});
+
+    auto const batch = found(engine, left);
+    BOOST_TEST((batch.state() == batch_state::cancelled));
+    BOOST_TEST(batch.status().jobs.lost == 1U);
+    BOOST_TEST(batch.status().jobs.not_started == 2U);
+    BOOST_TEST(engine.open_batches() == 0U);
+    BOOST_TEST(engine.notices().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_whose_jobs_had_all_ended_is_completed_at_once)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 2);
+    commit(*disk, left, change::jobs{{succeeded(0, "kept"), succeeded(1, "kept")}});
+
+    engine const engine({.workers = 1, .store = disk});
+
+    BOOST_TEST((found(engine, left).state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_expires_though_it_waits_for_its_type)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 2, {.deadline = 1min});
+
+    engine const engine({.workers = 1, .store = disk});
+
+    auto const batch = found(engine, left);
+    ended(batch);
+    BOOST_TEST((batch.state() == batch_state::expired));
+}
+
+BOOST_AUTO_TEST_CASE(a_withdrawn_cancel_lets_nothing_run_whose_type_is_not_defined)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 2);
+    {
+        engine engine({.workers = 1, .store = disk});
+        std::optional<cancel_outcome> told;
+        disk->by_hand();
+        found(engine, left).cancel({}, [&](cancel_result const& result) { told = result.outcome; });
+        disk->refuse();
+        disk->write();
+        BOOST_TEST((told == cancel_outcome::not_cancelled));
+        // What it had posted, if it had, comes first.
+        auto const probe = engine.submit(1, [](std::uint64_t) {});
+        ended(probe);
+
+        BOOST_TEST((found(engine, left).status().jobs.pending == 2U));
+        BOOST_TEST((found(engine, left).state() == batch_state::running));
+        engine.define({.name = "echo", .body = [this](std::string_view, job&) {
+                           ++entered;
+                           return std::string();
+                       }});
+        auto const batch = found(engine, left);
+        BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+    }
+    BOOST_TEST(entered == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(types_that_batches_wait_for_are_noticed)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const first = leave(*disk, 1);
+    auto const second = leave(*disk, 1);
+    engine engine({.workers = 1, .store = disk});
+
+    BOOST_TEST_REQUIRE(engine.notices().size() == 1U);
+    BOOST_TEST(engine.notices()[0] == "2 batches wait for job type 'echo', which is not defined");
+    BOOST_TEST(engine.problems().empty());
+    found(engine, second).cancel();
+    BOOST_TEST(engine.notices().at(0) == "1 batch waits for job type 'echo', which is not defined");
+    engine.define({.name = "echo", .body = [](std::string_view, job&) { return std::string(); }});
+    BOOST_TEST(engine.notices().empty());
+    auto const batch = found(engine, first);
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+}
+
+BOOST_AUTO_TEST_CASE(a_start_that_fails_at_any_reading_leaves_nothing_behind)
+{
+    bool failed = true;
+    for (int nth = 1; failed; ++nth) {
+        auto disk = std::make_shared<manual_store>();
+        std::weak_ptr<manual_store> const left_over = disk;
+        auto const left = leave(*disk, 2);
+        (void)leave(*disk, 2);
+        disk->begun_ = {{1, job_byte::running}};
+        failed = false;
+        disk->on_read = [&, count = 0]() mutable {
+            failed = ++count == nth;
+            if (failed)
+                throw error(errc::store_failed, "the disk is on fire");
+        };
+        try {
+            engine const engine({.workers = 1, .grace = 0ms, .store = disk});
+            disk->on_read = {};
+        } catch (error const&) {
+            BOOST_TEST(disk.use_count() == 1, "after reading number " << nth);
+        }
+        disk.reset();
+        BOOST_TEST(left_over.expired());
+        BOOST_REQUIRE(nth < 100);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_drain_does_not_hold_up_a_shutdown)
 {
     belay::test::temporary_directory const directory;

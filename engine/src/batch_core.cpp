@@ -73,6 +73,16 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
 
 void batch_core::open()
 {
+    open(false);
+}
+
+void batch_core::open_idle()
+{
+    open(true);
+}
+
+void batch_core::open(bool idle)
+{
     afterwards then;
     std::unique_ptr<token_callback> callback;
     if (options_.stop_token.stop_possible())
@@ -83,12 +93,12 @@ void batch_core::open()
         });
     {
         std::scoped_lock const lock(mutex_);
+        idle_ = idle;
         is_asynchronous_ = work_ && work_->is_asynchronous();
         if (ended_ == total_)
             gate_.finish();
         if (phase_.load() == phase::open) {
-            for (auto const& place : slots_)
-                post(*place);
+            post_idle(slots_.size());
             arm(std::min(expiry(), waiting_.next()));
         }
         seal_if_quiet(then);
@@ -96,6 +106,14 @@ void batch_core::open()
             token_callback_ = std::move(callback);
     }
     perform(then);
+}
+
+void batch_core::let_run()
+{
+    std::scoped_lock const lock(mutex_);
+    idle_ = false;
+    is_asynchronous_ = work_ && work_->is_asynchronous();
+    post_idle(slots_.size());
 }
 
 void batch_core::post(slot& place)

@@ -68,8 +68,13 @@ public:
     [[nodiscard]] static std::shared_ptr<batch_core> make(std::shared_ptr<host> host, setup setup);
     batch_core(std::shared_ptr<host> host, setup setup);
 
-    /// Lets the runners in; once, after the host knows the batch.
+    /// Lets the runners in; once, after the host knows the batch. What had been cancelled, or has
+    /// no job left to run, ends here.
     void open();
+    /// The same where it is not known yet what its jobs do: its time runs, and it may be cancelled,
+    /// but no runner comes in before `let_run`.
+    void open_idle();
+    void let_run();
 
     // What an earlier process left (batch_restore.cpp); before open().
     void restore(std::span<job_record const> records);
@@ -256,6 +261,7 @@ private:
     };
 
     // Runners (batch_core.cpp).
+    void open(bool idle);
     void post(slot& place);
     /// With the exception in flight that kept a runner of `place` from being posted, or from
     /// beginning: the tick sees to another.
@@ -411,7 +417,8 @@ private:
     bool end_requested_ = false;
     bool end_is_outdated_ = false; ///< the end that was handed over does not count
     bool suspended_ = false;
-    bool is_asynchronous_ = false; ///< its jobs run without a thread; set by open()
+    bool is_asynchronous_ = false; ///< its jobs run without a thread; set by open(), let_run()
+    bool idle_ = false; ///< nothing may be posted: it is not known what its jobs do
     bool let_go_ = false; ///< suspended, and nothing runs any more
     std::shared_ptr<belay::store> const store_;
     std::mutex mutex_;

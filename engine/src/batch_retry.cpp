@@ -141,7 +141,7 @@ std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at)
 
 void batch_core::post_idle(std::size_t most)
 {
-    if (phase_.load() != phase::open)
+    if (phase_.load() != phase::open || idle_)
         return;
     for (auto const& place : slots_) {
         if (most == 0)

@@ -50,8 +50,13 @@ void check_name(std::string const& name)
 engine::engine(engine_options options)
     : state_(std::make_shared<detail::engine_state>(checked(std::move(options))))
 {
-    state_->watch_store();
-    state_->recover();
+    try {
+        state_->watch_store();
+        state_->recover();
+    } catch (...) {
+        state_->shut_down(); // what it had taken up by then owns it
+        throw;
+    }
 }
 
 engine::~engine() { state_->shut_down(); }
@@ -143,7 +148,7 @@ void engine::forget(recorded_batch const& batch, std::function<void(std::excepti
 
 std::vector<std::string> engine::problems() const { return state_->problems(); }
 
-std::vector<std::string> engine::notices() const { return state_->board().notices(); }
+std::vector<std::string> engine::notices() const { return state_->notices(); }
 
 std::size_t engine::workers() const noexcept { return state_->runners().concurrency(); }
 

@@ -258,7 +258,10 @@ void engine_state::sealed(batch_core& batch) noexcept
         let_go(std::move(gone));
     }
     std::shared_ptr<batch_core> last;
+    held untyped;
     std::scoped_lock const lock(mutex_);
+    if (auto node = untyped_.extract(&batch))
+        untyped = std::move(node.mapped());
     if (auto node = open_.extract(&batch)) {
         last = std::move(node.mapped());
         control_.batch_ended();
@@ -335,12 +338,15 @@ void engine_state::define(job_type type)
         std::scoped_lock const lock(mutex_);
         if (!types_.emplace(made->name, made).second)
             throw error(errc::already_defined, "job type '" + made->name + "' is defined already");
-        if (auto node = untyped_.extract(made->name))
-            waiting = std::move(node.mapped());
+        for (auto next = untyped_.begin(); next != untyped_.end();) {
+            auto const here = next++;
+            if (here->second.record->batch.type == made->name)
+                waiting.push_back(std::move(untyped_.extract(here).mapped()));
+        }
     }
     for (auto const& batch : waiting) {
         batch.record->define(made);
-        batch.batch->open();
+        batch.batch->let_run();
     }
 }
 
@@ -386,6 +392,23 @@ std::vector<std::string> engine_state::problems() const
     auto result = board_.problems();
     if (auto problem = store_->problem())
         result.push_back(std::move(*problem));
+    return result;
+}
+
+std::vector<std::string> engine_state::notices() const
+{
+    auto result = board_.notices();
+    std::map<std::string, std::size_t> missing;
+    {
+        std::scoped_lock const lock(mutex_);
+        for (auto const& [key, batch] : untyped_)
+            if (!batch.batch->is_sealed())
+                ++missing[batch.record->batch.type];
+    }
+    for (auto const& [type, count] : missing)
+        result.push_back(
+            (count == 1 ? "1 batch waits" : std::to_string(count) + " batches wait") +
+            " for job type '" + type + "', which is not defined");
     return result;
 }
 

@@ -98,6 +98,7 @@ public:
     [[nodiscard]] std::size_t open_batches() const;
     [[nodiscard]] std::vector<std::shared_ptr<batch_core>> open() const;
     [[nodiscard]] std::vector<std::string> problems() const;
+    [[nodiscard]] std::vector<std::string> notices() const;
     [[nodiscard]] engine_options const& options() const noexcept { return options_; }
 
     /// Stops every open batch, or lets go of it where the store is durable, waits until that is done,
@@ -130,7 +131,7 @@ private:
     std::set<std::uint64_t> forgetting_; // sequences, until the store has forgotten them
     std::uint64_t forgotten_ = 0;        // how often it has
     std::map<std::string, std::shared_ptr<job_type const>, std::less<>> types_;
-    std::map<std::string, std::vector<held>, std::less<>> untyped_; // what waits for its type
+    std::unordered_map<batch_core*, held> untyped_; // what waits for its type
     time_point expiry_armed_ = time_point::max();
     bool shutting_down_ = false;
 

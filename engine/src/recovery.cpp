@@ -115,13 +115,16 @@ void engine_state::recover(stored_batch const& stored)
         written.get_future().get();
     }
 
-    std::scoped_lock const lock(mutex_);
     std::uint64_t const bytes = reckoned_bytes(stored, store_->is_durable());
     memory_->take_anyway(bytes);
-    batches_.add_open(batch, bytes);
-    open_.emplace(batch.batch.get(), batch.batch);
-    control_.batch_opened();
-    untyped_[stored.type].push_back(batch);
+    {
+        std::scoped_lock const lock(mutex_);
+        batches_.add_open(batch, bytes);
+        open_.emplace(batch.batch.get(), batch.batch);
+        untyped_.emplace(batch.batch.get(), batch);
+        control_.batch_opened();
+    }
+    batch.batch->open_idle();
 }
 
 } // namespace belay::detail

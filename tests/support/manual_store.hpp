@@ -60,31 +60,31 @@ public:
 
     [[nodiscard]] std::optional<stored_batch> find(std::string_view id) override
     {
-        return kept_->find(id);
+        return reading().find(id);
     }
     [[nodiscard]] std::vector<stored_batch> list(std::uint64_t before, std::size_t limit) override
     {
-        auto found = kept_->list(before, limit);
+        auto found = reading().list(before, limit);
         if (after_list_)
             std::exchange(after_list_, nullptr)();
         return found;
     }
     [[nodiscard]] std::vector<stored_batch> open_batches() override
     {
-        return kept_->open_batches();
+        return reading().open_batches();
     }
     [[nodiscard]] std::vector<job_record> jobs(std::uint64_t sequence, std::uint64_t first,
                                                std::uint64_t end) override
     {
-        return kept_->jobs(sequence, first, end);
+        return reading().jobs(sequence, first, end);
     }
     [[nodiscard]] input_page inputs(std::uint64_t sequence, std::uint64_t index) override
     {
-        return kept_->inputs(sequence, index);
+        return reading().inputs(sequence, index);
     }
     [[nodiscard]] std::vector<std::uint64_t> cancelled_jobs(std::uint64_t sequence) override
     {
-        return kept_->cancelled_jobs(sequence);
+        return reading().cancelled_jobs(sequence);
     }
     [[nodiscard]] std::optional<idempotent_batch>
     find_idempotent(std::string_view owner, std::string_view key, time_point now) override
@@ -97,14 +97,18 @@ public:
             --unreadable_;
             throw error(errc::store_failed, "the disk is on fire");
         }
-        return kept_->expired(now, limit);
+        return reading().expired(now, limit);
     }
-    [[nodiscard]] std::optional<time_point> next_expiry() override { return kept_->next_expiry(); }
+    [[nodiscard]] std::optional<time_point> next_expiry() override { return reading().next_expiry(); }
     [[nodiscard]] detail::state_array states(std::uint64_t sequence, std::uint64_t total) override
     {
-        return kept_->states(sequence, total);
+        return reading().states(sequence, total);
     }
-    [[nodiscard]] std::vector<begun_job> begun(std::uint64_t) override { return begun_; }
+    [[nodiscard]] std::vector<begun_job> begun(std::uint64_t) override
+    {
+        (void)reading();
+        return begun_;
+    }
     void recovered() override { begun_.clear(); }
     [[nodiscard]] std::optional<std::string> problem() const override { return std::nullopt; }
 
@@ -176,6 +180,7 @@ public:
     std::atomic<int> unreadable_{0}; ///< so many calls of `expired` fail
     std::vector<begun_job> begun_;   ///< what an earlier process had begun
     std::function<void()> after_list_; ///< what happens just after the next list was read
+    std::function<void()> on_read;     ///< called before anything is read; may throw
 
 private:
     struct operation {
@@ -186,6 +191,13 @@ private:
         job_record record;
         job_listener* listener;
     };
+
+    store& reading()
+    {
+        if (on_read)
+            on_read();
+        return *kept_;
+    }
 
     operation take()
     {

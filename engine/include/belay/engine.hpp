@@ -292,7 +292,7 @@ public:
     /// once is shown for a minute.
     [[nodiscard]] std::vector<std::string> problems() const;
 
-    /// What is worth knowing and no problem, a line each.
+    /// What is worth knowing and no problem, a line each: job types that batches wait for, for one.
     [[nodiscard]] std::vector<std::string> notices() const;
 
     /// What it has counted so far.
