@@ -637,7 +637,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_comes_back_before_others_are_begun_is_no_late_st
             cancel(*shared());
     });
     job_record const put_back{.index = 2, .how = detail::job_byte::backing_off, .attempt = 2};
-    core.restore(std::span(&put_back, 1));
+    core.restore(put_back);
     disk().by_hand();
     core.open();
     go_on();

@@ -2,15 +2,21 @@
 #include "manual_store.hpp"
 
 #include "eventually.hpp"
+#include "fault_vfs.hpp"
+#include "sqlite_store.hpp"
 #include "temporary_directory.hpp"
 
 #include <belay/engine.hpp>
 
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -23,6 +29,7 @@
 using namespace belay;
 using namespace std::chrono_literals;
 using belay::test::eventually;
+using belay::test::fault_vfs;
 using belay::test::manual_store;
 using belay::test::patience;
 using detail::job_byte;
@@ -50,7 +57,7 @@ struct fixture {
         options.grace = 100ms;
         stored_batch batch{.sequence = store.next_sequence(),
                            .id = make_id(),
-                           .type = "echo",
+                           .type = type,
                            .name = "left",
                            .owner = "me",
                            .collection = {},
@@ -72,6 +79,11 @@ struct fixture {
                      [](std::exception_ptr const& failed) { BOOST_TEST(!failed); });
     }
 
+    static void keep(store& store, stored_batch const& batch, std::vector<job_record> records)
+    {
+        commit(store, batch, change::recovered{{{batch.sequence, std::move(records)}}});
+    }
+
     static std::string make_id()
     {
         static int next = 0;
@@ -85,9 +97,85 @@ struct fixture {
         return *found;
     }
 
+    static job_record suspect(std::uint64_t index, std::uint32_t crashes)
+    {
+        return {.index = index,
+                .how = job_byte::backing_off,
+                .attempt = crashes + 1,
+                .crashes = 1,
+                .suspected = crashes};
+    }
+
+    /// A batch of two jobs that ran at so many crashes.
+    stored_batch leave_suspects(store& store, std::uint32_t crashes)
+    {
+        auto const left = leave(store, 2);
+        keep(store, left, {suspect(0, crashes), suspect(1, crashes)});
+        return left;
+    }
+
+    std::string type = "echo"; ///< of batches that are left
     std::atomic<unsigned> last_attempt{0};
     std::atomic<unsigned> entered{0};
     time_point const time = system_clock().now() - 1h;
+};
+
+/// Bodies that wait, and count those that do: jobs at their first attempt are no suspects.
+struct crowd {
+    void let_in(engine& engine)
+    {
+        engine.define({.name = "echo", .body = [this](std::string_view, job& job) {
+                           enter(job.attempt() > 1);
+                           return std::string();
+                       }});
+    }
+    void enter(bool is_suspect)
+    {
+        int const now = is_suspect ? ++suspects : ++others;
+        if (is_suspect)
+            for (int before = most; before < now && !most.compare_exchange_weak(before, now);) {
+            }
+        (void)eventually([&] { return released.load(); });
+        if (is_suspect)
+            --suspects;
+        ++ended;
+    }
+
+    std::atomic<int> suspects{0}; ///< that run
+    std::atomic<int> most{0};     ///< at a time
+    std::atomic<int> others{0};
+    std::atomic<int> ended{0};
+    std::atomic<bool> released{false};
+};
+
+/// What is left of an engine that ended without a word while a job of each of two batches ran.
+struct crashed_directory {
+    crashed_directory()
+    {
+        std::atomic<int> inside{0};
+        engine engine({.workers = 2, .grace = 100ms, .store = open_store(original.path())});
+        engine.define({.name = "echo", .body = [&](std::string_view, job& job) {
+                           ++inside;
+                           job.sleep_for(1h);
+                           return std::string();
+                       }});
+        for (int i = 0; i != 2; ++i) {
+            batch_spec spec{.type = "echo"};
+            spec.inputs.push_back("x");
+            ids.push_back(engine.submit(std::move(spec)).id());
+        }
+        BOOST_TEST_REQUIRE(eventually([&] { return inside == 2; }));
+        std::filesystem::copy(original.path(), path.path(),
+                              std::filesystem::copy_options::recursive);
+    }
+    void copy_to(std::filesystem::path const& to) const
+    {
+        std::filesystem::copy(path.path(), to, std::filesystem::copy_options::recursive);
+    }
+
+    belay::test::temporary_directory original;
+    belay::test::temporary_directory path;
+    std::vector<std::string> ids;
 };
 
 job_record succeeded(std::uint64_t index, std::string text)
@@ -108,7 +196,7 @@ BOOST_AUTO_TEST_CASE(what_had_not_ended_goes_on_and_what_had_stays)
 {
     auto const disk = std::make_shared<manual_store>();
     auto const left = leave(*disk, 4);
-    commit(*disk, left, change::jobs{{succeeded(0, "kept"), succeeded(2, "kept too")}});
+    keep(*disk, left, {succeeded(0, "kept"), succeeded(2, "kept too")});
 
     auto const engine = start(disk);
     auto const batch = found(*engine, left);
@@ -128,7 +216,7 @@ BOOST_AUTO_TEST_CASE(what_ran_is_pending_again_with_the_next_attempt)
 {
     auto const disk = std::make_shared<manual_store>();
     auto const left = leave(*disk, 1);
-    disk->begun_ = {{0, job_byte::running}};
+    disk->begun_[left.sequence] = {{0, job_byte::running}};
 
     auto const engine = start(disk);
     auto const batch = found(*engine, left);
@@ -145,13 +233,13 @@ BOOST_AUTO_TEST_CASE(the_third_crash_during_a_job_ends_it)
     auto const disk = std::make_shared<manual_store>();
     auto const left = leave(*disk, 2);
     for (int crash = 1; crash != 3; ++crash) {
-        disk->begun_ = {{1, job_byte::running}};
+        disk->begun_[left.sequence] = {{1, job_byte::running}};
         // It knows no types, and does nothing but to take up.
         engine const passing({.workers = 1, .store = disk});
         auto const job = found(passing, left).job(1);
         BOOST_TEST((job.state == job_state::pending && job.attempt == crash + 1U));
     }
-    disk->begun_ = {{1, job_byte::ending}};
+    disk->begun_[left.sequence] = {{1, job_byte::ending}};
 
     auto const engine = start(disk);
     auto const batch = found(*engine, left);
@@ -173,8 +261,8 @@ BOOST_AUTO_TEST_CASE(a_job_that_waited_for_its_next_attempt_had_not_begun_it)
     failed.started = 1;
     failed.ended = 2;
     failed.text = "no";
-    commit(*disk, left, change::jobs{{failed}});
-    disk->begun_ = {{0, job_byte::backing_off}};
+    keep(*disk, left, {failed});
+    disk->begun_[left.sequence] = {{0, job_byte::backing_off}};
     {
         engine const passing({.workers = 1, .store = disk});
         auto const job = found(passing, left).job(0);
@@ -193,13 +281,13 @@ BOOST_AUTO_TEST_CASE(g1_a_cancelled_batch_is_never_queued_again)
 {
     auto const disk = std::make_shared<manual_store>();
     auto const left = leave(*disk, 5);
-    commit(*disk, left, change::jobs{{succeeded(0, "kept")}});
+    keep(*disk, left, {succeeded(0, "kept")});
     cancel_record cancel;
     cancel.requested_at = time + 2s;
     cancel.deadline_at = time + 4s;
     cancel.reason = "wrong input";
     commit(*disk, left, change::cancelled{cancel, std::nullopt});
-    disk->begun_ = {{0, job_byte::ending}, {2, job_byte::running}};
+    disk->begun_[left.sequence] = {{0, job_byte::ending}, {2, job_byte::running}};
 
     auto const engine = start(disk);
     auto const batch = found(*engine, left);
@@ -220,7 +308,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_was_cancelled_alone_and_ran_is_lost)
     auto const disk = std::make_shared<manual_store>();
     auto const left = leave(*disk, 2);
     commit(*disk, left, change::job_cancelled{0, time + 2s, std::nullopt});
-    disk->begun_ = {{0, job_byte::running}};
+    disk->begun_[left.sequence] = {{0, job_byte::running}};
 
     auto const engine = start(disk);
     auto const batch = found(*engine, left);
@@ -259,7 +347,7 @@ BOOST_AUTO_TEST_CASE(a_cancelled_batch_whose_type_nobody_defines_is_cancelled_at
     cancel.requested_at = time + 2s;
     cancel.deadline_at = time + 4s;
     commit(*disk, left, change::cancelled{cancel, std::nullopt});
-    disk->begun_ = {{1, job_byte::running}};
+    disk->begun_[left.sequence] = {{1, job_byte::running}};
 
     engine const engine({.workers = 1, .store = disk});
 
@@ -275,7 +363,7 @@ BOOST_AUTO_TEST_CASE(a_batch_whose_jobs_had_all_ended_is_completed_at_once)
 {
     auto const disk = std::make_shared<manual_store>();
     auto const left = leave(*disk, 2);
-    commit(*disk, left, change::jobs{{succeeded(0, "kept"), succeeded(1, "kept")}});
+    keep(*disk, left, {succeeded(0, "kept"), succeeded(1, "kept")});
 
     engine const engine({.workers = 1, .store = disk});
 
@@ -348,7 +436,7 @@ BOOST_AUTO_TEST_CASE(a_start_that_fails_at_any_reading_leaves_nothing_behind)
         std::weak_ptr<manual_store> const left_over = disk;
         auto const left = leave(*disk, 2);
         (void)leave(*disk, 2);
-        disk->begun_ = {{1, job_byte::running}};
+        disk->begun_[left.sequence] = {{1, job_byte::running}};
         failed = false;
         disk->on_read = [&, count = 0]() mutable {
             failed = ++count == nth;
@@ -365,6 +453,128 @@ BOOST_AUTO_TEST_CASE(a_start_that_fails_at_any_reading_leaves_nothing_behind)
         BOOST_TEST(left_over.expired());
         BOOST_REQUIRE(nth < 100);
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_start_that_fails_or_ends_at_any_step_counts_no_crash)
+{
+    crashed_directory const left;
+    unsigned failures = 0;
+    for (auto const operation : {fault_vfs::operation::write, fault_vfs::operation::sync})
+        for (bool const survives : {false, true}) {
+            bool failed = true;
+            for (unsigned nth = 1; failed; ++nth) {
+                fault_vfs disk;
+                belay::test::temporary_directory const directory;
+                left.copy_to(directory.path());
+                disk.arm({.of = operation, .nth = nth, .code = SQLITE_IOERR, .times = 0,
+                          .survives = survives});
+                try {
+                    engine const engine(
+                        {.workers = 1,
+                         .grace = 0ms,
+                         .store = open_sqlite_store(directory.path(), {}, disk.name())});
+                } catch (error const&) {
+                    ++failures;
+                }
+                failed = disk.has_failed();
+                disk.disarm();
+
+                engine const engine({.workers = 1, .store = open_store(directory.path())});
+                for (auto const& id : left.ids)
+                    BOOST_TEST(engine.find(id)->job(0).attempt == 2U,
+                               "of " << id << " after failure " << nth);
+                BOOST_REQUIRE(nth < 200);
+            }
+        }
+    BOOST_TEST(failures > 4U);
+}
+
+BOOST_DATA_TEST_CASE(suspects_run_ever_fewer_at_a_time_and_others_beside_them,
+                     boost::unit_test::data::make({1, 2, 3}) ^
+                         boost::unit_test::data::make({8, 4, 1}),
+                     crashes, limit)
+{
+    auto const disk = std::make_shared<manual_store>();
+    for (int i = 0; i != 4; ++i)
+        leave_suspects(*disk, static_cast<std::uint32_t>(crashes));
+    auto const others = leave(*disk, 2);
+    crowd crowd;
+    engine engine({.workers = 10, .store = disk});
+    crowd.let_in(engine);
+
+    BOOST_TEST(eventually([&] { return crowd.suspects == limit && crowd.others == 2; }));
+    crowd.released = true;
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && engine.open_batches() == 0; }));
+
+    BOOST_TEST(crowd.most == limit);
+    BOOST_TEST(crowd.ended == 10);
+    BOOST_TEST((found(engine, others).state() == batch_state::completed));
+}
+
+BOOST_AUTO_TEST_CASE(suspects_that_are_cancelled_hold_up_no_others)
+{
+    auto const disk = std::make_shared<manual_store>();
+    std::vector<stored_batch> left;
+    for (int i = 0; i != 4; ++i)
+        left.push_back(leave_suspects(*disk, 3));
+    crowd crowd;
+    engine engine({.workers = 10, .store = disk});
+    crowd.let_in(engine);
+    BOOST_TEST(eventually([&] { return crowd.suspects == 1; }));
+
+    // Batches, in one of which a suspect runs perhaps; and a single one.
+    for (std::size_t i = 0; i != 3; ++i)
+        found(engine, left[i]).cancel({.mode = cancel_mode::drain}, {});
+    found(engine, left[3]).cancel_job(1, {}, {});
+    crowd.released = true;
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && engine.open_batches() == 0; }));
+
+    BOOST_TEST(crowd.most == 1);
+    BOOST_TEST((found(engine, left[3]).job(0).state == job_state::succeeded));
+}
+
+BOOST_AUTO_TEST_CASE(suspects_of_a_type_that_nobody_defines_hold_up_no_others)
+{
+    auto const disk = std::make_shared<manual_store>();
+    type = "missing";
+    (void)leave_suspects(*disk, 3);
+    type = "echo";
+    for (int i = 0; i != 4; ++i)
+        (void)leave_suspects(*disk, 1);
+    crowd crowd;
+    engine engine({.workers = 10, .store = disk});
+    crowd.let_in(engine);
+
+    BOOST_TEST(eventually([&] { return crowd.suspects == 8; }));
+    crowd.released = true;
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && engine.open_batches() == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_suspect_is_one_until_it_ends_however_often_it_is_tried_again)
+{
+    auto const disk = std::make_shared<manual_store>();
+    auto const left = leave(*disk, 1, {.max_attempts = 3});
+    keep(*disk, left, {suspect(0, 2)});
+    {
+        engine engine({.workers = 1, .store = disk});
+        std::atomic<int> tries{0};
+        engine.define({.name = "echo", .body = [&](std::string_view, job& job) -> std::string {
+                           if (++tries == 1)
+                               throw std::runtime_error("no");
+                           job.sleep_for(1h);
+                           return {};
+                       }});
+        BOOST_TEST(eventually([&] { return tries == 2; }));
+    }
+    disk->write_all();
+
+    auto const record = disk->jobs(left.sequence, 0, 1).at(0);
+    BOOST_TEST((record.how == job_byte::backing_off));
+    BOOST_TEST((record.failures == 1U && record.crashes == 1U && record.suspected == 2U));
+    auto const engine = start(disk);
+    auto const batch = found(*engine, left);
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
+    BOOST_TEST(disk->jobs(left.sequence, 0, 1).at(0).suspected == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_drain_does_not_hold_up_a_shutdown)
@@ -464,7 +674,7 @@ BOOST_AUTO_TEST_CASE(who_looks_while_a_batch_is_being_forgotten_does_not_keep_it
 {
     auto const disk = std::make_shared<manual_store>();
     auto const left = leave(*disk, 1);
-    commit(*disk, left, change::jobs{{succeeded(0, "x")}});
+    keep(*disk, left, {succeeded(0, "x")});
     auto const engine = start(disk);
     ended(found(*engine, left));
     bool forgotten = false;

@@ -3,6 +3,7 @@
 #include "sqlite_store.hpp"
 
 #include "eventually.hpp"
+#include "state_map.hpp"
 #include "fault_vfs.hpp"
 #include "noted_syncs.hpp"
 #include "sqlite_schema.hpp"
@@ -227,7 +228,7 @@ BOOST_AUTO_TEST_CASE(a_directory_that_is_held_is_refused)
 BOOST_AUTO_TEST_CASE(a_newer_version_is_refused)
 {
     made const place;
-    place.execute("PRAGMA user_version = 3");
+    place.execute("PRAGMA user_version = 4");
     check_refused(place.directory.path(), {place.database.string(), "version 3", "newer belay"});
 }
 
@@ -238,7 +239,7 @@ BOOST_AUTO_TEST_CASE(a_newer_version_in_the_log_is_refused)
     temporary_directory copy;
     {
         SQLite::Database connection(place.database.string(), SQLite::OPEN_READWRITE);
-        connection.exec("PRAGMA user_version = 3");
+        connection.exec("PRAGMA user_version = 4");
         for (auto const* const name : {"belay.db", "belay.db-wal", "belay.states"})
             filesystem::copy(place.directory.path() / name, copy.path() / name);
     }
@@ -467,8 +468,37 @@ BOOST_AUTO_TEST_CASE(what_a_crashed_process_had_begun_is_told_until_it_is_dealt_
         BOOST_TEST(begun[1].index == 5);
         (void)store->states(sequence, 10);
     }
-    open_store(crashed.path(), small_reserve)->recovered();
+    open_store(crashed.path(), small_reserve)->recovered({});
     BOOST_TEST(open_store(crashed.path(), small_reserve)->begun(sequence).empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_was_dealt_with_is_not_told_again_though_its_file_was_not_removed)
+{
+    temporary_directory directory;
+    auto const first = state_file::path(directory.path(), 1);
+    auto const kept = directory.path() / "kept";
+    std::uint64_t sequence = 0;
+    {
+        auto const store = open_store(directory.path(), small_reserve);
+        sequence = create(*store, 10);
+        auto const states = store->states(sequence, 10);
+        states[3] = job_byte::running;
+        filesystem::copy(first, kept);
+    }
+    filesystem::copy(kept, first);
+    {
+        auto const store = open_store(directory.path(), small_reserve);
+        BOOST_TEST(store->begun(sequence).size() == 1);
+        store->recovered({{sequence, {record_of(3, job_byte::backing_off)}}});
+        BOOST_TEST(!filesystem::exists(first));
+    }
+    filesystem::copy(kept, first);
+
+    auto const store = open_store(directory.path(), small_reserve);
+    BOOST_TEST(store->begun(sequence).empty());
+    BOOST_TEST(store->jobs(sequence, 0, 10).size() == 1);
+    auto const states = store->states(sequence, 10);
+    BOOST_TEST(filesystem::exists(state_file::path(directory.path(), 2)));
 }
 
 // Order.

@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(arrays_of_any_size_are_pending_and_apart)
         fill(arrays.back().first, total, job_byte::running);
     }
     // What is left is what a new process finds.
-    earlier_states const earlier(directory.path());
+    earlier_states const earlier(directory.path(), 0);
     std::uint64_t found = 0;
     for (std::uint64_t sequence = 1; sequence <= 1000; ++sequence)
         found += earlier.begun(sequence).size();
@@ -192,9 +192,9 @@ BOOST_AUTO_TEST_CASE(arrays_outlive_the_map_and_its_file_then_stays)
     map.reset();
 
     array[6] = job_byte::running;
-    BOOST_TEST(begun(earlier_states(directory.path()), 1) == (numbers{5, 6}));
+    BOOST_TEST(begun(earlier_states(directory.path(), 0), 1) == (numbers{5, 6}));
     array.reset();
-    BOOST_TEST(begun(earlier_states(directory.path()), 1).empty());
+    BOOST_TEST(begun(earlier_states(directory.path(), 0), 1).empty());
     {
         state_map another(directory.path(), 8);
         (void)another.make(1, 10);
@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(what_was_never_entered_had_not_begun)
     array[2] = job_byte::not_started;
     array[3] = job_byte::ending;
 
-    BOOST_TEST(begun(earlier_states(directory.path()), 1) == numbers{3});
+    BOOST_TEST(begun(earlier_states(directory.path(), 0), 1) == numbers{3});
 }
 
 BOOST_AUTO_TEST_CASE(a_new_process_sees_what_had_begun)
@@ -221,11 +221,11 @@ BOOST_AUTO_TEST_CASE(a_new_process_sees_what_had_begun)
     crashed const left;
     left.restore();
 
-    earlier_states earlier(left.directory.path());
+    earlier_states earlier(left.directory.path(), 0);
 
     BOOST_TEST(begun(earlier, 11) == numbers{1});
     BOOST_TEST(begun(earlier, 12).empty(), "it was given back");
-    BOOST_TEST(begun(earlier, 13) == (numbers{0, 199'999}));
+    BOOST_TEST(begun(earlier, 13) == numbers{0}, "what had ended has a record");
     BOOST_TEST(begun(earlier, 14) == numbers{99});
     BOOST_TEST(begun(earlier, 15).empty());
     BOOST_TEST((earlier.begun(13)[0].how == job_byte::ending));
@@ -235,6 +235,21 @@ BOOST_AUTO_TEST_CASE(a_new_process_sees_what_had_begun)
     earlier.clear();
     BOOST_TEST(begun(earlier, 11).empty());
     BOOST_TEST(!std::filesystem::exists(left.path));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_has_been_dealt_with_says_nothing_more)
+{
+    crashed const left;
+    left.restore();
+
+    earlier_states earlier(left.directory.path(), 1);
+
+    BOOST_TEST(begun(earlier, 11).empty());
+    BOOST_TEST(earlier.next_generation() == 2);
+    BOOST_TEST(earlier.last_generation() == 1);
+    earlier.clear();
+    BOOST_TEST(!std::filesystem::exists(left.path));
+    BOOST_TEST(earlier_states(left.directory.path(), 7).next_generation() == 8);
 }
 
 BOOST_AUTO_TEST_CASE(several_crashes_are_seen_together)
@@ -252,7 +267,7 @@ BOOST_AUTO_TEST_CASE(several_crashes_are_seen_together)
     std::filesystem::rename(left.directory.path() / "kept",
                             state_file::path(left.directory.path(), 2));
 
-    earlier_states const earlier(left.directory.path());
+    earlier_states const earlier(left.directory.path(), 0);
 
     BOOST_TEST(begun(earlier, 11) == (numbers{0, 1}));
     BOOST_TEST(begun(earlier, 14) == numbers{99});
@@ -266,7 +281,7 @@ BOOST_AUTO_TEST_CASE(other_files_are_left_alone)
          {"belay.states", "belay.states-", "belay.states-x", "belay.states-01", "belay.states-1x",
           "belay.states-99999999999999999999"})
         directory.write(name, "mine");
-    earlier_states earlier(directory.path());
+    earlier_states earlier(directory.path(), 0);
     BOOST_TEST(earlier.next_generation() == 1);
     earlier.clear();
     BOOST_TEST(std::distance(std::filesystem::directory_iterator(directory.path()),
@@ -295,7 +310,7 @@ BOOST_AUTO_TEST_CASE(a_torn_file_is_not_trusted)
         }
         std::ofstream(left.path, std::ios::binary | std::ios::trunc) << torn;
 
-        earlier_states const earlier(left.directory.path());
+        earlier_states const earlier(left.directory.path(), 0);
 
         for (std::uint64_t sequence = 11; sequence != 15; ++sequence)
             for (auto const index : begun(earlier, sequence))
@@ -334,7 +349,7 @@ BOOST_AUTO_TEST_CASE(lengths_are_not_trusted)
         directory.write("belay.states-1", bytes);
 
         bool const is_right = segment_size == 8192 && region_size == 256 && total == 100;
-        BOOST_TEST(begun(earlier_states(directory.path()), 11) ==
+        BOOST_TEST(begun(earlier_states(directory.path(), 0), 11) ==
                    (is_right ? numbers{5} : numbers{}));
     }
 }

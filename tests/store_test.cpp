@@ -102,6 +102,7 @@ void check_equal(job_record const& left, job_record const& right)
     BOOST_TEST(left.attempt == right.attempt);
     BOOST_TEST(left.failures == right.failures);
     BOOST_TEST(left.crashes == right.crashes);
+    BOOST_TEST(left.suspected == right.suspected);
     BOOST_TEST(left.started == right.started);
     BOOST_TEST(left.ended == right.ended);
     BOOST_TEST(left.progress == right.progress);
@@ -520,10 +521,46 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(jobs_left_behind_are_written_at_once, Place, store
 {
     Place place;
     auto const sequence = create(*place.store, 5);
-    write(*place.store, sequence,
-          change::jobs{{record_of(1, job_byte::lost), record_of(4, job_byte::backing_off)}},
+    auto const other = create(*place.store, 5);
+    write(*place.store, 0,
+          change::recovered{
+              {{sequence, {record_of(1, job_byte::lost), record_of(4, job_byte::backing_off)}},
+               {other, {record_of(0, job_byte::lost)}}}},
           persistence::until_done);
     BOOST_TEST(indices(place.store->jobs(sequence, 0, 5)) == (numbers{1, 4}));
+    BOOST_TEST(indices(place.store->jobs(other, 0, 5)) == numbers{0});
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(outcomes_are_jobs_without_what_they_returned, Place, stores)
+{
+    Place place;
+    auto const sequence = create(*place.store, 5);
+    record(*place.store, sequence, record_of(0, job_byte::succeeded, "value"));
+    record(*place.store, sequence, record_of(1, job_byte::succeeded_late, "value"));
+    for (auto const& [index, how] :
+         {std::pair(2, job_byte::failed), {3, job_byte::backing_off}, {4, job_byte::failed}}) {
+        job_record failed = record_of(static_cast<std::uint64_t>(index), how, "why");
+        failed.failures = 1;
+        failed.crashes = 1;
+        failed.suspected = 2;
+        record(*place.store, sequence, std::move(failed));
+    }
+
+    auto expected = place.store->jobs(sequence, 0, 4);
+    std::vector<job_record> shown;
+    place.store->outcomes(sequence, 0, 4,
+                          [&](job_record const& record) { shown.push_back(record); });
+
+    BOOST_TEST_REQUIRE(shown.size() == 4U);
+    BOOST_TEST((shown[0].text.empty() && shown[1].text.empty()));
+    BOOST_TEST((shown[2].text == "why" && shown[3].text == "why"));
+    expected[0].text.clear();
+    expected[1].text.clear();
+    for (std::size_t i = 0; i != 4; ++i)
+        check_equal(shown[i], expected[i]);
+    BOOST_CHECK_NO_THROW(place.store->outcomes(99, 0, 4, [](job_record const&) {
+        BOOST_ERROR("there is no such batch");
+    }));
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(jobs_cancelled_alone_are_told_until_they_end, Place, stores)

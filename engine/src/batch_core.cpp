@@ -2,6 +2,7 @@
 #include "cancel_commit.hpp"
 #include "fail_point.hpp"
 #include "problem_board.hpp"
+#include "suspects.hpp"
 #include "thread_turns.hpp"
 
 #include <algorithm>
@@ -98,6 +99,8 @@ void batch_core::open(bool idle)
         if (ended_ == total_)
             gate_.finish();
         if (phase_.load() == phase::open) {
+            if (!idle_)
+                announce_suspects();
             post_idle(slots_.size());
             arm(std::min(expiry(), waiting_.next()));
         }
@@ -113,6 +116,7 @@ void batch_core::let_run()
     std::scoped_lock const lock(mutex_);
     idle_ = false;
     is_asynchronous_ = work_ && work_->is_asynchronous();
+    announce_suspects();
     post_idle(slots_.size());
 }
 
@@ -393,6 +397,7 @@ void batch_core::release(afterwards& then)
     then.token = std::move(token_callback_);
     then.waiting = std::exchange(waiting_, {});
     next_due_ = no_time;
+    dismiss_suspects(then);
     for (auto& [subscription, callback] : std::exchange(end_callbacks_, {}))
         then.callbacks.push_back(std::move(callback));
     job_callbacks_.take_all(then.callbacks);
@@ -424,6 +429,8 @@ void batch_core::perform(afterwards& then) noexcept
     if (then.put_off)
         host_->board().attempt("executor", "a runner could not be posted, and is tried again",
                                [&] { std::rethrow_exception(then.put_off); });
+    if (then.places_left != 0 || !then.suspects_ended.empty())
+        host_->crash_suspects().leave(then.places_left, then.suspects_ended);
     if (then.fail_fast)
         cancel({}, stop_cause::fail_fast, {});
     if (then.sealed)

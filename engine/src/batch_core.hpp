@@ -19,6 +19,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,6 +30,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace belay::detail {
@@ -77,7 +79,7 @@ public:
     void let_run();
 
     // What an earlier process left (batch_restore.cpp); before open().
-    void restore(std::span<job_record const> records);
+    void restore(job_record const& record);
     void restore(stored_batch const& batch);
 
     /// The engine is being destroyed: the batch is cancelled (cause `shutdown`), or, if it is durable,
@@ -107,6 +109,9 @@ public:
     /// cancelled that or ended the wait. `token` fires with that stop.
     bool wait_inside(std::uint64_t index, std::stop_token const& token, batch_core& inner,
                      when_stopped what);
+
+    /// A suspect that had to wait has a place to run; false if there is none that wants it.
+    [[nodiscard]] bool suspect_may_run();
 
     // The store (batch_record.cpp).
     void committed(std::span<job_record const> records) noexcept override;
@@ -253,6 +258,8 @@ private:
         retries waiting;
         std::vector<std::thread::id> threads_lost;
         std::exception_ptr put_off; ///< why a runner could not be posted
+        std::vector<std::uint32_t> suspects_ended; ///< how many crashes each ran at
+        std::size_t places_left = 0;               ///< of suspects
         bool fail_fast = false;
         bool wake_sleepers = false;
         bool sealed = false;
@@ -332,7 +339,7 @@ private:
     /// The same as `take_over`, for whoever is no runner.
     void take_over_elsewhere(job_record&& record) noexcept;
     void end_elsewhere(job_byte how) noexcept;
-    void settle(std::uint64_t index, job_byte how) noexcept;
+    void settle(std::uint64_t index, job_byte how, afterwards& then);
     /// Makes of a record what it is if the gate is open, or the batch let go of.
     void correct(slot const& place, job_record& record) noexcept;
     void hand_over(job_record&& record) noexcept;
@@ -368,6 +375,15 @@ private:
     /// Whether another thread calls the callbacks of the body in `place`.
     [[nodiscard]] static bool is_firing(slot const& place) noexcept;
     void drop_tokens(slot& place) noexcept;
+
+    // Jobs that ran at a crash (batch_suspects.cpp).
+    void announce_suspects();
+    /// Whether a job that is due may be let in; one that may not waits for `suspect_may_run`.
+    [[nodiscard]] bool admit(std::uint64_t index);
+    void leave_place(std::uint64_t index, afterwards& then);
+    void leave_unused_places(afterwards& then);
+    void suspect_ended(std::uint64_t index, afterwards& then);
+    void dismiss_suspects(afterwards& then);
     [[nodiscard]] lone_stop* find_lone_stop(std::uint64_t index) noexcept;
     [[nodiscard]] slot* running_in(std::uint64_t index) noexcept;
     /// The job whose body runs in `place` and has not been abandoned; none where that can't be told.
@@ -463,11 +479,18 @@ private:
     static constexpr std::uint64_t under_way_max = 8192;
     std::unique_ptr<begun_at[], free_memory> const under_way_; ///< null if it is not durable
     [[nodiscard]] std::optional<time_point> begun_under_way(std::uint64_t index) const noexcept;
-    /// Attempts that neither failed nor ended, and crashes: of jobs that an earlier process began.
+    /// Attempts that neither failed nor ended, and crashes as in `job_record`: of jobs that an earlier
+    /// process began.
     struct earlier {
         std::uint32_t attempts = 0;
         std::uint32_t crashes = 0;
+        std::uint32_t suspected = 0;
     };
+    /// Jobs that ran at a crash and have not ended: at how many.
+    std::unordered_map<std::uint64_t, std::uint32_t> suspects_;
+    std::unordered_set<std::uint64_t> admitted_; ///< those of them that have a place
+    std::deque<std::uint64_t> kept_back_;        ///< those that are due and have none
+    bool suspects_announced_ = false;            ///< the host knows of them
     std::atomic<std::uint64_t> under_way_count_{0}; ///< records that the store will tell of
     std::shared_ptr<batch_core> kept_alive_;        ///< itself, let go of with records under way
     std::unordered_map<std::uint64_t, earlier> earlier_; // changed before open() only

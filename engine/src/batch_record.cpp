@@ -56,6 +56,7 @@ void batch_core::cancel_recorded(afterwards& then)
     phase_ = known.request.mode == cancel_mode::drain ? phase::draining : phase::stopping;
     for (auto& end : known.ends)
         decide(std::move(end), then);
+    leave_unused_places(then);
     time_point const at = known.busy ? now() : known.requested;
     apply(life_.closed(known.request, known.cause, known.busy, known.requested, at), then);
     tell_of_ends(0, total_, then);
@@ -197,7 +198,7 @@ void batch_core::job_cancel_recorded(job_cancel& cancel, afterwards& then)
     }
     lone_not_started_.emplace(cancel.index, cancel.at);
     end_elsewhere(job_byte::not_started);
-    settle(cancel.index, job_byte::not_started);
+    settle(cancel.index, job_byte::not_started, then);
     tell_of_end(cancel.index, then);
     cancel.result.changed = true;
 }
@@ -303,8 +304,10 @@ void batch_core::fill_in(job_record& record) const noexcept
     bool const put_back = record.how == job_byte::backing_off && record.ended == 0;
     record.attempt = attempt(record.index) + (put_back ? 1 : 0);
     record.failures = retried_ ? retried_[record.index].load(std::memory_order_acquire) : 0U;
-    if (auto const found = earlier_.find(record.index); found != earlier_.end())
+    if (auto const found = earlier_.find(record.index); found != earlier_.end()) {
         record.crashes = found->second.crashes;
+        record.suspected = found->second.suspected;
+    }
 }
 
 void batch_core::committed(std::span<job_record const> records) noexcept
@@ -315,7 +318,7 @@ void batch_core::committed(std::span<job_record const> records) noexcept
         std::scoped_lock const lock(mutex_);
         for (auto const& record : records)
             if (is_final(record.how)) {
-                settle(record.index, record.how);
+                settle(record.index, record.how, then);
                 tell_of_end(record.index, then);
             }
         sweep_lone_stops(then);
@@ -353,10 +356,12 @@ void batch_core::refused(job_record const& record, job_byte was) noexcept
     perform(then);
 }
 
-void batch_core::settle(std::uint64_t index, job_byte how) noexcept
+void batch_core::settle(std::uint64_t index, job_byte how, afterwards& then)
 {
     states_[index].store(how, std::memory_order_release);
     settled_[static_cast<std::size_t>(how)] += 1;
+    if (!suspects_.empty()) [[unlikely]]
+        suspect_ended(index, then);
 }
 
 void batch_core::request_end(afterwards& then)

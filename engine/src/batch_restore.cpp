@@ -11,37 +11,34 @@ namespace {
 constexpr std::uint64_t load_block = 1024;
 } // namespace
 
-void batch_core::restore(std::span<job_record const> records)
+void batch_core::restore(job_record const& record)
 {
-    std::uint64_t ended = 0;
-    for (auto const& record : records) {
-        std::uint64_t const index = record.index;
-        if (retried_)
-            retried_[index] = static_cast<std::uint8_t>(record.failures);
-        std::uint32_t const failures = retried_ ? record.failures : 0;
-        bool const over = is_final(record.how);
-        // Of one that failed for good the last attempt is not among its failures.
-        std::uint32_t const attempts = record.attempt - 1 - std::min(failures, record.attempt - 1);
-        if (attempts != 0 || record.crashes != 0)
-            earlier_[index] = {attempts, record.crashes};
-        states_[index].store(record.how, std::memory_order_relaxed);
-        // What waits, or never started, bears the number of an attempt that was not entered.
-        bool const entered = over && record.how != job_byte::not_started;
-        retried_earlier_ += std::max(record.attempt, entered ? 1U : 2U) - (entered ? 1 : 2);
-        if (!over) {
-            waiting_.push(index, now());
-            continue;
-        }
-        ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
-        settled_[static_cast<std::size_t>(record.how)] += 1;
-        ++ended;
-        if (record.how == job_byte::not_started)
-            lone_not_started_.emplace(index, time_point(std::chrono::nanoseconds(record.ended)));
-        if (record.how == job_byte::failed)
-            errors_.add(record.failure, record.text);
+    std::uint64_t const index = record.index;
+    if (retried_)
+        retried_[index] = static_cast<std::uint8_t>(record.failures);
+    std::uint32_t const failures = retried_ ? record.failures : 0;
+    // Of one that failed for good the last attempt is not among its failures.
+    std::uint32_t const attempts = record.attempt - 1 - std::min(failures, record.attempt - 1);
+    if (attempts != 0 || record.suspected != 0)
+        earlier_[index] = {attempts, record.crashes, record.suspected};
+    states_[index].store(record.how, std::memory_order_relaxed);
+    // What waits, or never started, bears the number of an attempt that was not entered.
+    bool const entered = is_final(record.how) && record.how != job_byte::not_started;
+    retried_earlier_ += std::max(record.attempt, entered ? 1U : 2U) - (entered ? 1 : 2);
+    if (!is_final(record.how)) {
+        waiting_.push(index, now());
+        next_due_ = waiting_.next().time_since_epoch().count();
+        if (record.suspected != 0)
+            suspects_.emplace(index, record.suspected);
+        return;
     }
-    ended_ += ended;
-    next_due_ = waiting_.next().time_since_epoch().count();
+    ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
+    settled_[static_cast<std::size_t>(record.how)] += 1;
+    ended_ += 1;
+    if (record.how == job_byte::not_started)
+        lone_not_started_.emplace(index, time_point(std::chrono::nanoseconds(record.ended)));
+    if (record.how == job_byte::failed)
+        errors_.add(record.failure, record.text);
 }
 
 void batch_core::restore(stored_batch const& batch)
@@ -73,8 +70,10 @@ void batch_core::load_around(std::uint64_t index)
     if (loaded_[block])
         return;
     std::uint64_t const first = block * load_block;
-    for (auto const& record : store_->jobs(sequence_, first, std::min(first + load_block, total_)))
-        states_[record.index].store(record.how, std::memory_order_release);
+    store_->outcomes(sequence_, first, std::min(first + load_block, total_),
+                     [&](job_record const& record) {
+                         states_[record.index].store(record.how, std::memory_order_release);
+                     });
     loaded_[block] = true;
 }
 

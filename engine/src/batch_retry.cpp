@@ -61,6 +61,7 @@ void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
         if (asked_for && not_started_alone(index, job_byte::backing_off))
             return tell_of_end(index, then);
     }
+    leave_place(index, then);
     // The stop of one attempt does not bind the next.
     if (lone_stops_ever_) {
         for (auto const& place : slots_) {
@@ -123,6 +124,8 @@ std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at)
         next_due_ = waiting_.next().time_since_epoch().count();
         if (!index)
             return std::nullopt;
+        if (!suspects_.empty() && !admit(*index)) [[unlikely]]
+            continue;
         if (!let_in(*index, job_byte::pending)) {
             // It has to be put there again if its cancel is withdrawn.
             if (job_cancel* const cancel = find_job_cancel(*index))

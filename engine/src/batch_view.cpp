@@ -351,10 +351,12 @@ std::optional<std::string> batch_core::output(std::uint64_t index)
 
 void batch_core::describe(job_status& status, bool waited) const
 {
-    auto const found = store_->jobs(sequence_, status.index, status.index + 1);
-    if (found.empty())
+    std::optional<job_record> found;
+    store_->outcomes(sequence_, status.index, status.index + 1,
+                     [&](job_record const& record) { found = record; });
+    if (!found)
         return;
-    job_record const& record = found.front();
+    job_record const& record = *found;
     status.attempt = record.attempt;
     // One that waits, or was cancelled while it did, may have failed before.
     if (record.how == job_byte::failed || record.failure == failure::stopped ||

@@ -50,16 +50,18 @@ std::vector<std::uint64_t> generations(std::filesystem::path const& directory)
 
 } // namespace state_file
 
-earlier_states::earlier_states(std::filesystem::path directory)
-    : directory_(std::move(directory)), generations_(state_file::generations(directory_))
+earlier_states::earlier_states(std::filesystem::path directory, std::uint64_t recovered)
+    : directory_(std::move(directory)), generations_(state_file::generations(directory_)),
+      next_generation_(recovered + 1)
 {
     for (auto const generation : generations_)
-        files_.emplace_back(state_file::path(directory_, generation), O_RDONLY);
+        if (generation > recovered)
+            files_.emplace_back(state_file::path(directory_, generation), O_RDONLY);
     for (std::size_t number = 0; number != files_.size(); ++number)
         if (files_[number].is_open())
             read_file(number);
     if (!generations_.empty())
-        next_generation_ = generations_.back() + 1;
+        next_generation_ = std::max(next_generation_, generations_.back() + 1);
 }
 
 void earlier_states::read_file(std::size_t number)
@@ -105,11 +107,10 @@ bool earlier_states::read_region(std::size_t number, std::uint64_t salt, std::ui
 
 namespace {
 
-/// A job is `not_started` also where that is only derived from its batch's cancel.
+/// What has ended has a record, which was there before the byte.
 bool was_begun(detail::job_byte byte) noexcept
 {
-    return byte != detail::job_byte::pending && byte != detail::job_byte::withheld &&
-           byte != detail::job_byte::not_started;
+    return detail::is_running(byte) || byte == detail::job_byte::backing_off;
 }
 
 } // namespace

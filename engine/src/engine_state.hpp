@@ -11,6 +11,7 @@
 #include "process/process_host.hpp"
 #include "recorded.hpp"
 #include "store.hpp"
+#include "suspects.hpp"
 #include "worker_pool.hpp"
 
 #include <belay/engine.hpp>
@@ -49,6 +50,7 @@ public:
     }
     void turn_ended(visit visit) noexcept override { control_.turn_ended(visit); }
     [[nodiscard]] problem_board& board() noexcept override { return board_; }
+    [[nodiscard]] suspects& crash_suspects() noexcept override { return suspects_; }
     [[nodiscard]] process_host& processes() noexcept override { return processes_; }
     [[nodiscard]] bool take_memory(std::uint64_t bytes) override;
     void give_memory(std::uint64_t bytes) noexcept override { memory_->give(bytes); }
@@ -110,6 +112,7 @@ private:
     [[nodiscard]] std::optional<held> find(stored_batch const& stored);
     void drop(held_batches::list gone);
     void let_go(held_batches::list gone) noexcept;
+    void count_crash(std::vector<stored_batch> const& batches);
     void recover(stored_batch const& batch);
     void look_for_expired();
     void arm_expiry(time_point at);
@@ -117,6 +120,7 @@ private:
     engine_options const options_;
     std::shared_ptr<clock> const time_;
     problem_board board_;
+    suspects suspects_;
     std::shared_ptr<executor> const runners_;
     std::shared_ptr<memory_budget> const memory_;
     std::shared_ptr<belay::store> const store_;

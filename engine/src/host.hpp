@@ -17,6 +17,7 @@ namespace belay::detail {
 class batch_core;
 class problem_board;
 class process_host;
+class suspects;
 
 /// What a batch needs of the engine it runs in. Lives as long as anything of the engine's runs,
 /// abandoned bodies included.
@@ -50,6 +51,9 @@ public:
 
     /// Where problems and notices are told.
     [[nodiscard]] virtual problem_board& board() noexcept = 0;
+
+    /// Which jobs may run of those that ran at a crash.
+    [[nodiscard]] virtual suspects& crash_suspects() noexcept = 0;
 
     /// What runs programs.
     [[nodiscard]] virtual process_host& processes() noexcept = 0;

@@ -109,6 +109,13 @@ public:
         return batch ? batch->records->get(first, end) : std::vector<job_record>();
     }
 
+    void outcomes(std::uint64_t sequence, std::uint64_t first, std::uint64_t end,
+                  std::function<void(job_record const&)> const& visit) override
+    {
+        if (auto const batch = created(sequence))
+            batch->records->visit(first, end, visit);
+    }
+
     [[nodiscard]] input_page inputs(std::uint64_t sequence, std::uint64_t index) override
     {
         auto const batch = created(sequence); // whose pages don't change any more
@@ -180,7 +187,7 @@ public:
         return detail::state_array(std::move(made), first);
     }
     [[nodiscard]] std::vector<begun_job> begun(std::uint64_t) override { return {}; }
-    void recovered() override {}
+    void recovered(std::vector<batch_records>) override {}
     [[nodiscard]] std::optional<std::string> problem() const override { return std::nullopt; }
 
     [[nodiscard]] std::uint64_t held_bytes(std::uint64_t sequence) const noexcept override
@@ -324,11 +331,13 @@ private:
         batch.records->erase_not_started(change.index);
     }
 
-    void apply(std::uint64_t sequence, change::jobs& change, batch_pointer&)
+    void apply(std::uint64_t, change::recovered& change, batch_pointer&)
     {
-        kept_batch& batch = existing(sequence);
-        for (auto& record : change.records)
-            batch.records->put(std::move(record));
+        for (auto& [sequence, records] : change.batches) {
+            kept_batch& batch = existing(sequence);
+            for (auto& record : records)
+                batch.records->put(std::move(record));
+        }
     }
 
     void apply(std::uint64_t sequence, change::ended& change, batch_pointer&)

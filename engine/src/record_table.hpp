@@ -11,8 +11,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -99,6 +101,16 @@ public:
         return result;
     }
 
+    /// Shows records without what the jobs returned, none of them under a lock.
+    void visit(std::uint64_t first, std::uint64_t end,
+               std::function<void(job_record const&)> const& visit) const
+    {
+        for_touched(first, std::min(end, total_), [&](std::atomic<job_record*>& place) {
+            if (auto const found = outcome_in(place))
+                visit(*found);
+        });
+    }
+
 private:
     static constexpr std::uint64_t chunk = 4096;
 
@@ -115,6 +127,27 @@ private:
         bytes_ += after - before; // modulo 2^64, as the next two together
         budget_.take_anyway(after);
         budget_.give(before);
+    }
+
+    std::optional<job_record> outcome_in(std::atomic<job_record*>& place) const
+    {
+        std::scoped_lock const lock(mutex_of(static_cast<std::uint64_t>(&place - &records_[0])));
+        job_record const* const record = place.load();
+        if (record == nullptr)
+            return std::nullopt;
+        if (tells_failure(*record))
+            return *record;
+        return job_record{.index = record->index,
+                          .how = record->how,
+                          .attempt = record->attempt,
+                          .failures = record->failures,
+                          .crashes = record->crashes,
+                          .suspected = record->suspected,
+                          .started = record->started,
+                          .ended = record->ended,
+                          .progress = record->progress,
+                          .failure = record->failure,
+                          .process = record->process};
     }
 
     void touch(std::uint64_t index)

@@ -1,46 +1,55 @@
 // What an engine does with batches that an earlier process left in the store.
+#include "crash_count.hpp"
 #include "engine_state.hpp"
 
-#include <belay/error.hpp>
-
 #include <algorithm>
-#include <future>
+#include <iterator>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace belay::detail {
 
 namespace {
 
-/// How many records of jobs are read at a time.
+/// How many indices of jobs are looked through at a time for those that had been begun.
 constexpr std::uint64_t page = 4096;
 
-/// The crash during one job that ends it.
-constexpr std::uint32_t crashes_max = 3;
+struct begun_batch {
+    std::uint64_t sequence;
+    std::vector<left_job> jobs;
+};
 
-/// What a job is now that had been begun when an earlier process ended; `known` is what is kept of it.
-job_record after_crash(job_record known, bool cancelled, time_point now)
+/// What has no end of the jobs of a batch that had been begun.
+std::vector<left_job> begun_in(store& store, stored_batch const& batch)
 {
-    known.started = 0;
-    known.ended = 0;
-    known.progress = -1;
-    if (cancelled) {
-        known.how = job_byte::lost;
-        known.ended = now.time_since_epoch().count();
-        known.text.clear();
-        return known;
+    auto const found = store.begun(batch.sequence);
+    if (found.empty())
+        return {};
+    auto const cancelled = store.cancelled_jobs(batch.sequence);
+    std::vector<left_job> result;
+    for (auto next = found.begin(); next != found.end();) {
+        auto const first = next;
+        while (next != found.end() && next->index < first->index + page)
+            ++next;
+        std::unordered_map<std::uint64_t, job_record> known;
+        store.outcomes(batch.sequence, first->index, std::prev(next)->index + 1,
+                       [&](job_record const& record) { known.emplace(record.index, record); });
+        for (auto const& [index, how] : std::span(first, next)) {
+            auto const place = known.find(index);
+            bool const is_known = place != known.end();
+            // What waited for its next attempt, as its record says, had not been begun again.
+            if (is_known &&
+                (is_final(place->second.how) || how == job_byte::backing_off))
+                continue;
+            result.push_back({is_known ? std::move(place->second) : job_record{.index = index},
+                              is_running(how),
+                              batch.cancel || std::ranges::binary_search(cancelled, index)});
+        }
     }
-    if (++known.crashes < crashes_max) {
-        known.how = job_byte::backing_off;
-        ++known.attempt;
-        return known;
-    }
-    known.how = job_byte::failed;
-    known.failure = failure::crash_loop;
-    known.ended = now.time_since_epoch().count();
-    known.text = "the engine crashed " + std::to_string(crashes_max) + " times while the job ran";
-    return known;
+    return result;
 }
 
 } // namespace
@@ -71,9 +80,10 @@ engine_state::held engine_state::restore(stored_batch const& stored)
 void engine_state::recover()
 {
     counted.processes_killed += processes_.recover();
-    for (auto const& stored : store_->open_batches())
+    auto const batches = store_->open_batches();
+    count_crash(batches);
+    for (auto const& stored : batches)
         recover(stored);
-    store_->recovered();
     if (auto* const outputs = processes_.outputs())
         outputs->tidy([this](std::uint64_t sequence) {
             auto const found = store_->list(sequence + 1, 1);
@@ -82,39 +92,33 @@ void engine_state::recover()
     look_for_expired();
 }
 
+/// In one step, and before anything is taken up: so a start that fails counts nothing, and the next
+/// one finds the same.
+void engine_state::count_crash(std::vector<stored_batch> const& batches)
+{
+    std::vector<begun_batch> found;
+    crash_count crash;
+    for (auto const& stored : batches) {
+        auto jobs = begun_in(*store_, stored);
+        for (auto const& job : jobs)
+            crash.add(job);
+        if (!jobs.empty())
+            found.push_back({stored.sequence, std::move(jobs)});
+    }
+    std::vector<batch_records> left;
+    for (auto& [sequence, jobs] : found) {
+        auto& records = left.emplace_back(batch_records{sequence, {}}).records;
+        for (auto& job : jobs)
+            records.push_back(crash.record_of(std::move(job), time_->now()));
+    }
+    store_->recovered(std::move(left));
+}
+
 void engine_state::recover(stored_batch const& stored)
 {
     auto const batch = restore(stored);
-    auto const begun = store_->begun(stored.sequence);
-    auto const cancelled = store_->cancelled_jobs(stored.sequence);
-    std::vector<job_record> left;
-    auto next = begun.begin();
-    for (std::uint64_t first = 0; first < stored.total; first += page) {
-        auto records = store_->jobs(stored.sequence, first, std::min(first + page, stored.total));
-        for (; next != begun.end() && next->index < first + page; ++next) {
-            auto place = std::ranges::lower_bound(records, next->index, {}, &job_record::index);
-            bool const is_known = place != records.end() && place->index == next->index;
-            // What waited for its next attempt had not been begun again.
-            if (is_known && (is_final(place->how) || next->how == job_byte::backing_off))
-                continue;
-            if (!is_known)
-                place = records.insert(place, job_record{.index = next->index});
-            *place = after_crash(
-                std::move(*place),
-                stored.cancel || std::ranges::binary_search(cancelled, next->index), time_->now());
-            left.push_back(*place);
-        }
-        batch.batch->restore(records);
-    }
-    if (!left.empty()) {
-        std::promise<void> written;
-        store_->commit(stored.sequence, change::jobs{std::move(left)}, persistence::once,
-                       [&written](std::exception_ptr const& failed) {
-                           failed ? written.set_exception(failed) : written.set_value();
-                       });
-        written.get_future().get();
-    }
-
+    store_->outcomes(stored.sequence, 0, stored.total,
+                     [&](job_record const& record) { batch.batch->restore(record); });
     std::uint64_t const bytes = reckoned_bytes(stored, store_->is_durable());
     memory_->take_anyway(bytes);
     {

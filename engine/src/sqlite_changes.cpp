@@ -60,10 +60,12 @@ job_byte parse_job_word(std::string_view word)
 
 sqlite_changes::sqlite_changes(SQLite::Database& database)
     : job_(database, R"(
-        INSERT INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO job (batch, job, how, attempt, failures, crashes, suspected, started_at,
+            ended_at, progress, failure, text)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (batch, job) DO UPDATE SET
             how = excluded.how, attempt = excluded.attempt, failures = excluded.failures,
-            crashes = excluded.crashes, started_at = excluded.started_at,
+            crashes = excluded.crashes, suspected = excluded.suspected, started_at = excluded.started_at,
             ended_at = excluded.ended_at, progress = excluded.progress,
             failure = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
                           job.failure, excluded.failure),
@@ -108,6 +110,7 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
       garbage_(database, "INSERT OR IGNORE INTO garbage VALUES (?)"),
       idempotency_(database, "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)"),
       old_idempotency_(database, "DELETE FROM idempotency WHERE created_at <= ?"),
+      recovered_(database, "UPDATE store SET recovered = max(recovered, ?)"),
       probe_(database, "UPDATE store SET probes = probes + 1"),
       first_garbage_(database, "SELECT min(batch) FROM garbage"),
       // No size is read from the pages that a text goes on in.
@@ -137,7 +140,7 @@ void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
                         record.failure == failure::stopped;
     bool const is_written =
         run(job_, sequence, record.index, job_word(record.how), record.attempt, record.failures,
-            record.crashes, record.started, record.ended,
+            record.crashes, record.suspected, record.started, record.ended,
             record.progress < 0 ? std::nullopt : std::optional(record.progress),
             failed ? std::optional(to_string(record.failure)) : std::nullopt,
             blob{record.text}) != 0;
@@ -240,10 +243,12 @@ void sqlite_changes::write(std::uint64_t sequence, change::job_withdrawn const& 
     run(job_not_started_, sequence, what.index);
 }
 
-void sqlite_changes::write(std::uint64_t sequence, change::jobs const& what)
+void sqlite_changes::write(std::uint64_t, change::recovered const& what)
 {
-    for (auto const& record : what.records)
-        apply(sequence, record);
+    for (auto const& [sequence, records] : what.batches)
+        for (auto const& record : records)
+            apply(sequence, record);
+    run(recovered_, what.process);
 }
 
 void sqlite_changes::write(std::uint64_t sequence, change::ended const& what)

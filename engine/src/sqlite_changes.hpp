@@ -47,7 +47,7 @@ private:
     void write(std::uint64_t sequence, change::withdrawn const& what);
     void write(std::uint64_t sequence, change::job_cancelled const& what);
     void write(std::uint64_t sequence, change::job_withdrawn const& what);
-    void write(std::uint64_t sequence, change::jobs const& what);
+    void write(std::uint64_t sequence, change::recovered const& what);
     void write(std::uint64_t sequence, change::ended const& what);
     void write(std::uint64_t sequence, change::forgotten const& what);
     void write_end(std::uint64_t sequence, batch_end const& end);
@@ -89,6 +89,7 @@ private:
     SQLite::Statement garbage_;
     SQLite::Statement idempotency_;
     SQLite::Statement old_idempotency_;
+    SQLite::Statement recovered_;
     SQLite::Statement probe_;
     SQLite::Statement first_garbage_;
     std::array<deletion, 4> deletions_;

@@ -30,12 +30,18 @@ constexpr char const* list_batches =
 constexpr char const* list_open = BELAY_SELECT_BATCH "WHERE state IS NULL ORDER BY sequence";
 constexpr char const* list_failures =
     "SELECT code, message, count FROM failure WHERE batch = ? ORDER BY place";
-constexpr char const* list_jobs =
-    "SELECT j.job, how, attempt, failures, crashes, started_at, ended_at, progress, failure, text, "
-    "p.job, exit_status, signal, user_us, system_us, memory_peak_bytes, read_bytes, written_bytes "
-    "FROM job j LEFT JOIN process p ON p.batch = j.batch AND p.job = j.job "
-    "WHERE j.batch = ?1 AND j.job >= ?2 AND j.job < ?3 "
-    "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY j.job";
+// Likewise jobs, as `read_job` does. A text that is not asked for is not read from the disk.
+#define BELAY_SELECT_JOBS(text)                                                                    \
+    "SELECT j.job, how, attempt, failures, crashes, suspected, started_at, ended_at, progress, "   \
+    "failure, " text ", p.job, exit_status, signal, user_us, system_us, memory_peak_bytes, "       \
+    "read_bytes, written_bytes "                                                                   \
+    "FROM job j LEFT JOIN process p ON p.batch = j.batch AND p.job = j.job "                       \
+    "WHERE j.batch = ?1 AND j.job >= ?2 AND j.job < ?3 "                                           \
+    "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY j.job"
+
+constexpr char const* list_jobs = BELAY_SELECT_JOBS("text");
+constexpr char const* list_outcomes = BELAY_SELECT_JOBS(
+    "CASE WHEN how IN ('failed', 'backing_off', 'not_started') THEN text ELSE x'' END");
 constexpr char const* find_inputs =
     "SELECT first, count, bytes FROM input_page WHERE batch = ?1 AND first <= ?2 "
     "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY first DESC LIMIT 1";
@@ -51,6 +57,7 @@ constexpr char const* list_expired =
 constexpr char const* find_next_expiry =
     "SELECT min(expires_at) FROM batch WHERE expires_at IS NOT NULL";
 
+#undef BELAY_SELECT_JOBS
 #undef BELAY_SELECT_BATCH
 
 std::int64_t clamped(std::uint64_t value) noexcept
@@ -163,6 +170,7 @@ job_record read_job(rows& row)
     record.attempt = static_cast<std::uint32_t>(row.count());
     record.failures = static_cast<std::uint32_t>(row.count());
     record.crashes = static_cast<std::uint32_t>(row.count());
+    record.suspected = static_cast<std::uint32_t>(row.count());
     record.started = row.integer();
     record.ended = row.integer();
     record.progress = row.number().value_or(-1.0F);
@@ -244,6 +252,14 @@ std::vector<job_record> sqlite_reader::jobs(std::uint64_t sequence, std::uint64_
     while (row.next())
         result.push_back(read_job(row));
     return result;
+}
+
+void sqlite_reader::outcomes(std::uint64_t sequence, std::uint64_t first, std::uint64_t end,
+                             std::function<void(job_record const&)> const& visit)
+{
+    rows row(statement(list_outcomes), sequence, clamped(first), clamped(end));
+    while (row.next())
+        visit(read_job(row));
 }
 
 input_page sqlite_reader::inputs(std::uint64_t sequence, std::uint64_t index)

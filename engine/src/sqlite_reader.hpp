@@ -28,6 +28,8 @@ public:
     [[nodiscard]] std::vector<stored_batch> open_batches();
     [[nodiscard]] std::vector<job_record> jobs(std::uint64_t sequence, std::uint64_t first,
                                                std::uint64_t end);
+    void outcomes(std::uint64_t sequence, std::uint64_t first, std::uint64_t end,
+                  std::function<void(job_record const&)> const& visit);
     [[nodiscard]] input_page inputs(std::uint64_t sequence, std::uint64_t index);
     [[nodiscard]] std::vector<std::uint64_t> cancelled_jobs(std::uint64_t sequence);
     [[nodiscard]] std::optional<idempotent_batch>

@@ -141,7 +141,14 @@ CREATE TABLE process (
 ) STRICT, WITHOUT ROWID;
 )";
 
-constexpr std::array<char const*, 2> all_steps{version_1, version_2};
+// Whose crashes have been counted; of each job how many it ran at.
+constexpr char const* version_3 = R"(
+ALTER TABLE store ADD COLUMN recovered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN suspected INTEGER NOT NULL DEFAULT 0;
+UPDATE job SET suspected = crashes WHERE how = 'backing_off' AND crashes <> 0;
+)";
+
+constexpr std::array<char const*, 3> all_steps{version_1, version_2, version_3};
 /// Of the first version, which any of them has.
 constexpr std::array tables{"store",      "batch",   "draft",       "input_page", "job",
                             "job_cancel", "failure", "idempotency", "garbage"};

@@ -2,6 +2,7 @@
 
 #include "directory_lock.hpp"
 #include "disk_reserve.hpp"
+#include "fail_point.hpp"
 #include "file.hpp"
 #include "sqlite_reader.hpp"
 #include "sqlite_schema.hpp"
@@ -10,6 +11,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <future>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -78,13 +82,13 @@ public:
         : directory_(prepared(directory)),
           lock_(directory_ / "belay.states"),
           place_(prepared({directory_ / "belay.db", vfs_name}, lock_)),
-          earlier_(directory_),
-          states_(directory_, earlier_.next_generation()),
           writer_(place_, options.waiting_bytes_max,
                   disk_reserve(directory_ / "belay.reserve", options.reserve_bytes)),
           readers_(place_),
+          earlier_(directory_, writer_.recovered()),
           last_sequence_(std::max(writer_.last_sequence(), earlier_.highest_sequence()))
     {
+        states_.emplace(directory_, earlier_.next_generation());
     }
 
     [[nodiscard]] bool is_on_writer_thread() const noexcept
@@ -141,6 +145,14 @@ public:
         return readers_.with(
             [&](sqlite_reader& reader) { return reader.jobs(sequence, first, end); });
     }
+    void outcomes(std::uint64_t sequence, std::uint64_t first, std::uint64_t end,
+                  std::function<void(job_record const&)> const& visit) override
+    {
+        (void)readers_.with([&](sqlite_reader& reader) {
+            reader.outcomes(sequence, first, end, visit);
+            return true;
+        });
+    }
     [[nodiscard]] input_page inputs(std::uint64_t sequence, std::uint64_t index) override
     {
         return readers_.with([&](sqlite_reader& reader) { return reader.inputs(sequence, index); });
@@ -167,16 +179,26 @@ public:
 
     [[nodiscard]] detail::state_array states(std::uint64_t sequence, std::uint64_t total) override
     {
-        return states_.make(sequence, total);
+        return states_->make(sequence, total);
     }
     [[nodiscard]] std::vector<begun_job> begun(std::uint64_t sequence) override
     {
         std::scoped_lock const lock(earlier_mutex_);
         return earlier_.begun(sequence);
     }
-    void recovered() override
+    void recovered(std::vector<batch_records> batches) override
     {
         std::scoped_lock const lock(earlier_mutex_);
+        if (!batches.empty()) {
+            detail::fail_point("crash_read");
+            std::promise<void> written;
+            commit(0, change::recovered{std::move(batches), earlier_.last_generation()},
+                   persistence::once, [&written](std::exception_ptr const& failed) {
+                       failed ? written.set_exception(failed) : written.set_value();
+                   });
+            written.get_future().get();
+            detail::fail_point("crash_counted");
+        }
         earlier_.clear();
     }
 
@@ -196,12 +218,12 @@ private:
     std::filesystem::path const directory_;
     directory_lock lock_;
     sqlite_schema::place const place_;
-    std::mutex earlier_mutex_;
-    earlier_states earlier_; ///< guarded by `earlier_mutex_`
-    state_map states_;
+    std::optional<state_map> states_; ///< set by the constructor
     // The writer's connection is the last to close, and so the one that tidies up the log.
     sqlite_writer writer_;
     sqlite_readers readers_;
+    std::mutex earlier_mutex_;
+    earlier_states earlier_; ///< guarded by `earlier_mutex_`
     std::atomic<std::uint64_t> last_sequence_;
 };
 

@@ -41,9 +41,10 @@ std::uint64_t bytes_of(queued_change const& change)
     if (auto const* const inputs = std::get_if<change::inputs>(&change.what))
         for (std::uint64_t index = 0; index != inputs->page.size(); ++index)
             bytes += inputs->page[index].size();
-    if (auto const* const jobs = std::get_if<change::jobs>(&change.what))
-        for (auto const& record : jobs->records)
-            bytes += waiting_bytes(record);
+    if (auto const* const recovered = std::get_if<change::recovered>(&change.what))
+        for (auto const& batch : recovered->batches)
+            for (auto const& record : batch.records)
+                bytes += waiting_bytes(record);
     return bytes;
 }
 
@@ -99,6 +100,8 @@ void sqlite_writer::prepare()
     last_sequence_ = static_cast<std::uint64_t>(
         database_.execAndGet("SELECT last_sequence FROM store").getInt64());
     store_id_ = database_.execAndGet("SELECT id FROM store").getString();
+    recovered_ = static_cast<std::uint64_t>(
+        database_.execAndGet("SELECT recovered FROM store").getInt64());
     SQLite::Statement cancelled(database_, "SELECT sequence FROM batch WHERE state IS NULL "
                                            "AND cancel_requested_at IS NOT NULL");
     while (cancelled.executeStep())

@@ -49,6 +49,8 @@ public:
     /// The highest that was used when it was opened.
     [[nodiscard]] std::uint64_t last_sequence() const noexcept { return last_sequence_; }
     [[nodiscard]] std::string const& store_id() const noexcept { return store_id_; }
+    /// Likewise, the last process that had been dealt with.
+    [[nodiscard]] std::uint64_t recovered() const noexcept { return recovered_; }
 
     [[nodiscard]] write_queue& queue() noexcept { return queue_; }
     [[nodiscard]] write_queue const& queue() const noexcept { return queue_; }
@@ -145,6 +147,7 @@ private:
     write_queue queue_;
     std::uint64_t last_sequence_ = 0;
     std::string store_id_;
+    std::uint64_t recovered_ = 0;
 
     mutable std::mutex mutex_;
     std::optional<std::string> problem_; ///< guarded by `mutex_`

@@ -79,14 +79,17 @@ private:
 /// several threads.
 class earlier_states {
 public:
-    /// Reads the headers in all files of `directory`.
-    explicit earlier_states(std::filesystem::path directory);
+    /// Reads the headers in the files of `directory` whose N is above `recovered`: those up to there
+    /// have been dealt with.
+    earlier_states(std::filesystem::path directory, std::uint64_t recovered);
 
     /// The N for a new file.
     [[nodiscard]] std::uint64_t next_generation() const noexcept { return next_generation_; }
+    /// The N of the newest file that there is, or was.
+    [[nodiscard]] std::uint64_t last_generation() const noexcept { return next_generation_ - 1; }
     [[nodiscard]] std::uint64_t highest_sequence() const noexcept { return highest_sequence_; }
 
-    /// The jobs whose byte was neither `pending` nor `withheld`, by index.
+    /// The jobs whose byte was `running`, `ending` or `backing_off`, by index.
     [[nodiscard]] std::vector<begun_job> begun(std::uint64_t sequence) const;
 
     /// Removes the files.

@@ -65,7 +65,8 @@ struct job_record {
     detail::job_byte how{};
     std::uint32_t attempt = 1;
     std::uint32_t failures = 0;  ///< attempts that failed; what crashed or was shut down is none
-    std::uint32_t crashes = 0;   ///< of the engine, while an attempt ran
+    std::uint32_t crashes = 0;   ///< of the engine, that count against it
+    std::uint32_t suspected = 0; ///< of the engine, while an attempt ran: all of them
     std::int64_t started = 0;    ///< nanoseconds since the epoch; 0 if it was never begun
     std::int64_t ended = 0;      ///< likewise
     float progress = -1;         ///< below 0: never reported
@@ -97,8 +98,14 @@ struct job_record {
     return record;
 }
 
-/// What can be asked of a store to write. Each is about one batch, and each is whole: it is on disk,
-/// or nothing of it is.
+/// What is kept of some jobs of a batch.
+struct batch_records {
+    std::uint64_t sequence;
+    std::vector<job_record> records;
+};
+
+/// What can be asked of a store to write. Each is whole: it is on disk, or nothing of it is. All but
+/// `recovered` are about one batch.
 namespace change {
 
 /// Inputs of a batch that nobody sees yet; in order, without a gap.
@@ -138,9 +145,11 @@ struct job_withdrawn {
     std::uint64_t index;
 };
 
-/// Jobs that an earlier process, or a shutdown, left behind: what they are now.
-struct jobs {
-    std::vector<job_record> records;
+/// Jobs that earlier processes left behind, of all batches: what they are now. With that it is dealt
+/// with what those processes had begun, up to the one of this number.
+struct recovered {
+    std::vector<batch_records> batches;
+    std::uint64_t process = 0;
 };
 
 struct ended {
@@ -154,7 +163,7 @@ struct forgotten {};
 
 using any_change = std::variant<change::inputs, change::created, change::started,
                                 change::cancelled, change::withdrawn, change::job_cancelled,
-                                change::job_withdrawn, change::jobs, change::ended,
+                                change::job_withdrawn, change::recovered, change::ended,
                                 change::forgotten>;
 
 /// What is to happen if a change can't be written.
@@ -176,6 +185,13 @@ public:
 protected:
     ~job_listener() = default;
 };
+
+/// Whether the text of a record is why an attempt failed, and not what the job returned.
+[[nodiscard]] inline bool tells_failure(job_record const& record) noexcept
+{
+    return record.how == detail::job_byte::failed || record.how == detail::job_byte::backing_off ||
+           record.how == detail::job_byte::not_started;
+}
 
 /// A job that an earlier process had begun, and what its byte was at last.
 struct begun_job {
@@ -245,6 +261,11 @@ public:
     [[nodiscard]] virtual std::vector<job_record> jobs(std::uint64_t sequence, std::uint64_t first,
                                                        std::uint64_t end) = 0;
 
+    /// Shows the same to `visit`, one by one, without what the jobs returned: the text is only that
+    /// of a failure. `visit` must not call the store.
+    virtual void outcomes(std::uint64_t sequence, std::uint64_t first, std::uint64_t end,
+                          std::function<void(job_record const&)> const& visit) = 0;
+
     /// A page of inputs in which that of job `index` is, which exists.
     [[nodiscard]] virtual input_page inputs(std::uint64_t sequence, std::uint64_t index) = 0;
 
@@ -271,11 +292,14 @@ public:
                                                      std::uint64_t total) = 0;
 
     /// Jobs of an open batch that an earlier process had begun, by index: those whose byte was
-    /// neither `pending` nor `withheld`. Some of them may have a record.
+    /// `running` or `ending`; and those that waited for another attempt, `backing_off`. Some of them
+    /// may have a record.
     [[nodiscard]] virtual std::vector<begun_job> begun(std::uint64_t sequence) = 0;
 
-    /// What an earlier process had begun has been dealt with: it is not told again.
-    virtual void recovered() = 0;
+    /// Writes what the jobs are now that earlier processes had begun, and in the same step that these
+    /// are dealt with: they are not told again, nor by a later process. Waits for that. Throws `error`
+    /// (`store_failed`); then nothing has changed, or it is as if it had been called.
+    virtual void recovered(std::vector<batch_records> batches) = 0;
 
     /// Its own, the same as long as it is there: 1 … 32 characters out of a-z and 0-9.
     [[nodiscard]] virtual std::string const& id() const noexcept = 0;

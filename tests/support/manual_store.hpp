@@ -9,6 +9,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -78,6 +79,11 @@ public:
     {
         return reading().jobs(sequence, first, end);
     }
+    void outcomes(std::uint64_t sequence, std::uint64_t first, std::uint64_t end,
+                  std::function<void(job_record const&)> const& visit) override
+    {
+        reading().outcomes(sequence, first, end, visit);
+    }
     [[nodiscard]] input_page inputs(std::uint64_t sequence, std::uint64_t index) override
     {
         return reading().inputs(sequence, index);
@@ -104,12 +110,21 @@ public:
     {
         return reading().states(sequence, total);
     }
-    [[nodiscard]] std::vector<begun_job> begun(std::uint64_t) override
+    [[nodiscard]] std::vector<begun_job> begun(std::uint64_t sequence) override
     {
         (void)reading();
-        return begun_;
+        return begun_[sequence];
     }
-    void recovered() override { begun_.clear(); }
+    void recovered(std::vector<batch_records> batches) override
+    {
+        (void)reading();
+        kept_->commit(0, change::recovered{std::move(batches)}, persistence::once,
+                      [](std::exception_ptr const& failed) {
+                          if (failed)
+                              std::rethrow_exception(failed);
+                      });
+        begun_.clear();
+    }
     [[nodiscard]] std::optional<std::string> problem() const override { return std::nullopt; }
 
     /// From here on changes wait; before, they are written inside the call if no job waits.
@@ -178,7 +193,7 @@ public:
     }
 
     std::atomic<int> unreadable_{0}; ///< so many calls of `expired` fail
-    std::vector<begun_job> begun_;   ///< what an earlier process had begun
+    std::map<std::uint64_t, std::vector<begun_job>> begun_; ///< by earlier processes, by batch
     std::function<void()> after_list_; ///< what happens just after the next list was read
     std::function<void()> on_read;     ///< called before anything is read; may throw
 

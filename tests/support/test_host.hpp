@@ -5,6 +5,7 @@
 #include "host.hpp"
 #include "problem_board.hpp"
 #include "process/process_host.hpp"
+#include "suspects.hpp"
 #include "timers.hpp"
 #include "manual_clock.hpp"
 #include "manual_executor.hpp"
@@ -49,6 +50,7 @@ public:
         visits_.erase(visit);
     }
     [[nodiscard]] detail::problem_board& board() noexcept override { return board_; }
+    [[nodiscard]] detail::suspects& crash_suspects() noexcept override { return suspects_; }
     [[nodiscard]] detail::process_host& processes() noexcept override { return processes_; }
     void sealed(detail::batch_core& batch) noexcept override
     {
@@ -92,6 +94,7 @@ public:
 private:
     manual_clock time_;
     detail::problem_board board_{time_, {}};
+    detail::suspects suspects_;
     manual_executor runners_;
     mutable std::mutex mutex_; // guards what follows
     std::list<std::shared_ptr<detail::batch_core>> visits_;

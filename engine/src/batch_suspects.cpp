@@ -1,0 +1,86 @@
+// Jobs that ran at a crash: how many of them may run is for the host to say.
+#include "batch_core.hpp"
+#include "suspects.hpp"
+
+namespace belay::detail {
+
+void batch_core::announce_suspects()
+{
+    if (suspects_.empty() || phase_.load() == phase::stopping)
+        return;
+    suspects_announced_ = true;
+    for (auto const& [index, crashes] : suspects_)
+        host_->crash_suspects().add(crashes);
+}
+
+bool batch_core::admit(std::uint64_t index)
+{
+    // One that is being cancelled alone is not let in anyway.
+    if (!suspects_.contains(index) || admitted_.contains(index) ||
+        states_[index].load(std::memory_order_acquire) != job_byte::backing_off)
+        return true;
+    bool const may_run = host_->crash_suspects().enter([self = self_] {
+        auto const core = self.lock();
+        return core && core->suspect_may_run();
+    });
+    if (may_run)
+        admitted_.insert(index);
+    else
+        kept_back_.push_back(index);
+    return may_run;
+}
+
+bool batch_core::suspect_may_run()
+{
+    std::scoped_lock const lock(mutex_);
+    if (sealed_ || let_go_ || suspended_ || life_.is_closed())
+        return false;
+    while (!kept_back_.empty()) {
+        std::uint64_t const index = kept_back_.front();
+        kept_back_.pop_front();
+        if (is_final(states_[index].load(std::memory_order_acquire)))
+            continue; // it was cancelled alone
+        admitted_.insert(index);
+        waiting_.push(index, now());
+        next_due_ = waiting_.next().time_since_epoch().count();
+        post_idle(1);
+        return true;
+    }
+    return false;
+}
+
+void batch_core::leave_place(std::uint64_t index, afterwards& then)
+{
+    then.places_left += admitted_.erase(index);
+}
+
+void batch_core::leave_unused_places(afterwards& then)
+{
+    // The gate is closed for good: what has not been entered will never be.
+    then.places_left += std::erase_if(admitted_, [&](std::uint64_t index) {
+        return !is_running(states_[index].load(std::memory_order_acquire));
+    });
+}
+
+void batch_core::suspect_ended(std::uint64_t index, afterwards& then)
+{
+    auto const node = suspects_.extract(index);
+    if (!node)
+        return;
+    leave_place(index, then);
+    if (suspects_announced_)
+        then.suspects_ended.push_back(node.mapped());
+}
+
+void batch_core::dismiss_suspects(afterwards& then)
+{
+    then.places_left += admitted_.size();
+    if (suspects_announced_)
+        for (auto const& [index, crashes] : suspects_)
+            then.suspects_ended.push_back(crashes);
+    admitted_.clear();
+    suspects_.clear();
+    kept_back_.clear();
+}
+
+} // namespace belay::detail
