@@ -135,7 +135,7 @@ private:
         job_record const* const record = place.load();
         if (record == nullptr)
             return std::nullopt;
-        if (tells_failure(*record))
+        if (!has_result(*record))
             return *record;
         return job_record{.index = record->index,
                           .how = record->how,

@@ -186,11 +186,11 @@ protected:
     ~job_listener() = default;
 };
 
-/// Whether the text of a record is why an attempt failed, and not what the job returned.
-[[nodiscard]] inline bool tells_failure(job_record const& record) noexcept
+/// Whether the text of a record is what the job returned, and not why an attempt ended as it did.
+[[nodiscard]] inline bool has_result(job_record const& record) noexcept
 {
-    return record.how == detail::job_byte::failed || record.how == detail::job_byte::backing_off ||
-           record.how == detail::job_byte::not_started;
+    return record.how == detail::job_byte::succeeded ||
+           record.how == detail::job_byte::succeeded_late;
 }
 
 /// A job that an earlier process had begun, and what its byte was at last.
@@ -261,8 +261,8 @@ public:
     [[nodiscard]] virtual std::vector<job_record> jobs(std::uint64_t sequence, std::uint64_t first,
                                                        std::uint64_t end) = 0;
 
-    /// Shows the same to `visit`, one by one, without what the jobs returned: the text is only that
-    /// of a failure. `visit` must not call the store.
+    /// Shows the same to `visit`, one by one, without what the jobs returned. `visit` must not call the
+    /// store.
     virtual void outcomes(std::uint64_t sequence, std::uint64_t first, std::uint64_t end,
                           std::function<void(job_record const&)> const& visit) = 0;
 

@@ -170,7 +170,8 @@ public:
 
     /// Starts the batch once all of it is durable; as to its idempotency key see `engine::submit`.
     /// Throws `error` (`store_failed`, `store_full`, `memory_exhausted`, `idempotency_conflict`,
-    /// `shutting_down`), and nothing is kept. Once.
+    /// `shutting_down`), and nothing is kept; or (`outcome_unknown`) if the engine ends before the
+    /// store has answered. Once.
     recorded_batch submit();
 
     /// The same, without waiting for the store: `done` is called once, on any thread, maybe inside

@@ -22,7 +22,7 @@ enum class errc {
     memory_exhausted,     ///< open batches hold as much memory as the engine's options allow
     shutting_down,        ///< the engine is being destroyed and takes no new work
     not_cancelled,        ///< the cancel could not be recorded; what it was to stop goes on
-    outcome_unknown,      ///< the cancel may or may not be recorded; it is tried again until it is
+    outcome_unknown,      ///< the cancel, or the new batch, may or may not be recorded
     store_unusable,       ///< the store can't be opened; the message names the file
     store_failed,         ///< the store could not read or write something
     cancel_first,         ///< the batch has not ended
@@ -55,7 +55,7 @@ enum class failure : std::uint8_t {
     failed,     ///< the body threw
     input,      ///< the job's input can't be used
     timeout,    ///< the job ran longer than its time-out
-    crash_loop, ///< the engine crashed three times while the job ran
+    crash_loop, ///< the engine crashed while the job ran, three times with no other to suspect
     exit,       ///< its program ended with a status other than 0
     signal,     ///< its program was ended by a signal
     stopped,    ///< no failure: what the body of a job threw that was told to stop
