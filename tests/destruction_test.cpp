@@ -396,4 +396,132 @@ BOOST_AUTO_TEST_CASE(a_durable_batch_is_let_go_of_and_nobody_waits_for_it)
     BOOST_TEST(left.expired());
 }
 
+namespace {
+
+/// A batch of an engine on a disk that, once a job runs, takes nothing by itself.
+struct on_dead_disk {
+    explicit on_dead_disk(body body)
+        : engine(std::make_unique<belay::engine>(
+              engine_options{.workers = 1, .grace = 0ms, .store = disk})),
+          batch(submit(*engine, true, body, shared, {}).batch)
+    {
+        one_runs(*batch);
+        disk->by_hand();
+    }
+    ~on_dead_disk() { shared->released = true; }
+
+    void cancel()
+    {
+        batch->cancel({}, [this](cancel_result const& result) { told.push_back(result.outcome); });
+    }
+    void cancel_job(std::uint64_t index)
+    {
+        batch->cancel_job(index, {}, [this](job_cancel_result const& result) {
+            told.push_back(result.outcome);
+        });
+    }
+    /// Destroys the engine; whether nothing is left of it and its disk once nobody holds its batch.
+    bool end(std::function<void()> const& meanwhile = [] {})
+    {
+        destroy(std::move(engine), meanwhile);
+        BOOST_TEST(batch->wait_for(patience) == is_terminal(batch->state()), "at once");
+        after = batch->status();
+        shared->released = true;
+        batch.reset();
+        std::weak_ptr<manual_store> const left = std::exchange(disk, nullptr);
+        return eventually([&] { return left.expired(); });
+    }
+
+    std::shared_ptr<manual_store> disk = std::make_shared<manual_store>();
+    std::shared_ptr<stage> shared = std::make_shared<stage>();
+    std::vector<cancel_outcome> told; ///< to cancels
+    std::unique_ptr<belay::engine> engine;
+    std::optional<any_batch> batch;
+    batch_status after;
+};
+
+using outcomes = std::vector<cancel_outcome>;
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(G5_an_engine_ends_though_a_cancel_may_or_may_not_be_recorded_and_a_body_is_deaf)
+{
+    on_dead_disk left(is_deaf);
+    left.cancel();
+    left.disk->refuse();
+    left.disk->refuse(); // its withdrawal
+    BOOST_TEST((left.told == outcomes{cancel_outcome::unknown}));
+    left.cancel();
+
+    BOOST_TEST(left.end());
+
+    BOOST_TEST((left.told == outcomes{cancel_outcome::unknown, cancel_outcome::unknown}));
+    BOOST_TEST((left.after.jobs.pending == total));
+}
+
+BOOST_AUTO_TEST_CASE(G5_an_engine_ends_though_nothing_is_said_of_its_cancels)
+{
+    on_dead_disk left(obeys);
+    left.cancel_job(0);
+    left.cancel_job(5);
+    left.cancel();
+
+    BOOST_TEST(left.end());
+
+    BOOST_TEST((left.told == outcomes(3, cancel_outcome::unknown)));
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_that_is_recorded_while_the_engine_ends_counts)
+{
+    on_dead_disk left(tells);
+    left.cancel();
+
+    BOOST_TEST(left.end([&] {
+        if (left.shared->ending)
+            left.disk->write_all();
+    }));
+
+    BOOST_TEST((left.told == outcomes{cancel_outcome::recorded}));
+    BOOST_TEST((left.after.state == batch_state::cancelled));
+    BOOST_TEST((left.after.jobs == one_stopped));
+}
+
+BOOST_AUTO_TEST_CASE(what_stops_for_the_end_of_the_engine_is_put_back_if_its_cancel_is_withdrawn)
+{
+    on_dead_disk left(tells);
+    left.cancel();
+    bool refused = false;
+    std::vector<job_record> records;
+
+    BOOST_TEST(left.end([&] {
+        if (!left.shared->ending)
+            return;
+        if (!std::exchange(refused, true))
+            left.disk->refuse();
+        left.disk->write_all();
+        records = left.disk->jobs(left.disk->open_batches().at(0).sequence, 0, total);
+    }));
+
+    BOOST_TEST((left.told == outcomes{cancel_outcome::not_cancelled}));
+    BOOST_TEST((left.after.jobs.pending == total));
+    BOOST_TEST_REQUIRE(records.size() == 1U);
+    BOOST_TEST((records[0].how == detail::job_byte::backing_off && records[0].attempt == 2U));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_of_an_engine_whose_store_takes_no_batch)
+{
+    on_dead_disk left(obeys);
+    std::optional<std::error_code> refusal;
+    bool made = false;
+    left.engine->draft(spec_of("type")).submit([&](auto const& batch, auto const& failed) {
+        made = batch.has_value();
+        refusal = refused([&] { std::rethrow_exception(failed); });
+    });
+
+    BOOST_TEST(left.end());
+
+    BOOST_TEST(!made);
+    BOOST_TEST((refusal == errc::outcome_unknown));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

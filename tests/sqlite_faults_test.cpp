@@ -61,6 +61,7 @@ public:
     {
         BOOST_TEST_ERROR("no record of these is refused for itself");
     }
+    void dropped(std::span<job_record const>) noexcept override {}
     [[nodiscard]] bool was_told(std::uint64_t index) const { return told_[index]; }
     [[nodiscard]] std::uint64_t count() const { return count_; }
 

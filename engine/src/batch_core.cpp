@@ -2,6 +2,7 @@
 #include "cancel_commit.hpp"
 #include "fail_point.hpp"
 #include "problem_board.hpp"
+#include "record_relay.hpp"
 #include "suspects.hpp"
 #include "thread_turns.hpp"
 
@@ -53,6 +54,8 @@ std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup s
 {
     auto core = std::make_shared<batch_core>(std::move(host), std::move(setup));
     core->self_ = core;
+    if (core->store_)
+        core->relay_ = new record_relay(core, core->states_);
     return core;
 }
 
@@ -70,6 +73,12 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
     auto const places = work_ ? std::min<std::uint64_t>(concurrency(), total_) : 0;
     for (std::uint64_t i = 0; i != places; ++i)
         slots_.push_back(std::make_unique<slot>());
+}
+
+batch_core::~batch_core()
+{
+    if (relay_ != nullptr)
+        relay_->release(1);
 }
 
 void batch_core::open()

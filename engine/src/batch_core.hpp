@@ -35,6 +35,7 @@
 
 namespace belay::detail {
 
+class record_relay;
 struct cancel_commit;
 
 struct detached_job {
@@ -55,7 +56,7 @@ struct detached_job {
 /// Locking: `mutex_` guards whatever is not atomic. Runners take it when their turn begins and
 /// ends, never between jobs. While it is held no code of a caller's runs, and of the store only
 /// `record` is called, which does not wait for the disk.
-class batch_core : public job_listener {
+class batch_core {
 public:
     struct setup {
         std::uint64_t total = 0;
@@ -69,6 +70,9 @@ public:
 
     [[nodiscard]] static std::shared_ptr<batch_core> make(std::shared_ptr<host> host, setup setup);
     batch_core(std::shared_ptr<host> host, setup setup);
+    ~batch_core();
+    batch_core(batch_core const&) = delete;
+    batch_core& operator=(batch_core const&) = delete;
 
     /// Lets the runners in; once, after the host knows the batch. What had been cancelled, or has
     /// no job left to run, ends here.
@@ -114,8 +118,8 @@ public:
     [[nodiscard]] bool suspect_may_run();
 
     // The store (batch_record.cpp).
-    void committed(std::span<job_record const> records) noexcept override;
-    void refused(job_record const& record, job_byte was) noexcept override;
+    void committed(std::span<job_record const> records) noexcept;
+    void refused(job_record const& record, job_byte was) noexcept;
     /// Takes over how the runner of `place` left a job; what its byte is now, or `ending` if that is
     /// to be decided once it is known whether the cancel stands.
     job_byte take_over(slot& place, job_record&& record) noexcept;
@@ -300,6 +304,8 @@ private:
     void release(afterwards& then);
     void request_end(afterwards& then);
     void suspend(afterwards& then);
+    [[nodiscard]] bool leave_to_next(afterwards& then);
+    void give_up_window(afterwards& then);
     void let_go_if_quiet(afterwards& then);
     void let_go(afterwards& then);
     void abandon(slot& place, afterwards& then);
@@ -491,8 +497,7 @@ private:
     std::unordered_set<std::uint64_t> admitted_; ///< those of them that have a place
     std::deque<std::uint64_t> kept_back_;        ///< those that are due and have none
     bool suspects_announced_ = false;            ///< the host knows of them
-    std::atomic<std::uint64_t> under_way_count_{0}; ///< records that the store will tell of
-    std::shared_ptr<batch_core> kept_alive_;        ///< itself, let go of with records under way
+    record_relay* relay_ = nullptr; ///< null without a store; set once by make()
     std::unordered_map<std::uint64_t, earlier> earlier_; // changed before open() only
     std::uint64_t retried_earlier_ = 0; // likewise: attempts after a job's first, by an earlier process
     std::optional<stored_batch> restored_;               ///< of a batch that had ended: likewise

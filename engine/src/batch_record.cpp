@@ -2,6 +2,7 @@
 #include "batch_core.hpp"
 #include "cancel_commit.hpp"
 #include "fail_point.hpp"
+#include "record_relay.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -25,11 +26,11 @@ void batch_core::open_window(cancel_request const& request, stop_cause cause,
         record.end = end_record(as_if);
     // Where no caller waits there is nobody who could ask again.
     auto const how = cause == stop_cause::user ? persistence::once : persistence::until_done;
-    auto const self = self_.lock();
     then.cancel = std::make_shared<cancel_commit const>(cancel_commit{
         store_, sequence_, std::move(record), change::withdrawn{}, how,
-        [self](cancel_outcome outcome, std::string const& problem) {
-            self->cancel_told(outcome, problem);
+        [self = self_](cancel_outcome outcome, std::string const& problem) {
+            if (auto const core = self.lock())
+                core->cancel_told(outcome, problem);
         }});
 }
 
@@ -40,6 +41,8 @@ void batch_core::cancel_told(cancel_outcome outcome, std::string const& problem)
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
+        if (!window_)
+            return; // it was given up
         switch (outcome) {
         case cancel_outcome::recorded: cancel_recorded(then); break;
         case cancel_outcome::not_cancelled: cancel_withdrawn(problem, then); break;
@@ -80,6 +83,8 @@ void batch_core::cancel_withdrawn(std::string const& problem, afterwards& then)
     window_.reset();
     bool const all_ended = gate_.reopen(known.word);
     phase_ = phase::open;
+    // First: what stopped meanwhile did so for the shutdown, and is put back.
+    bool const is_left = shutting_down_ && leave_to_next(then);
     for (auto& end : known.ends)
         decide(std::move(end), then);
     known.cancels.insert(known.cancels.begin(),
@@ -95,9 +100,7 @@ void batch_core::cancel_withdrawn(std::string const& problem, afterwards& then)
         }
     }
     std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
-    if (shutting_down_)
-        suspend(then);
-    else if (!all_ended) {
+    if (!is_left && !all_ended) {
         post_idle(slots_.size());
         arm(std::min(expiry(), waiting_.next()));
     }
@@ -155,8 +158,9 @@ void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& re
     }
     then.cancel = std::make_shared<cancel_commit const>(cancel_commit{
         store_, sequence_, std::move(change), change::job_withdrawn{index}, persistence::once,
-        [self = self_.lock(), index](cancel_outcome outcome, std::string const& problem) {
-            self->job_cancel_told(index, outcome, problem);
+        [self = self_, index](cancel_outcome outcome, std::string const& problem) {
+            if (auto const core = self.lock())
+                core->job_cancel_told(index, outcome, problem);
         }});
 }
 
@@ -167,6 +171,8 @@ void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
     {
         std::scoped_lock const lock(mutex_);
         auto const place = std::ranges::find(job_cancels_, index, &job_cancel::index);
+        if (place == job_cancels_.end())
+            return; // it was given up
         auto const done = std::exchange(place->done, {});
         if (outcome == cancel_outcome::recorded)
             job_cancel_recorded(*place, then);
@@ -290,10 +296,10 @@ void batch_core::hand_over(job_record&& record) noexcept
         place.started.store(record.started, std::memory_order_release);
         place.index.store(index + 1, std::memory_order_release);
     }
-    under_way_count_ += 1;
-    bool const is_done = store_->record(sequence_, std::move(record), *this);
+    relay_->add();
+    bool const is_done = store_->record(sequence_, std::move(record), *relay_);
     if (is_done)
-        under_way_count_ -= 1;
+        relay_->release(1);
     if (is_done || how == job_byte::backing_off)
         states_[index].store(how, std::memory_order_release);
 }
@@ -313,7 +319,6 @@ void batch_core::fill_in(job_record& record) const noexcept
 void batch_core::committed(std::span<job_record const> records) noexcept
 {
     afterwards then;
-    std::shared_ptr<batch_core> last;
     {
         std::scoped_lock const lock(mutex_);
         for (auto const& record : records)
@@ -322,11 +327,9 @@ void batch_core::committed(std::span<job_record const> records) noexcept
                 tell_of_end(record.index, then);
             }
         sweep_lone_stops(then);
-        if ((under_way_count_ -= records.size()) == 0) {
-            last = std::move(kept_alive_);
-            if (suspended_)
-                let_go_if_quiet(then);
-        }
+        relay_->release(records.size());
+        if (suspended_)
+            let_go_if_quiet(then);
     }
     perform(then);
 }
@@ -370,8 +373,9 @@ void batch_core::request_end(afterwards& then)
     time_point const at = now();
     batch_life as_if = life_;
     (void)as_if.quiet(at);
-    auto const ended = [self = self_.lock(), at](std::exception_ptr const& failed) {
-        self->end_told(at, failed == nullptr);
+    auto const ended = [self = self_, at](std::exception_ptr const& failed) {
+        if (auto const core = self.lock())
+            core->end_told(at, failed == nullptr);
     };
     auto cancel = as_if.cancel();
     any_change what = cancel ? any_change(change::cancelled{std::move(*cancel), end_record(as_if)})

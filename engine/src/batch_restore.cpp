@@ -1,7 +1,9 @@
 // How a batch comes back from the store, and how it is let go of without ending.
 #include "batch_core.hpp"
+#include "record_relay.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace belay::detail {
@@ -9,6 +11,8 @@ namespace belay::detail {
 namespace {
 /// States of a batch that had ended are read by as many jobs at a time.
 constexpr std::uint64_t load_block = 1024;
+
+constexpr char const* engine_ended = "the engine ended before the store had answered";
 } // namespace
 
 void batch_core::restore(job_record const& record)
@@ -98,27 +102,70 @@ void batch_core::suspend(afterwards& then)
     arm(suspend_deadline_);
     if (life_.is_closed())
         repeat_cancel({}, then); // a drain would have no end
-    if (sealed_ || let_go_ || life_.is_closed() || window_ || !gate_.close().first)
+    if (sealed_ || let_go_ || life_.is_closed())
         return;
+    if (window_) {
+        // The cancel has until the grace is over to be recorded; what runs is to stop in any case.
+        phase_ = phase::stopping;
+        apply({.interrupt = true}, then);
+    } else if (leave_to_next(then)) {
+        let_go_if_quiet(then);
+    }
+}
+
+/// False if every job has ended: there is nothing to leave.
+bool batch_core::leave_to_next(afterwards& then)
+{
+    if (!gate_.close().first)
+        return false;
     suspended_ = true;
     phase_ = phase::stopping;
     apply({.interrupt = true}, then);
     arm_kill(suspend_deadline_);
-    let_go_if_quiet(then);
+    return true;
+}
+
+/// The store has not said in time whether the cancel is recorded: the next engine will see.
+void batch_core::give_up_window(afterwards& then)
+{
+    window known = std::move(*window_);
+    window_.reset();
+    suspended_ = true;
+    for (auto& end : known.ends)
+        decide(std::move(end), then);
+    known.cancels.push_back({known.request, known.cause, known.result, std::move(known.done)});
+    for (auto& kept : known.cancels) {
+        if (!kept.done)
+            continue;
+        kept.result.outcome = cancel_outcome::unknown;
+        kept.result.problem = engine_ended;
+        kept.result.current_state = life_.state(started());
+        then.callbacks.push_back([kept = std::move(kept)] { kept.done(kept.result); });
+    }
+    std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
 }
 
 void batch_core::let_go_if_quiet(afterwards& then)
 {
-    if (inside_ == 0 && under_way_count_ == 0 && !let_go_)
+    if (inside_ == 0 && relay_->under_way() == 0 && job_cancels_.empty() && !let_go_)
         let_go(then);
 }
 
 void batch_core::let_go(afterwards& then)
 {
+    if (window_)
+        give_up_window(then);
+    for (auto& cancel : std::exchange(job_cancels_, {})) {
+        cancel.result.outcome = cancel_outcome::unknown;
+        cancel.result.problem = engine_ended;
+        for (auto& done : cancel.done)
+            if (done)
+                then.callbacks.push_back([done = std::move(done), result = cancel.result] {
+                    done(result);
+                });
+    }
     let_go_ = true;
     then.let_go = true;
-    if (under_way_count_ != 0)
-        kept_alive_ = self_.lock(); // the store will tell
     release(then);
 }
 

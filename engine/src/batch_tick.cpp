@@ -45,6 +45,8 @@ time_point batch_core::tick()
             arm(expiry());
         sweep_lone_stops(then);
         look_for_ends(then);
+        if (window_ && shutting_down_ && at >= suspend_deadline_ - deadline_margin)
+            give_up_window(then);
         bool const all =
             life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin);
         if (!detached_.empty() && !window_)

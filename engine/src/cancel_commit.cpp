@@ -8,33 +8,42 @@ namespace {
 
 using shared_commit = std::shared_ptr<cancel_commit const>;
 
+void try_again(shared_commit const& cancel, store& store)
+{
+    store.commit(cancel->sequence, cancel->cancel, persistence::until_done,
+                 [cancel](std::exception_ptr const& failed) {
+                     if (!failed)
+                         cancel->told(cancel_outcome::recorded, {});
+                 });
+}
+
 void withdraw(shared_commit const& cancel, std::string const& problem)
 {
-    cancel->store->commit(
-        cancel->sequence, cancel->withdrawal, persistence::once,
-        [cancel, problem](std::exception_ptr const& failed) {
-            if (!failed)
-                return cancel->told(cancel_outcome::not_cancelled, problem);
-            cancel->told(cancel_outcome::unknown, problem);
-            cancel->store->commit(cancel->sequence, cancel->cancel, persistence::until_done,
-                                  [cancel](std::exception_ptr const& still) {
-                                      if (!still)
-                                          cancel->told(cancel_outcome::recorded, {});
-                                  });
-        });
+    auto const store = cancel->store.lock();
+    if (!store)
+        return cancel->told(cancel_outcome::unknown, problem);
+    store->commit(cancel->sequence, cancel->withdrawal, persistence::once,
+                  [cancel, problem](std::exception_ptr const& failed) {
+                      if (!failed)
+                          return cancel->told(cancel_outcome::not_cancelled, problem);
+                      cancel->told(cancel_outcome::unknown, problem);
+                      if (auto const store = cancel->store.lock())
+                          try_again(cancel, *store);
+                  });
 }
 
 } // namespace
 
 void commit(shared_commit const& cancel)
 {
-    cancel->store->commit(cancel->sequence, cancel->cancel, cancel->how,
-                          [cancel](std::exception_ptr const& failed) {
-                              if (failed)
-                                  withdraw(cancel, message_of(failed));
-                              else
-                                  cancel->told(cancel_outcome::recorded, {});
-                          });
+    if (auto const store = cancel->store.lock())
+        store->commit(cancel->sequence, cancel->cancel, cancel->how,
+                      [cancel](std::exception_ptr const& failed) {
+                          if (failed)
+                              withdraw(cancel, message_of(failed));
+                          else
+                              cancel->told(cancel_outcome::recorded, {});
+                      });
 }
 
 std::string message_of(std::exception_ptr const& exception)

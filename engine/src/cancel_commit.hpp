@@ -12,7 +12,7 @@ namespace belay::detail {
 
 /// How a cancel comes to be recorded, or not (docs/semantics.md, the window).
 struct cancel_commit {
-    std::shared_ptr<belay::store> store;
+    std::weak_ptr<belay::store> store; ///< which keeps this until it has answered
     std::uint64_t sequence;
     any_change cancel;
     any_change withdrawal;
@@ -22,7 +22,8 @@ struct cancel_commit {
 };
 
 /// Commits the cancel. If that fails it may be found on disk after a crash all the same: so its
-/// withdrawal is committed; and if that fails too, the cancel again until it is in.
+/// withdrawal is committed; and if that fails too, the cancel again until it is in. A store that is
+/// being destroyed is asked nothing more.
 void commit(std::shared_ptr<cancel_commit const> const& cancel);
 
 /// What an exception says.

@@ -252,8 +252,8 @@ void batch_draft::state::create(done const& done)
         return not_created(std::current_exception(), done);
     }
     std::uint64_t const sequence = std::exchange(batch.sequence, 0);
-    engine->store().commit(
-        sequence, change::created{held.record->batch, idempotency}, persistence::once,
+    engine->create(
+        sequence, change::created{held.record->batch, idempotency},
         [self = shared_from_this(), held, done, sequence, bytes](std::exception_ptr const& failed) {
             if (!failed)
                 return self->created(held, bytes, done);

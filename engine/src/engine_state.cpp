@@ -154,6 +154,44 @@ void engine_state::add(held const& batch, std::uint64_t bytes)
     batch.batch->open();
 }
 
+void engine_state::create(std::uint64_t sequence, change::created what,
+                          std::function<void(std::exception_ptr const&)> done)
+{
+    {
+        std::scoped_lock const lock(mutex_);
+        creations_.emplace(sequence, std::move(done));
+    }
+    store_->commit(sequence, std::move(what), persistence::once,
+                   [self = weak_from_this(), sequence](std::exception_ptr const& failed) {
+                       if (auto const state = self.lock())
+                           state->stored(sequence, failed);
+                   });
+}
+
+void engine_state::stored(std::uint64_t sequence, std::exception_ptr const& failed)
+{
+    std::unique_lock lock(mutex_);
+    auto const node = creations_.extract(sequence);
+    lock.unlock();
+    if (!node)
+        return; // it was given up
+    node.mapped()(failed);
+    lock.lock();
+    if (creations_.empty())
+        all_ended_.notify_all();
+}
+
+void engine_state::give_up_creations()
+{
+    std::unique_lock lock(mutex_);
+    auto const left = std::exchange(creations_, {});
+    lock.unlock();
+    for (auto const& [sequence, done] : left)
+        done(std::make_exception_ptr(
+            error(errc::outcome_unknown,
+                  "the engine ended before the store had answered; the next may find the batch")));
+}
+
 void engine_state::drop(held_batches::list gone)
 {
     if (!store_->is_durable())
@@ -418,8 +456,14 @@ void engine_state::shut_down()
     shutting_down_ = true;
     auto const open = open_;
     lock.unlock();
+    time_point const deadline = time_->now() + options_.grace + deadline_margin;
     for (auto const& [key, batch] : open)
         batch->shut_down();
+    lock.lock();
+    while (!creations_.empty() && time_->now() < deadline)
+        time_->wait_until(lock, all_ended_, deadline);
+    lock.unlock();
+    give_up_creations();
     lock.lock();
     all_ended_.wait(lock, [&] { return open_.empty(); });
     lock.unlock();

@@ -71,6 +71,10 @@ public:
     [[nodiscard]] std::shared_ptr<memory_budget> const& memory() const noexcept { return memory_; }
     /// That `what` does not fit: for whoever throws.
     [[nodiscard]] error memory_exhausted(std::string const& what, std::uint64_t bytes) const;
+    /// Has the store take a new batch, and tells `done` once why not, if not. If the engine ends before
+    /// the store has answered it is not known: `error` (`outcome_unknown`).
+    void create(std::uint64_t sequence, change::created what,
+                std::function<void(std::exception_ptr const&)> done);
 
     [[nodiscard]] std::optional<held> find(std::string_view id);
     [[nodiscard]] std::vector<held> list(std::uint64_t before, std::size_t limit);
@@ -104,7 +108,7 @@ public:
     [[nodiscard]] engine_options const& options() const noexcept { return options_; }
 
     /// Stops every open batch, or lets go of it where the store is durable, waits until that is done,
-    /// and joins the threads.
+    /// and joins the threads. No store holds it up for longer than the longest grace and a second.
     void shut_down();
 
 private:
@@ -112,6 +116,8 @@ private:
     [[nodiscard]] std::optional<held> find(stored_batch const& stored);
     void drop(held_batches::list gone);
     void let_go(held_batches::list gone) noexcept;
+    void stored(std::uint64_t sequence, std::exception_ptr const& failed);
+    void give_up_creations();
     void count_crash(std::vector<stored_batch> const& batches);
     void recover(stored_batch const& batch);
     void look_for_expired();
@@ -131,6 +137,8 @@ private:
     mutable std::mutex mutex_; // guards what follows
     std::condition_variable all_ended_;
     std::unordered_map<batch_core*, std::shared_ptr<batch_core>> open_;
+    // By sequence, who waits for the store to take it.
+    std::unordered_map<std::uint64_t, std::function<void(std::exception_ptr const&)>> creations_;
     held_batches batches_; // the recorded ones that are open, and some that have ended
     std::set<std::uint64_t> forgetting_; // sequences, until the store has forgotten them
     std::uint64_t forgotten_ = 0;        // how often it has

@@ -221,7 +221,7 @@ bool batch_core::told_to_stop(slot const& place, std::uint64_t index) const noex
 stop_cause batch_core::cause_of(std::uint64_t index) noexcept
 {
     std::scoped_lock const lock(mutex_);
-    if (suspended_ && !find_lone_stop(index))
+    if ((suspended_ || (shutting_down_ && !life_.is_closed())) && !find_lone_stop(index))
         return stop_cause::shutdown;
     if (phase_.load() == phase::stopping && !find_lone_stop(index))
         return life_.cause();

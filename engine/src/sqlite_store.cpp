@@ -91,6 +91,12 @@ public:
         states_.emplace(directory_, earlier_.next_generation());
     }
 
+    ~sqlite_store() override
+    {
+        if (!writer_.close())
+            states_->leave_behind();
+    }
+
     [[nodiscard]] bool is_on_writer_thread() const noexcept
     {
         return writer_.is_on_own_thread();

@@ -119,8 +119,17 @@ void sqlite_writer::prepare()
 
 sqlite_writer::~sqlite_writer()
 {
+    if (!close())
+        refuse_all();
+}
+
+bool sqlite_writer::close()
+{
     queue_.stop();
-    thread_.join();
+    if (thread_.joinable())
+        thread_.join();
+    take();
+    return !has_work();
 }
 
 std::optional<std::string> sqlite_writer::problem() const
@@ -164,11 +173,7 @@ bool sqlite_writer::step()
     else
         look_after_garbage();
     look_after_log();
-    if (stopped && failing_) {
-        refuse_all();
-        return false;
-    }
-    return true;
+    return !(stopped && failing_);
 }
 
 void sqlite_writer::wait_to_retry()

@@ -37,8 +37,11 @@ public:
     /// (`store_unusable`).
     sqlite_writer(sqlite_schema::place const& place, std::uint64_t waiting_bytes_max,
                   disk_reserve reserve);
-    /// Writes what still waits. If that fails those who wait for changes are told so.
+    /// Closes it; those who wait for what can't be written are told so.
     ~sqlite_writer();
+    /// Writes what still waits, and ends the thread; false if that can't be written. Nothing is handed
+    /// over afterwards.
+    [[nodiscard]] bool close();
     [[nodiscard]] bool is_on_own_thread() const noexcept
     {
         return std::this_thread::get_id() == thread_.get_id();
@@ -130,6 +133,7 @@ private:
     void refuse_once();
     void refuse_all();
     void compact();
+    void drop_records();
     void look_after_garbage();
     void collect_while_busy();
     [[nodiscard]] bool collect();

@@ -84,8 +84,14 @@ public:
     void remove_unless_owned()
     {
         std::scoped_lock const lock(mutex_);
-        if (file_.is_open() && owned_ == 0)
+        if (file_.is_open() && owned_ == 0 && !left_behind_)
             ::unlink(path_.c_str());
+    }
+
+    void leave_behind()
+    {
+        std::scoped_lock const lock(mutex_);
+        left_behind_ = true;
     }
 
     /// An array, and the place of its region in the file.
@@ -112,6 +118,8 @@ public:
     void give_back(std::uint64_t offset) noexcept
     {
         std::scoped_lock const lock(mutex_);
+        if (left_behind_)
+            return;
         auto const found = std::prev(segments_.upper_bound(offset));
         segment& segment = found->second;
         std::uint64_t const place = offset - segment.offset;
@@ -273,6 +281,7 @@ private:
     std::uint64_t end_ = 0;     ///< of the file
     std::uint64_t current_ = 0; ///< offset of the segment that regions are taken from; 0: none
     std::uint64_t owned_ = 0;
+    bool left_behind_ = false;
     segments segments_;                                         ///< mapped ones, by offset
     std::multimap<std::uint64_t, std::uint64_t> free_segments_; ///< bytes, offset; all zero
     std::unordered_multimap<std::uint64_t, std::uint64_t> free_regions_; ///< bytes, offset
@@ -287,6 +296,11 @@ state_map::state_map(std::filesystem::path directory, std::uint64_t generation,
 state_map::~state_map()
 {
     contents_->remove_unless_owned();
+}
+
+void state_map::leave_behind()
+{
+    contents_->leave_behind();
 }
 
 detail::state_array state_map::make(std::uint64_t sequence, std::uint64_t total)

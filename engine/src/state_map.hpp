@@ -70,6 +70,9 @@ public:
     /// `total` states, all `pending`. Throws `error` (`store_failed`), std::bad_alloc.
     [[nodiscard]] detail::state_array make(std::uint64_t sequence, std::uint64_t total);
 
+    /// From here on the file stays as it is, whatever arrays are given back.
+    void leave_behind();
+
 private:
     class contents;
     std::shared_ptr<contents> contents_;

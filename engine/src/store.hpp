@@ -182,6 +182,9 @@ public:
     /// batch that were handed over before are not to count.
     virtual void refused(job_record const& record, detail::job_byte was) noexcept = 0;
 
+    /// The store is being destroyed, and has not written them.
+    virtual void dropped(std::span<job_record const> records) noexcept = 0;
+
 protected:
     ~job_listener() = default;
 };
@@ -234,7 +237,8 @@ public:
     /// Takes over what became of a job; false if `listener` will be told once it is on disk. True
     /// says that there is nothing to wait for, and `listener` is told nothing. Tried again until it
     /// is written, or in its place what `refused_record` makes of it, where no disk would take it;
-    /// jobs of one batch need not end in order. `listener` lives until then.
+    /// jobs of one batch need not end in order. `listener` lives until it is told, at the latest when
+    /// the store is destroyed, that the record was dropped.
     [[nodiscard]] virtual bool record(std::uint64_t sequence, job_record&& record,
                                       job_listener& listener) = 0;
 

@@ -107,6 +107,30 @@ def at_sealed(harness, name, times):
         server.kill()
 
 
-POINTS = [(name, times, check_) for name, check_ in (
+def at_start(harness, name, times):
+    """Starts that are killed while they take up what a crash left: it is counted once."""
+    data = harness.folder / f"data-{name}-{times}"
+    server = harness.start(data)
+    client = harness.client_of(server)
+    batches = [Batch(client.create("sleep", [3_600_000]), 1) for _ in range(2)]
+    for batch in batches:
+        client.until_running(batch.id, 1)
+    server.kill()
+    for _ in range(times):
+        equal(harness.launch(data, f"{name}:1").wait_end(), -signal.SIGKILL, "how a start ended")
+    server = harness.start(data)
+    try:
+        client = harness.client_of(server)
+        for batch in batches:
+            client.until_running(batch.id, 1)
+            equal(jobs_of(client, batch)[0]["attempt"], 2, f"the attempt of the job of {batch.id}")
+            client.change(batch.id, {"mode": "immediate"}).is_(200)
+        return f"{times} starts were killed, and the jobs run their second attempts"
+    finally:
+        server.kill()
+
+
+POINTS = [("crash_read", 2, at_start), ("crash_counted", 1, at_start)]
+POINTS += [(name, times, check_) for name, check_ in (
     ("gate_closed", at_gate_closed), ("cancel_recorded", at_recorded),
     ("interrupted", at_recorded), ("sealed", at_sealed)) for times in (1, 2)]

@@ -44,13 +44,16 @@ class Harness:
         self.servers = []
 
     def start(self, data, fail_point=None, *more):
+        return self.launch(data, fail_point, *more).wait_ready()
+
+    def launch(self, data, fail_point=None, *more):
         options = {"data": data}
         if fail_point:
             options["program_first"] = [f"BELAY_FAIL_POINT={fail_point}", self.program]
         server = Server("/usr/bin/env" if fail_point else self.program, self.folder, self.root,
                         "--wait-max", "2", *more, **options)
         self.servers.append(server)
-        return server.wait_ready()
+        return server
 
     @staticmethod
     def client_of(server):

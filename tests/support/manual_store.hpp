@@ -24,6 +24,16 @@ namespace belay::test {
 /// Thread safety: full, save that one thread moves the disk.
 class manual_store final : public store {
 public:
+    manual_store() = default;
+    ~manual_store() override
+    {
+        for (auto const& left : waiting_)
+            if (left.listener != nullptr)
+                left.listener->dropped({&left.record, 1});
+    }
+    manual_store(manual_store const&) = delete;
+    manual_store& operator=(manual_store const&) = delete;
+
     [[nodiscard]] std::string const& id() const noexcept override { return kept_->id(); }
     [[nodiscard]] std::filesystem::path const& directory() const noexcept override
     {

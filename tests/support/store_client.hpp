@@ -53,6 +53,11 @@ public:
         count_ += records.size(); // the last: whoever waits for it may destroy this
     }
     void refused(job_record const&, detail::job_byte) noexcept override { ++refused_; }
+    void dropped(std::span<job_record const> records) noexcept override
+    {
+        dropped_ += records.size();
+    }
+    [[nodiscard]] std::uint64_t dropped_count() const { return dropped_; }
     [[nodiscard]] std::uint64_t count() const { return count_; }
     [[nodiscard]] std::uint64_t calls() const { return calls_; }
     [[nodiscard]] std::uint64_t refused() const { return refused_; }
@@ -60,6 +65,7 @@ public:
 private:
     std::atomic<std::uint64_t> refused_{0};
     std::atomic<std::uint64_t> count_{0};
+    std::atomic<std::uint64_t> dropped_{0};
     std::atomic<std::uint64_t> calls_{0};
 };
 
