@@ -2,6 +2,8 @@
 #include "batch_core.hpp"
 #include "suspects.hpp"
 
+#include <algorithm>
+
 namespace belay::detail {
 
 void batch_core::announce_suspects()
@@ -40,11 +42,19 @@ bool batch_core::suspect_may_run()
         kept_back_.pop_front();
         if (is_final(states_[index].load(std::memory_order_acquire)))
             continue; // it was cancelled alone
-        admitted_.insert(index);
         waiting_.push(index, now());
         next_due_ = waiting_.next().time_since_epoch().count();
-        post_idle(1);
-        return true;
+        // Where every runner is busy the next one that is not asks for a place itself: this one is
+        // for a job that can run now.
+        bool const can_run =
+            phase_.load() == phase::open && std::ranges::any_of(slots_, [](auto const& place) {
+                return !place->posted && !place->abandoned;
+            });
+        if (can_run) {
+            admitted_.insert(index);
+            post_idle(1);
+        }
+        return can_run;
     }
     return false;
 }
