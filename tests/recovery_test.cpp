@@ -548,6 +548,29 @@ BOOST_AUTO_TEST_CASE(suspects_of_a_type_that_nobody_defines_hold_up_no_others)
     BOOST_TEST(eventually([&] { return disk->write_all() == 0 && engine.open_batches() == 1; }));
 }
 
+BOOST_AUTO_TEST_CASE(a_suspect_may_wait_for_a_batch_of_suspects)
+{
+    auto const disk = std::make_shared<manual_store>();
+    type = "outer";
+    auto const outer = leave(*disk, 1);
+    type = "inner";
+    auto const inner = leave(*disk, 1);
+    for (auto const& left : {outer, inner})
+        keep(*disk, left, {suspect(0, 3)});
+    engine engine({.workers = 2, .store = disk});
+    std::atomic<bool> waits{false};
+    engine.define({.name = "outer", .body = [&](std::string_view, job&) {
+                       auto const batch = engine.find(inner.id).value();
+                       waits = true;
+                       batch.wait();
+                       return std::string();
+                   }});
+    BOOST_TEST(eventually([&] { return waits.load(); }));
+    engine.define({.name = "inner", .body = [](std::string_view, job&) { return std::string(); }});
+
+    BOOST_TEST(eventually([&] { return disk->write_all() == 0 && engine.open_batches() == 0; }));
+}
+
 BOOST_AUTO_TEST_CASE(a_suspect_is_one_until_it_ends_however_often_it_is_tried_again)
 {
     auto const disk = std::make_shared<manual_store>();
@@ -729,7 +752,10 @@ BOOST_AUTO_TEST_CASE(what_ignores_a_shutdown_is_pending_again)
     auto const begun = std::make_shared<std::atomic<bool>>(false);
     std::string id;
     {
-        engine engine({.workers = 1, .grace = 100ms, .store = disk});
+        engine engine({.workers = 1,
+                       .grace = 100ms,
+                       .store = disk,
+                       .on_worker_start = [release] {}});
         engine.define({.name = "echo", .body = [release, begun](std::string_view, job&) {
                            *begun = true;
                            while (!*release)
@@ -753,6 +779,7 @@ BOOST_AUTO_TEST_CASE(what_ignores_a_shutdown_is_pending_again)
     BOOST_TEST(job.attempt == 2U);
     BOOST_TEST(last_attempt == 2U);
     BOOST_TEST((batch.state() == batch_state::completed));
+    BOOST_TEST(eventually([&] { return release.use_count() == 1; }), "the first engine is gone");
 }
 
 BOOST_AUTO_TEST_CASE(attempts_of_an_earlier_process_are_counted_as_retried)
@@ -768,9 +795,9 @@ BOOST_AUTO_TEST_CASE(attempts_of_an_earlier_process_are_counted_as_retried)
                           .ended = 2};
     };
     // Entered after its first: two, one, none, and one; the third is entered here, as the last is.
-    commit(*disk, left,
-           change::jobs{{record(0, job_byte::succeeded, 3), record(1, job_byte::not_started, 3),
-                         record(2, job_byte::backing_off, 2), record(3, job_byte::stopped, 2)}});
+    keep(*disk, left,
+         {record(0, job_byte::succeeded, 3), record(1, job_byte::not_started, 3),
+          record(2, job_byte::backing_off, 2), record(3, job_byte::stopped, 2)});
 
     auto const engine = start(disk);
     auto const batch = found(*engine, left);

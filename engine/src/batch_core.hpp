@@ -386,6 +386,8 @@ private:
     void announce_suspects();
     /// Whether a job that is due may be let in; one that may not waits for `suspect_may_run`.
     [[nodiscard]] bool admit(std::uint64_t index);
+    /// A body has begun to wait for the batch.
+    void let_suspects_in();
     void leave_place(std::uint64_t index, afterwards& then);
     void leave_unused_places(afterwards& then);
     void suspect_ended(std::uint64_t index, afterwards& then);

@@ -3,6 +3,7 @@
 #include "suspects.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace belay::detail {
 
@@ -17,8 +18,9 @@ void batch_core::announce_suspects()
 
 bool batch_core::admit(std::uint64_t index)
 {
-    // One that is being cancelled alone is not let in anyway.
-    if (!suspects_.contains(index) || admitted_.contains(index) ||
+    // One that is being cancelled alone is not let in anyway. Who waits for this batch inside a body
+    // may be a suspect itself, and have the place that is wanted here.
+    if (!suspects_.contains(index) || admitted_.contains(index) || helpers_ != 0 ||
         states_[index].load(std::memory_order_acquire) != job_byte::backing_off)
         return true;
     bool const may_run = host_->crash_suspects().enter([self = self_] {
@@ -30,6 +32,16 @@ bool batch_core::admit(std::uint64_t index)
     else
         kept_back_.push_back(index);
     return may_run;
+}
+
+void batch_core::let_suspects_in()
+{
+    if (kept_back_.empty())
+        return;
+    for (auto const index : std::exchange(kept_back_, {}))
+        waiting_.push(index, now());
+    next_due_ = waiting_.next().time_since_epoch().count();
+    post_idle(slots_.size());
 }
 
 bool batch_core::suspect_may_run()

@@ -61,6 +61,7 @@ bool batch_core::wait(std::optional<time_point> until, std::stop_token const& to
                             std::to_string(thread_turns::waits_max) +
                             " others that wait on the same thread; no more are possible");
         help.emplace(*this);
+        let_suspects_in();
     }
     while (!is_over()) {
         if (slot* const place = help ? queued_slot() : nullptr) {
