@@ -3,7 +3,7 @@
 import json
 
 import shapes
-from checks import Cases, check, equal, one_of, until
+from checks import Cases, check, contains, equal, one_of, until
 from suite import test
 
 JSON = {"Content-Type": "application/json"}
@@ -176,6 +176,24 @@ def large(suite):
     equal((data["jobs"]["not_started"], data["jobs"]["stopped"]), (999_998, 2), "the account")
     page = client.get(f"/v1/batches/{batch}/results?page=1000&page_size=1000").is_(200).data
     equal([entry["job"] for entry in page["job_results"]], list(range(999_000, 1_000_000)), "jobs")
+
+
+@test
+def memory_max(suite):
+    """with --memory-max what ended first gives way, then 503 says how much there is, until there is room"""
+    with suite.start("--memory-max", "1M") as server:
+        client = suite.client_of(server)
+        first = client.run("sleep", [0])
+        body = json.dumps({"type": "sleep", "inputs": [3_600_000] * 1000})
+        answers = []
+        until(lambda: answers.append(post(client, body)) or answers[-1].status != 202, "a refusal")
+
+        refused = answers.pop().is_(503, "unavailable")
+        contains(refused.body["message"], "memory_bytes_max is 1048576", "the message")
+        check(answers, "the first is taken")
+        client.get(f"/v1/batches/{first}").is_(404, "not_found")
+        client.change(answers[0].data["batch_id"]).is_(200)
+        post(client, body).is_(202)
 
 
 @test
