@@ -229,7 +229,7 @@ BOOST_AUTO_TEST_CASE(a_newer_version_is_refused)
 {
     made const place;
     place.execute("PRAGMA user_version = 4");
-    check_refused(place.directory.path(), {place.database.string(), "version 3", "newer belay"});
+    check_refused(place.directory.path(), {place.database.string(), "version 4", "newer belay"});
 }
 
 /// The version may stand in the log only, when its process crashed.
@@ -243,7 +243,7 @@ BOOST_AUTO_TEST_CASE(a_newer_version_in_the_log_is_refused)
         for (auto const* const name : {"belay.db", "belay.db-wal", "belay.states"})
             filesystem::copy(place.directory.path() / name, copy.path() / name);
     }
-    check_refused(copy.path(), {"belay.db", "version 3"});
+    check_refused(copy.path(), {"belay.db", "version 4"});
 }
 
 BOOST_AUTO_TEST_CASE(a_version_that_never_was_is_refused)

@@ -67,7 +67,7 @@ bool is_its_own_fault()
 /// Changes that write a few rows, or make room.
 bool is_light(queued_change const& change) noexcept
 {
-    return is_any_of<change::started, change::cancelled, change::jobs, change::ended,
+    return is_any_of<change::started, change::cancelled, change::recovered, change::ended,
                      change::forgotten>(change);
 }
 
