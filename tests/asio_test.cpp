@@ -1,6 +1,7 @@
 #include <belay/asio.hpp>
 
 #include "eventually.hpp"
+#include "manual_executor.hpp"
 #include "temporary_directory.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -181,6 +182,43 @@ BOOST_AUTO_TEST_CASE(a_coroutine_that_waits_holds_no_thread)
     BOOST_TEST(jobs.stopped == coroutine_concurrency);
     BOOST_TEST(jobs.not_started == 1'000 - coroutine_concurrency);
     BOOST_TEST((batch.state() == batch_state::cancelled));
+}
+
+BOOST_AUTO_TEST_CASE(coroutines_start_while_every_worker_is_busy)
+{
+    auto const entered = std::make_shared<std::atomic<int>>(0);
+    auto const go_on = std::make_shared<std::atomic<bool>>(false);
+    auto const busy = engine.submit(3, [=](std::uint64_t) {
+        ++*entered;
+        (void)eventually([&] { return go_on->load(); });
+    });
+    BOOST_TEST_REQUIRE(eventually([&] { return *entered == 2; }));
+
+    auto const batch = engine.submit(
+        10, asio::bind_executor(io.context, [](std::uint64_t) -> asio::awaitable<void> {
+            co_await pass(0ms);
+        }));
+    ended(batch);
+
+    BOOST_TEST(batch.status().jobs.succeeded == 10U);
+    BOOST_TEST(busy.status().jobs.running == 2U);
+    *go_on = true;
+    ended(busy);
+}
+
+BOOST_AUTO_TEST_CASE(coroutines_are_started_by_threads_of_the_engines_own)
+{
+    auto const runners = std::make_shared<belay::test::manual_executor>();
+    auto const starts = std::make_shared<std::atomic<int>>(0);
+    belay::engine other({.on_worker_start = [=] { ++*starts; }, .runners = runners});
+    auto const batch = other.submit(
+        10, asio::bind_executor(io.context, [](std::uint64_t) -> asio::awaitable<void> {
+            co_await pass(0ms);
+        }));
+    ended(batch);
+
+    BOOST_TEST(runners->posted() == 0U);
+    BOOST_TEST(*starts >= 1);
 }
 
 BOOST_AUTO_TEST_CASE(no_more_run_at_a_time_than_the_batch_allows)

@@ -9,7 +9,9 @@
 #include <map>
 #include <memory>
 #include <stdexcept>
+#include <thread>
 #include <utility>
+#include <vector>
 
 using namespace belay;
 using namespace belay::detail;
@@ -56,6 +58,8 @@ public:
         bodies[index] = std::make_shared<counting_body>();
         detached.core->set_body(detached, bodies[index]);
         running.emplace(index, std::move(detached));
+        if (after_body)
+            after_body(index);
     }
 
     void end(std::uint64_t index, job_byte how)
@@ -71,6 +75,7 @@ public:
     std::map<std::uint64_t, detached_job> running;
     std::map<std::uint64_t, std::shared_ptr<counting_body>> bodies;
     std::function<void()> before_body;
+    std::function<void(std::uint64_t)> after_body;
 };
 
 struct fixture : core_fixture {
@@ -290,6 +295,45 @@ BOOST_AUTO_TEST_CASE(under_drain_nothing_is_told)
 
     BOOST_TEST((core.state() == batch_state::cancelled));
     BOOST_TEST(core.status().jobs.not_started == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(the_thread_of_a_start_that_hangs_is_lost_with_its_job)
+{
+    batch_core* core = nullptr;
+    work->before_body = [&] {
+        core->cancel({.mode = cancel_mode::immediate}, stop_cause::user);
+        BOOST_TEST(host->counted.threads_abandoned == 0U);
+        pass(*core, 900ms);
+        BOOST_TEST((core->state() == batch_state::cancelled), "G5");
+        BOOST_TEST(host->counted.threads_abandoned == 1U);
+        BOOST_TEST((executor.lost() == std::vector{std::this_thread::get_id()}));
+        BOOST_TEST(executor.returned() == 0U);
+    };
+    stored_batch const stored = create(1, test::effective({}));
+    core = &keep({.total = 1,
+                  .states = store->states(stored.sequence, 1),
+                  .work = work,
+                  .store = store,
+                  .sequence = stored.sequence,
+                  .created = stored.created_at,
+                  .options = stored.options});
+    core->open();
+    executor.run_all();
+
+    BOOST_TEST(executor.returned() == 1U);
+    BOOST_TEST(host->counted.threads_abandoned == 0U);
+    BOOST_TEST(work->bodies[0]->stops == 1);
+    end(0, job_byte::stopped);
+    BOOST_TEST((core->job(0).disposition == disposition::abandoned), "G4");
+}
+
+BOOST_AUTO_TEST_CASE(a_job_may_end_before_the_thread_that_started_it_has_left)
+{
+    work->after_body = [&](std::uint64_t index) { work->end(index, job_byte::succeeded); };
+    auto& core = open(3);
+
+    BOOST_TEST((core.state() == batch_state::completed));
+    BOOST_TEST(executor.lost().empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

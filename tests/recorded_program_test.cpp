@@ -263,6 +263,56 @@ BOOST_FIXTURE_TEST_CASE(programs_hold_no_worker, fixture)
     BOOST_TEST(batch.wait_for(patience));
 }
 
+BOOST_FIXTURE_TEST_CASE(programs_start_while_every_worker_is_busy, fixture)
+{
+    auto const entered = std::make_shared<std::atomic<bool>>(false);
+    auto const go_on = std::make_shared<std::atomic<bool>>(false);
+    engine->define({.name = "wait", .body = [=](std::string_view, job&) {
+                        *entered = true;
+                        (void)eventually([&] { return go_on->load(); });
+                        return std::string();
+                    }});
+    batch_spec spec{.type = "wait"};
+    spec.inputs.push_back("");
+    spec.inputs.push_back("");
+    auto const busy = engine->submit(std::move(spec));
+    BOOST_TEST_REQUIRE(eventually([&] { return entered->load(); }));
+
+    auto const batch = run({"exit 0", "exit 0", "exit 1"});
+
+    BOOST_TEST(batch.status().jobs.succeeded == 2U);
+    BOOST_TEST(busy.status().jobs.running == 1U);
+    *go_on = true;
+    BOOST_TEST(busy.wait_for(patience));
+}
+
+BOOST_AUTO_TEST_CASE(a_command_that_hangs_is_abandoned_and_holds_up_nothing)
+{
+    auto go_on = std::make_shared<std::atomic<bool>>(false);
+    auto const asked = std::make_shared<std::atomic<int>>(0);
+    std::weak_ptr<std::atomic<bool>> const held = go_on;
+    {
+        fixture fixture(nullptr, {.command = [=](std::string_view input, process_job const&) {
+                            ++*asked;
+                            if (input == "hang")
+                                (void)eventually([&] { return go_on->load(); });
+                            return command{.arguments = {"/bin/sh", "-c", "exit 0"}};
+                        }});
+        auto const batch = fixture.submit({"hang"});
+        BOOST_TEST_REQUIRE(eventually([&] { return *asked == 1; }));
+
+        BOOST_TEST((fixture.run({""}).job(0).state == job_state::succeeded));
+        batch.cancel({.mode = cancel_mode::immediate});
+        BOOST_TEST_REQUIRE(batch.wait_for(patience));
+        BOOST_TEST((batch.job(0).disposition == disposition::abandoned));
+        BOOST_TEST(fixture.engine->counters().threads_abandoned == 1U);
+    }
+
+    *go_on = true;
+    go_on.reset();
+    BOOST_TEST(eventually([&] { return held.expired(); }), "nothing is left of its engine");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_cancel_terminates_and_kills, fixture)
 {
     auto const batch = submit({willing, stubborn, "true", "trap 'exit 0' TERM; " + willing});

@@ -137,18 +137,25 @@ void batch_core::post(slot& place)
     // What it had queued may be there still, if a thread that waits took its last turn.
     if (std::exchange(place.queued, true))
         return;
-    *host_->queued += 1;
+    // What waits to be started takes no worker's time.
+    std::size_t const waiting = is_asynchronous_ ? 0 : 1;
+    *host_->queued += waiting;
     try {
         // A queued runner owns nothing: a terminal state waits for none of them (G9).
-        host_->runners().post([self = self_, &place, queued = host_->queued] {
-            *queued -= 1;
+        own_executor().post([self = self_, &place, queued = host_->queued, waiting] {
+            *queued -= waiting;
             if (auto const core = self.lock())
                 core->take_turn(place, true);
         });
     } catch (...) {
-        *host_->queued -= 1;
+        *host_->queued -= waiting;
         put_off(place);
     }
+}
+
+executor& batch_core::own_executor() noexcept
+{
+    return is_asynchronous_ ? host_->launchers() : host_->runners();
 }
 
 void batch_core::put_off(slot& place)
@@ -179,13 +186,15 @@ void batch_core::take_turn(slot& place, bool from_queue) noexcept
     turn.repeats = retried_ != nullptr || !earlier_.empty();
     bool again = false;
     {
-        thread_turns::frame const frame(*this, host_->runners());
+        thread_turns::frame const frame(*this, own_executor());
         run_quantum(turn, again);
     }
     host_->turn_ended(visit);
     if (turn.abandoned) {
         std::scoped_lock const lock(mutex_); // once it is had, abandon() is through
-    } else if (!turn.detached) {
+    } else if (turn.detached) {
+        launched();
+    } else {
         leave(turn, again);
     }
     come_back();
@@ -203,9 +212,18 @@ std::shared_ptr<work> batch_core::begin_turn(slot& place, bool from_queue)
         return nullptr;
     }
     place.in_turn = true;
-    place.thread = thread_turns::here().as_carrier();
+    place.thread = this_carrier();
     ++inside_;
     return work_;
+}
+
+std::shared_ptr<carrier> batch_core::this_carrier()
+{
+    auto& thread = thread_turns::here();
+    // Inside of another turn it is that one's executor which has the thread.
+    if (!thread.is_in_turn())
+        thread.as_carrier()->of = &own_executor();
+    return thread.as_carrier();
 }
 
 void batch_core::come_back() noexcept
@@ -216,7 +234,7 @@ void batch_core::come_back() noexcept
     auto const lost_by = std::exchange(thread.as_carrier()->lost_by, nullptr);
     lost_by->counted.threads_abandoned -= 1;
     lost_by->board().attempt("executor", "thread_returned",
-                             [&] { lost_by->runners().thread_returned(); });
+                             [&] { thread.as_carrier()->of->thread_returned(); });
 }
 
 void batch_core::run_quantum(turn& turn, bool& again)
@@ -432,9 +450,8 @@ void batch_core::perform(afterwards& then) noexcept
         fail_point("gate_closed");
         commit(then.cancel);
     }
-    for (auto const thread : then.threads_lost)
-        host_->board().attempt("executor", "thread_lost",
-                               [&] { host_->runners().thread_lost(thread); });
+    for (auto const& thread : then.threads_lost)
+        host_->board().attempt("executor", "thread_lost", [&] { thread.of->thread_lost(thread.id); });
     if (then.put_off)
         host_->board().attempt("executor", "a runner could not be posted, and is tried again",
                                [&] { std::rethrow_exception(then.put_off); });

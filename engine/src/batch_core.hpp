@@ -184,6 +184,9 @@ public:
     [[nodiscard]] detached_job detach(turn& turn, std::uint64_t index, std::int64_t started);
     /// Says what is to be told of stops; it is told at once if there has been one.
     void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body);
+    /// This thread starts a job that had been detached, once more; it says when it has.
+    void launches(detached_job const& job);
+    void launched() noexcept;
     /// It has ended: `conclude` ends the job, and the slot goes on.
     void resume(detached_job const& job, std::function<void(turn&)> const& conclude);
 
@@ -260,7 +263,11 @@ private:
         std::shared_ptr<detail::work> work;
         std::unique_ptr<token_callback> token;
         retries waiting;
-        std::vector<std::thread::id> threads_lost;
+        struct lost_thread {
+            executor* of;
+            std::thread::id id;
+        };
+        std::vector<lost_thread> threads_lost;
         std::exception_ptr put_off; ///< why a runner could not be posted
         std::vector<std::uint32_t> suspects_ended; ///< how many crashes each ran at
         std::size_t places_left = 0;               ///< of suspects
@@ -274,6 +281,7 @@ private:
     // Runners (batch_core.cpp).
     void open(bool idle);
     void post(slot& place);
+    [[nodiscard]] executor& own_executor() noexcept;
     /// With the exception in flight that kept a runner of `place` from being posted, or from
     /// beginning: the tick sees to another.
     void put_off(slot& place);
@@ -281,6 +289,7 @@ private:
     void take_turn(slot& place, bool from_queue) noexcept;
     /// What it works at; null if there is nothing to do.
     [[nodiscard]] std::shared_ptr<detail::work> begin_turn(slot& place, bool from_queue);
+    [[nodiscard]] std::shared_ptr<carrier> this_carrier();
     void come_back() noexcept;
     /// One whose runner has not begun.
     [[nodiscard]] slot* queued_slot() noexcept;
@@ -309,6 +318,9 @@ private:
     void let_go_if_quiet(afterwards& then);
     void let_go(afterwards& then);
     void abandon(slot& place, afterwards& then);
+    /// The thread that starts the job in `place`, and does so no more as far as the batch is
+    /// concerned; null if there is none.
+    [[nodiscard]] std::shared_ptr<carrier> end_launch(slot const& place) noexcept;
     void stop_detached(std::uint64_t index, afterwards& then);
     void kill_detached(time_point now, afterwards& then);
     void arm_kill(time_point deadline);
@@ -460,6 +472,12 @@ private:
         bool killed = false;
     };
     std::unordered_map<slot*, detached_body> detached_;
+    /// A thread that is about to start what runs without it.
+    struct launch {
+        std::shared_ptr<carrier> thread;
+        slot const* place; ///< null once that has ended, or was abandoned
+    };
+    std::vector<launch> launches_;
     std::uint64_t let_in_end_ = 0;          ///< index + 1: no retry beyond it has been claimed
     std::uint64_t claimed_at_close_ = 0;    ///< nothing from there on was claimed, retries included
     std::uint64_t highest_abandoned_ = 0;   ///< index + 1

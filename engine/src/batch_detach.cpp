@@ -1,6 +1,9 @@
 // Jobs that run without a thread.
 #include "batch_core.hpp"
+#include "thread_turns.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace belay::detail {
@@ -32,6 +35,7 @@ detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t st
 {
     turn.detached = true;
     std::scoped_lock const lock(mutex_);
+    launches_.push_back({this_carrier(), &turn.place});
     return {self_.lock(), work_, &turn.place, index, started, host_->turn_begins(self_.lock())};
 }
 
@@ -56,6 +60,8 @@ void batch_core::resume(detached_job const& job, std::function<void(turn&)> cons
         std::scoped_lock const lock(mutex_);
         if (auto node = detached_.extract(job.place))
             body = std::move(node.mapped().body);
+        // Its thread may be on its way out of the start still.
+        (void)end_launch(*job.place);
     }
     turn turn{*this, *job.jobs, *job.place, phase_, states_.get()};
     turn.timed = options_.timeout.has_value();
@@ -79,6 +85,35 @@ void batch_core::never_entered(slot& place, std::uint64_t index) noexcept
                             std::memory_order_relaxed);
     std::scoped_lock const lock(mutex_);
     lone_not_started_.emplace(index, now());
+}
+
+void batch_core::launches(detached_job const& job)
+{
+    std::scoped_lock const lock(mutex_);
+    if (!job.place->abandoned)
+        launches_.push_back({this_carrier(), job.place});
+}
+
+void batch_core::launched() noexcept
+{
+    std::unique_lock lock(mutex_); // once it is had, abandon() is through
+    auto const& self = thread_turns::here().as_carrier();
+    // The innermost, where a start waits for others.
+    auto const found = std::find_if(launches_.rbegin(), launches_.rend(),
+                                    [&](launch const& one) { return one.thread == self; });
+    if (found != launches_.rend())
+        launches_.erase(std::next(found).base());
+    lock.unlock();
+    come_back();
+}
+
+std::shared_ptr<carrier> batch_core::end_launch(slot const& place) noexcept
+{
+    auto const found = std::ranges::find(launches_, &place, &launch::place);
+    if (found == launches_.end())
+        return nullptr;
+    found->place = nullptr;
+    return found->thread;
 }
 
 void batch_core::stop_detached(std::uint64_t index, afterwards& then)

@@ -153,11 +153,13 @@ void batch_core::abandon(slot& place, afterwards& then)
     --inside_;
     highest_abandoned_ =
         std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
-    // Once, though a body inside of this one, or around it, may have been abandoned already.
-    if (!is_asynchronous_ && !place.thread->is_lost.exchange(true)) {
-        place.thread->lost_by = host_;
+    // What goes on without a thread has one only while it is started. It is lost once, though a
+    // body inside of this one, or around it, may have been abandoned already.
+    auto const thread = is_asynchronous_ ? end_launch(place) : place.thread;
+    if (thread && !thread->is_lost.exchange(true)) {
+        thread->lost_by = host_;
         host_->counted.threads_abandoned += 1;
-        then.threads_lost.push_back(place.thread->id);
+        then.threads_lost.push_back({thread->of, thread->id});
     }
     then.wake_sleepers |= place.firing != std::thread::id();
     drop_tokens(place);

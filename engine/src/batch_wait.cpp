@@ -54,7 +54,7 @@ bool batch_core::wait(std::optional<time_point> until, std::stop_token const& to
         throw error(errc::would_deadlock, "a body waits for its own batch, which can't end before "
                                           "the body has");
     std::optional<helping> help;
-    if (thread.is_of(host_->runners())) {
+    if (thread.is_of(own_executor())) {
         if (thread.waits == thread_turns::waits_max)
             throw error(errc::would_deadlock,
                         "a body waits for a batch inside " +

@@ -41,6 +41,10 @@ held_batches::limits limits_of(store const& store, memory_budget const& memory) 
     return {.ended = ended_max, .ended_bytes = memory.most() / ended_part};
 }
 
+/// How many threads start programs and coroutines: as many as there are workers, within these.
+constexpr std::size_t launchers_min = 4;
+constexpr std::size_t launchers_max = 16;
+
 } // namespace
 
 engine_state::engine_state(engine_options options)
@@ -49,15 +53,9 @@ engine_state::engine_state(engine_options options)
       board_(*time_, options_.on_problem),
       runners_(options_.runners
                    ? options_.runners
-                   : std::make_shared<worker_pool>(worker_pool::setup{
-                         .workers = options_.workers,
-                         .abandoned_max = options_.abandoned_max,
-                         .on_start = options_.on_worker_start,
-                         .board = board_,
-                         .later =
-                             [this](std::chrono::nanoseconds after, std::function<void()> action) {
-                                 call_at(&board_, time_->now() + after, std::move(action));
-                             }})),
+                   : std::make_shared<worker_pool>(pool_setup("workers", options_.workers))),
+      launchers_(pool_setup("launchers",
+                            std::clamp(runners_->concurrency(), launchers_min, launchers_max))),
       memory_(std::make_shared<memory_budget>(
           options_.memory_bytes_max == 0 ? usual_memory_bytes() : options_.memory_bytes_max)),
       store_(options_.store ? options_.store : memory_store(memory_)),
@@ -67,6 +65,18 @@ engine_state::engine_state(engine_options options)
                   .board = &board_}),
       batches_(*memory_, *store_, limits_of(*store_, *memory_)), control_(*time_, board_)
 {
+}
+
+worker_pool::setup engine_state::pool_setup(char const* name, std::size_t threads)
+{
+    return {.name = name,
+            .workers = threads,
+            .abandoned_max = options_.abandoned_max,
+            .on_start = options_.on_worker_start,
+            .board = board_,
+            .later = [this, name](std::chrono::nanoseconds after, std::function<void()> action) {
+                call_at(name, time_->now() + after, std::move(action));
+            }};
 }
 
 void engine_state::watch_store()
@@ -467,6 +477,7 @@ void engine_state::shut_down()
     lock.lock();
     all_ended_.wait(lock, [&] { return open_.empty(); });
     lock.unlock();
+    launchers_.stop();
     processes_.stop();
     control_.stop();
     // The batches own this, and it them.

@@ -39,6 +39,7 @@ public:
     // host
     [[nodiscard]] clock& time() noexcept override { return *time_; }
     [[nodiscard]] executor& runners() noexcept override { return *runners_; }
+    [[nodiscard]] executor& launchers() noexcept override { return launchers_; }
     [[nodiscard]] std::chrono::nanoseconds quantum(unsigned weight) const noexcept override;
     void call_at(void const* owner, time_point at, std::function<void()> action) override
     {
@@ -112,6 +113,7 @@ public:
     void shut_down();
 
 private:
+    [[nodiscard]] worker_pool::setup pool_setup(char const* name, std::size_t threads);
     void insert(stored_batch const& about, held const& batch, std::uint64_t forgotten);
     [[nodiscard]] std::optional<held> find(stored_batch const& stored);
     void drop(held_batches::list gone);
@@ -128,6 +130,7 @@ private:
     problem_board board_;
     suspects suspects_;
     std::shared_ptr<executor> const runners_;
+    worker_pool launchers_; ///< start programs and coroutines
     std::shared_ptr<memory_budget> const memory_;
     std::shared_ptr<belay::store> const store_;
 

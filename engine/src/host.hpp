@@ -35,6 +35,8 @@ public:
 
     [[nodiscard]] virtual clock& time() noexcept = 0;
     [[nodiscard]] virtual executor& runners() noexcept = 0;
+    /// What starts jobs that go on without a thread: bodies can't hold it up.
+    [[nodiscard]] virtual executor& launchers() noexcept = 0;
 
     /// How long a batch of this weight keeps a worker in one turn.
     [[nodiscard]] virtual std::chrono::nanoseconds quantum(unsigned weight) const noexcept = 0;

@@ -81,12 +81,20 @@ void recorded::program_start::make() noexcept
     try {
         scratch = processes.make_scratch();
         auto const program = make_program(scratch);
+        // Its engine may have ended since, and nothing be heard of a program.
+        if (job_->place->abandoned)
+            throw stopped{};
         job_->core->set_body(*job_, program);
         program->start();
     } catch (...) {
         auto const problem = std::current_exception();
         if (!scratch.empty())
             processes.remove_scratch(std::move(scratch));
+        if (job_->place->abandoned)
+            return job_->core->resume(*job_, [&](detail::turn& turn) {
+                detail::program_end end{.problem = problem};
+                record_.conclude(turn, *job_, end, false);
+            });
         if (detail::is_shortage(problem))
             return wait();
         record_.program_ended(job_, {.problem = problem}, false);
@@ -134,10 +142,13 @@ void recorded::program_start::wait()
     job_->core->set_body(*job_, self); // tells it at once if there has been a stop
     auto& host = job_->core->owner();
     host.call_at(this, host.time().now() + detail::shortage_pause, [self] {
-        self->job_->core->owner().runners().post([self] {
+        self->job_->core->owner().launchers().post([self] {
             auto expected = stage::waiting;
-            if (self->stage_.compare_exchange_strong(expected, stage::making))
-                self->make();
+            if (!self->stage_.compare_exchange_strong(expected, stage::making))
+                return;
+            self->job_->core->launches(*self->job_);
+            self->make();
+            self->job_->core->launched();
         });
     });
 }

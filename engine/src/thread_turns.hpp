@@ -15,6 +15,7 @@ class host;
 /// A thread that runs bodies, as batches know it.
 struct carrier {
     std::thread::id const id = std::this_thread::get_id();
+    executor* of = nullptr; ///< that has the thread; written by it, before its outermost turn
 
     /// A body on it was abandoned, and its executor is told that it is lost, once, however many of
     /// the bodies on it that are. It is back when the outermost of its turns ends.

@@ -12,8 +12,6 @@ namespace belay::detail {
 namespace {
 /// Whether this worker thread is to end: it was lost, and has been replaced.
 thread_local bool leaving = false;
-
-constexpr char const* kind = "workers";
 } // namespace
 
 worker_pool::worker_pool(setup setup) : setup_(std::move(setup)) {}
@@ -125,13 +123,13 @@ void worker_pool::report()
         lock.unlock();
         auto& board = setup_.board;
         if (is_short && is_none)
-            board.raise(kind, text);
+            board.raise(setup_.name, text);
         else
-            board.clear(kind);
+            board.clear(setup_.name);
         if (is_short && !is_none)
-            board.notice(kind, text);
+            board.notice(setup_.name, text);
         else
-            board.drop_notice(kind);
+            board.drop_notice(setup_.name);
         lock.lock();
     }
     is_reporting_ = false;
@@ -140,7 +138,7 @@ void worker_pool::report()
 std::string worker_pool::shortage() const
 {
     std::string text = std::to_string(working_.size()) + " of " + std::to_string(setup_.workers) +
-                       " workers are there";
+                       ' ' + setup_.name + " are there";
     if (lost_.size() > setup_.abandoned_max)
         text += "; abandoned bodies hold " + std::to_string(lost_.size()) + ", and at most " +
                 std::to_string(setup_.abandoned_max) + " are replaced at a time";

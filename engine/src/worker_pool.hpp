@@ -30,6 +30,7 @@ namespace belay::detail {
 class worker_pool final : public executor {
 public:
     struct setup {
+        char const* name = "workers"; ///< in what is told of them
         std::size_t workers;
         std::size_t abandoned_max;
         std::function<void()> on_start = {};

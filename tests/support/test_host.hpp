@@ -27,6 +27,7 @@ class test_host final : public detail::host {
 public:
     [[nodiscard]] manual_clock& time() noexcept override { return time_; }
     [[nodiscard]] manual_executor& runners() noexcept override { return runners_; }
+    [[nodiscard]] manual_executor& launchers() noexcept override { return runners_; }
     [[nodiscard]] std::chrono::nanoseconds quantum(unsigned weight) const noexcept override
     {
         return quantum_ * weight / 10;

@@ -34,7 +34,8 @@ struct problem {
 /// How an engine is to work. The defaults are good for most programs.
 struct engine_options {
     /// Threads that run bodies; 0 means one a processor. Made at the first submit. Not with
-    /// `runners`.
+    /// `runners`. Programs and coroutines hold none, and are started by others: as many, but 4 to
+    /// 16, made at the first submit of such a batch.
     std::size_t workers = 0;
 
     /// How long bodies may go on after a cancel, 0 … `grace_max`, where type and batch say nothing.
@@ -76,13 +77,14 @@ struct engine_options {
     /// not wait. What it throws is dropped.
     std::function<void(problem const&)> on_problem = {};
 
-    /// Called on each worker thread before anything else. What it throws is one of `problems()`.
+    /// Called before anything else on each thread of the engine's own that runs bodies, or starts
+    /// programs and coroutines. What it throws is one of `problems()`.
     std::function<void()> on_worker_start = {};
 
     /// The time; `system_clock()` unless set.
     std::shared_ptr<clock> time = {};
 
-    /// Where bodies run; threads of the engine's own unless set.
+    /// Where bodies run, save coroutines; threads of the engine's own unless set.
     std::shared_ptr<executor> runners = {};
 };
 

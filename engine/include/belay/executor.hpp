@@ -9,7 +9,9 @@
 
 namespace belay {
 
-/// Where an engine runs bodies. An engine that is given none makes its own threads.
+/// Where an engine runs bodies. An engine that is given none makes its own threads. Programs and
+/// coroutines, which want a thread only to be started, are started by threads of the engine's own
+/// all the same: 4 to 16, as many as run at the same time here, made when the first is submitted.
 ///
 /// Lifetime: outlives the engine that uses it, and any body that was abandoned on it.
 /// Thread safety: every member may be called from any thread.
