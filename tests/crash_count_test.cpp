@@ -66,7 +66,8 @@ BOOST_AUTO_TEST_CASE(a_crash_counts_against_none_of_several_that_may_have_been_t
     }
 }
 
-BOOST_AUTO_TEST_CASE(a_job_that_ran_beside_a_suspect_for_the_first_time_becomes_one_and_pays_nothing)
+BOOST_AUTO_TEST_CASE(
+    a_job_that_ran_beside_a_suspect_for_the_first_time_becomes_one_and_pays_nothing)
 {
     crash({1});
     crash({1, 2, 3});

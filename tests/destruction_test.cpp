@@ -416,9 +416,8 @@ struct on_dead_disk {
     }
     void cancel_job(std::uint64_t index)
     {
-        batch->cancel_job(index, {}, [this](job_cancel_result const& result) {
-            told.push_back(result.outcome);
-        });
+        batch->cancel_job(
+            index, {}, [this](job_cancel_result const& result) { told.push_back(result.outcome); });
     }
     /// Destroys the engine; whether nothing is left of it and its disk once nobody holds its batch.
     bool end(std::function<void()> const& meanwhile = [] {})
@@ -444,7 +443,8 @@ using outcomes = std::vector<cancel_outcome>;
 
 } // namespace
 
-BOOST_AUTO_TEST_CASE(G5_an_engine_ends_though_a_cancel_may_or_may_not_be_recorded_and_a_body_is_deaf)
+BOOST_AUTO_TEST_CASE(
+    G5_an_engine_ends_though_a_cancel_may_or_may_not_be_recorded_and_a_body_is_deaf)
 {
     on_dead_disk left(is_deaf);
     left.cancel();

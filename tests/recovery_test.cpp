@@ -463,7 +463,10 @@ BOOST_AUTO_TEST_CASE(a_start_that_fails_or_ends_at_any_step_counts_no_crash)
                 fault_vfs disk;
                 belay::test::temporary_directory const directory;
                 left.copy_to(directory.path());
-                disk.arm({.of = operation, .nth = nth, .code = SQLITE_IOERR, .times = 0,
+                disk.arm({.of = operation,
+                          .nth = nth,
+                          .code = SQLITE_IOERR,
+                          .times = 0,
                           .survives = survives});
                 try {
                     engine const engine(
@@ -497,11 +500,11 @@ BOOST_AUTO_TEST_CASE(suspects_run_ever_fewer_at_a_time_and_others_beside_them)
         engine engine({.workers = 10, .store = disk});
         crowd.let_in(engine);
 
-        BOOST_TEST(eventually([&, most = limit] {
-            return crowd.suspects == most && crowd.others == 2;
-        }));
+        BOOST_TEST(
+            eventually([&, most = limit] { return crowd.suspects == most && crowd.others == 2; }));
         crowd.released = true;
-        BOOST_TEST(eventually([&] { return disk->write_all() == 0 && engine.open_batches() == 0; }));
+        BOOST_TEST(
+            eventually([&] { return disk->write_all() == 0 && engine.open_batches() == 0; }));
 
         BOOST_TEST(crowd.most == limit, "after " << crashes << " crashes");
         BOOST_TEST(crowd.ended == 10);
@@ -752,10 +755,8 @@ BOOST_AUTO_TEST_CASE(what_ignores_a_shutdown_is_pending_again)
     auto const begun = std::make_shared<std::atomic<bool>>(false);
     std::string id;
     {
-        engine engine({.workers = 1,
-                       .grace = 100ms,
-                       .store = disk,
-                       .on_worker_start = [release] {}});
+        engine engine(
+            {.workers = 1, .grace = 100ms, .store = disk, .on_worker_start = [release] {}});
         engine.define({.name = "echo", .body = [release, begun](std::string_view, job&) {
                            *begun = true;
                            while (!*release)

@@ -3,10 +3,10 @@
 #include "sqlite_store.hpp"
 
 #include "eventually.hpp"
-#include "state_map.hpp"
 #include "fault_vfs.hpp"
 #include "noted_syncs.hpp"
 #include "sqlite_schema.hpp"
+#include "state_map.hpp"
 #include "store_client.hpp"
 #include "temporary_directory.hpp"
 

@@ -558,9 +558,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(outcomes_are_jobs_without_what_they_returned, Plac
     expected[1].text.clear();
     for (std::size_t i = 0; i != 4; ++i)
         check_equal(shown[i], expected[i]);
-    BOOST_CHECK_NO_THROW(place.store->outcomes(99, 0, 4, [](job_record const&) {
-        BOOST_ERROR("there is no such batch");
-    }));
+    BOOST_CHECK_NO_THROW(place.store->outcomes(
+        99, 0, 4, [](job_record const&) { BOOST_ERROR("there is no such batch"); }));
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(jobs_cancelled_alone_are_told_until_they_end, Place, stores)

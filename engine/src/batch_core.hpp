@@ -454,7 +454,7 @@ private:
     bool end_is_outdated_ = false; ///< the end that was handed over does not count
     bool suspended_ = false;
     bool is_asynchronous_ = false; ///< its jobs run without a thread; set by open(), let_run()
-    bool idle_ = false; ///< nothing may be posted: it is not known what its jobs do
+    bool idle_ = false;            ///< nothing may be posted: it is not known what its jobs do
     bool let_go_ = false; ///< suspended, and nothing runs any more
     std::shared_ptr<belay::store> const store_;
     std::mutex mutex_;
@@ -505,8 +505,8 @@ private:
     static constexpr std::uint64_t under_way_max = 8192;
     std::unique_ptr<begun_at[], free_memory> const under_way_; ///< null if it is not durable
     [[nodiscard]] std::optional<time_point> begun_under_way(std::uint64_t index) const noexcept;
-    /// Attempts that neither failed nor ended, and crashes as in `job_record`: of jobs that an earlier
-    /// process began.
+    /// Attempts that neither failed nor ended, and crashes as in `job_record`: of jobs that an
+    /// earlier process began.
     struct earlier {
         std::uint32_t attempts = 0;
         std::uint32_t crashes = 0;
@@ -517,7 +517,7 @@ private:
     std::unordered_set<std::uint64_t> admitted_; ///< those of them that have a place
     std::deque<std::uint64_t> kept_back_;        ///< those that are due and have none
     bool suspects_announced_ = false;            ///< the host knows of them
-    record_relay* relay_ = nullptr; ///< null without a store; set once by make()
+    record_relay* relay_ = nullptr;              ///< null without a store; set once by make()
     std::unordered_map<std::uint64_t, earlier> earlier_; // changed before open() only
     std::uint64_t retried_earlier_ = 0; // likewise: attempts after a job's first, by an earlier process
     std::optional<stored_batch> restored_;               ///< of a batch that had ended: likewise

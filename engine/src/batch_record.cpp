@@ -26,12 +26,12 @@ void batch_core::open_window(cancel_request const& request, stop_cause cause,
         record.end = end_record(as_if);
     // Where no caller waits there is nobody who could ask again.
     auto const how = cause == stop_cause::user ? persistence::once : persistence::until_done;
-    then.cancel = std::make_shared<cancel_commit const>(cancel_commit{
-        store_, sequence_, std::move(record), change::withdrawn{}, how,
-        [self = self_](cancel_outcome outcome, std::string const& problem) {
-            if (auto const core = self.lock())
-                core->cancel_told(outcome, problem);
-        }});
+    then.cancel = std::make_shared<cancel_commit const>(
+        cancel_commit{store_, sequence_, std::move(record), change::withdrawn{}, how,
+                      [self = self_](cancel_outcome outcome, std::string const& problem) {
+                          if (auto const core = self.lock())
+                              core->cancel_told(outcome, problem);
+                      }});
 }
 
 void batch_core::cancel_told(cancel_outcome outcome, std::string const& problem)

@@ -160,9 +160,8 @@ void batch_core::let_go(afterwards& then)
         cancel.result.problem = engine_ended;
         for (auto& done : cancel.done)
             if (done)
-                then.callbacks.push_back([done = std::move(done), result = cancel.result] {
-                    done(result);
-                });
+                then.callbacks.push_back(
+                    [done = std::move(done), result = cancel.result] { done(result); });
     }
     let_go_ = true;
     then.let_go = true;

@@ -18,8 +18,8 @@ void batch_core::announce_suspects()
 
 bool batch_core::admit(std::uint64_t index)
 {
-    // One that is being cancelled alone is not let in anyway. Who waits for this batch inside a body
-    // may be a suspect itself, and have the place that is wanted here.
+    // One that is being cancelled alone is not let in anyway. Who waits for this batch inside a
+    // body may be a suspect itself, and have the place that is wanted here.
     if (!suspects_.contains(index) || admitted_.contains(index) || helpers_ != 0 ||
         states_[index].load(std::memory_order_acquire) != job_byte::backing_off)
         return true;

@@ -21,8 +21,9 @@ struct left_job {
 
 /// One crash: which of the jobs that ran may have been its cause, and what they are now.
 ///
-/// Where suspects ran, which are jobs that had run at an earlier crash, it was one of these; else it
-/// may have been any. If that is one job, the crash counts against it. Else it counts against none.
+/// Where suspects ran, which are jobs that had run at an earlier crash, it was one of these; else
+/// it may have been any. If that is one job, the crash counts against it. Else it counts against
+/// none.
 ///
 /// Thread safety: none.
 class crash_count {

@@ -51,7 +51,8 @@ std::vector<std::uint64_t> generations(std::filesystem::path const& directory)
 } // namespace state_file
 
 earlier_states::earlier_states(std::filesystem::path directory, std::uint64_t recovered)
-    : directory_(std::move(directory)), generations_(state_file::generations(directory_)),
+    : directory_(std::move(directory)),
+      generations_(state_file::generations(directory_)),
       next_generation_(recovered + 1)
 {
     for (auto const generation : generations_)

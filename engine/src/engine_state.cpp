@@ -454,9 +454,8 @@ std::vector<std::string> engine_state::notices() const
                 ++missing[batch.record->batch.type];
     }
     for (auto const& [type, count] : missing)
-        result.push_back(
-            (count == 1 ? "1 batch waits" : std::to_string(count) + " batches wait") +
-            " for job type '" + type + "', which is not defined");
+        result.push_back((count == 1 ? "1 batch waits" : std::to_string(count) + " batches wait") +
+                         " for job type '" + type + "', which is not defined");
     return result;
 }
 

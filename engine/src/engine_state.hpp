@@ -72,8 +72,8 @@ public:
     [[nodiscard]] std::shared_ptr<memory_budget> const& memory() const noexcept { return memory_; }
     /// That `what` does not fit: for whoever throws.
     [[nodiscard]] error memory_exhausted(std::string const& what, std::uint64_t bytes) const;
-    /// Has the store take a new batch, and tells `done` once why not, if not. If the engine ends before
-    /// the store has answered it is not known: `error` (`outcome_unknown`).
+    /// Has the store take a new batch, and tells `done` once why not, if not. If the engine ends
+    /// before the store has answered it is not known: `error` (`outcome_unknown`).
     void create(std::uint64_t sequence, change::created what,
                 std::function<void(std::exception_ptr const&)> done);
 
@@ -108,8 +108,9 @@ public:
     [[nodiscard]] std::vector<std::string> notices() const;
     [[nodiscard]] engine_options const& options() const noexcept { return options_; }
 
-    /// Stops every open batch, or lets go of it where the store is durable, waits until that is done,
-    /// and joins the threads. No store holds it up for longer than the longest grace and a second.
+    /// Stops every open batch, or lets go of it where the store is durable, waits until that is
+    /// done, and joins the threads. No store holds it up for longer than the longest grace and a
+    /// second.
     void shut_down();
 
 private:

@@ -32,8 +32,8 @@ void record_relay::refused(job_record const& record, job_byte was) noexcept
 
 void record_relay::dropped(std::span<job_record const> records) noexcept
 {
-    // The batch owns the store, so it is gone. What its jobs came to is lost, not that they had been
-    // begun.
+    // The batch owns the store, so it is gone. What its jobs came to is lost, not that they had
+    // been begun.
     for (auto const& record : records)
         states_[record.index].store(job_byte::backing_off);
     release(records.size());

@@ -41,8 +41,7 @@ std::vector<left_job> begun_in(store& store, stored_batch const& batch)
             auto const place = known.find(index);
             bool const is_known = place != known.end();
             // What waited for its next attempt, as its record says, had not been begun again.
-            if (is_known &&
-                (is_final(place->second.how) || how == job_byte::backing_off))
+            if (is_known && (is_final(place->second.how) || how == job_byte::backing_off))
                 continue;
             result.push_back({is_known ? std::move(place->second) : job_record{.index = index},
                               is_running(how),

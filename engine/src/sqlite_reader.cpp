@@ -40,8 +40,8 @@ constexpr char const* list_failures =
     "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY j.job"
 
 constexpr char const* list_jobs = BELAY_SELECT_JOBS("text");
-constexpr char const* list_outcomes = BELAY_SELECT_JOBS(
-    "CASE WHEN how IN ('succeeded', 'succeeded_late') THEN x'' ELSE text END");
+constexpr char const* list_outcomes =
+    BELAY_SELECT_JOBS("CASE WHEN how IN ('succeeded', 'succeeded_late') THEN x'' ELSE text END");
 constexpr char const* find_inputs =
     "SELECT first, count, bytes FROM input_page WHERE batch = ?1 AND first <= ?2 "
     "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY first DESC LIMIT 1";

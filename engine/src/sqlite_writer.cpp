@@ -100,8 +100,8 @@ void sqlite_writer::prepare()
     last_sequence_ = static_cast<std::uint64_t>(
         database_.execAndGet("SELECT last_sequence FROM store").getInt64());
     store_id_ = database_.execAndGet("SELECT id FROM store").getString();
-    recovered_ = static_cast<std::uint64_t>(
-        database_.execAndGet("SELECT recovered FROM store").getInt64());
+    recovered_ =
+        static_cast<std::uint64_t>(database_.execAndGet("SELECT recovered FROM store").getInt64());
     SQLite::Statement cancelled(database_, "SELECT sequence FROM batch WHERE state IS NULL "
                                            "AND cancel_requested_at IS NOT NULL");
     while (cancelled.executeStep())

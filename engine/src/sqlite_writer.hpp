@@ -39,8 +39,8 @@ public:
                   disk_reserve reserve);
     /// Closes it; those who wait for what can't be written are told so.
     ~sqlite_writer();
-    /// Writes what still waits, and ends the thread; false if that can't be written. Nothing is handed
-    /// over afterwards.
+    /// Writes what still waits, and ends the thread; false if that can't be written. Nothing is
+    /// handed over afterwards.
     [[nodiscard]] bool close();
     [[nodiscard]] bool is_on_own_thread() const noexcept
     {

@@ -220,8 +220,7 @@ void sqlite_writer::refuse_all()
 void sqlite_writer::drop_records()
 {
     for (; next_record_ != backlog_.records.size(); ++next_record_)
-        if (auto* const listener =
-                std::exchange(backlog_.targets[next_record_].listener, nullptr))
+        if (auto* const listener = std::exchange(backlog_.targets[next_record_].listener, nullptr))
             listener->dropped(std::span(&backlog_.records[next_record_], 1));
 }
 

@@ -82,8 +82,8 @@ private:
 /// several threads.
 class earlier_states {
 public:
-    /// Reads the headers in the files of `directory` whose N is above `recovered`: those up to there
-    /// have been dealt with.
+    /// Reads the headers in the files of `directory` whose N is above `recovered`: those up to
+    /// there have been dealt with.
     earlier_states(std::filesystem::path directory, std::uint64_t recovered);
 
     /// The N for a new file.

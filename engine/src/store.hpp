@@ -104,8 +104,8 @@ struct batch_records {
     std::vector<job_record> records;
 };
 
-/// What can be asked of a store to write. Each is whole: it is on disk, or nothing of it is. All but
-/// `recovered` are about one batch.
+/// What can be asked of a store to write. Each is whole: it is on disk, or nothing of it is. All
+/// but `recovered` are about one batch.
 namespace change {
 
 /// Inputs of a batch that nobody sees yet; in order, without a gap.
@@ -145,8 +145,8 @@ struct job_withdrawn {
     std::uint64_t index;
 };
 
-/// Jobs that earlier processes left behind, of all batches: what they are now. With that it is dealt
-/// with what those processes had begun, up to the one of this number.
+/// Jobs that earlier processes left behind, of all batches: what they are now. With that it is
+/// dealt with what those processes had begun, up to the one of this number.
 struct recovered {
     std::vector<batch_records> batches;
     std::uint64_t process = 0;
@@ -161,10 +161,9 @@ struct forgotten {};
 
 } // namespace change
 
-using any_change = std::variant<change::inputs, change::created, change::started,
-                                change::cancelled, change::withdrawn, change::job_cancelled,
-                                change::job_withdrawn, change::recovered, change::ended,
-                                change::forgotten>;
+using any_change = std::variant<change::inputs, change::created, change::started, change::cancelled,
+                                change::withdrawn, change::job_cancelled, change::job_withdrawn,
+                                change::recovered, change::ended, change::forgotten>;
 
 /// What is to happen if a change can't be written.
 enum class persistence : std::uint8_t {
@@ -237,8 +236,8 @@ public:
     /// Takes over what became of a job; false if `listener` will be told once it is on disk. True
     /// says that there is nothing to wait for, and `listener` is told nothing. Tried again until it
     /// is written, or in its place what `refused_record` makes of it, where no disk would take it;
-    /// jobs of one batch need not end in order. `listener` lives until it is told, at the latest when
-    /// the store is destroyed, that the record was dropped.
+    /// jobs of one batch need not end in order. `listener` lives until it is told, at the latest
+    /// when the store is destroyed, that the record was dropped.
     [[nodiscard]] virtual bool record(std::uint64_t sequence, job_record&& record,
                                       job_listener& listener) = 0;
 
@@ -265,8 +264,8 @@ public:
     [[nodiscard]] virtual std::vector<job_record> jobs(std::uint64_t sequence, std::uint64_t first,
                                                        std::uint64_t end) = 0;
 
-    /// Shows the same to `visit`, one by one, without what the jobs returned. `visit` must not call the
-    /// store.
+    /// Shows the same to `visit`, one by one, without what the jobs returned. `visit` must not call
+    /// the store.
     virtual void outcomes(std::uint64_t sequence, std::uint64_t first, std::uint64_t end,
                           std::function<void(job_record const&)> const& visit) = 0;
 
@@ -296,12 +295,13 @@ public:
                                                      std::uint64_t total) = 0;
 
     /// Jobs of an open batch that an earlier process had begun, by index: those whose byte was
-    /// `running` or `ending`; and those that waited for another attempt, `backing_off`. Some of them
-    /// may have a record.
+    /// `running` or `ending`; and those that waited for another attempt, `backing_off`. Some of
+    /// them may have a record.
     [[nodiscard]] virtual std::vector<begun_job> begun(std::uint64_t sequence) = 0;
 
-    /// Writes what the jobs are now that earlier processes had begun, and in the same step that these
-    /// are dealt with: they are not told again, nor by a later process. Waits for that. Throws `error`
+    /// Writes what the jobs are now that earlier processes had begun, and in the same step that
+    /// these are dealt with: they are not told again, nor by a later process. Waits for that.
+    /// Throws `error`
     /// (`store_failed`); then nothing has changed, or it is as if it had been called.
     virtual void recovered(std::vector<batch_records> batches) = 0;
 

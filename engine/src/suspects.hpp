@@ -12,9 +12,9 @@
 
 namespace belay::detail {
 
-/// Which jobs may run of those that ran at a crash and have not ended since, of all batches together:
-/// every one after a first crash, four at a time after a second, then one at a time. So the one that
-/// ends the engine is found, though others ran beside it.
+/// Which jobs may run of those that ran at a crash and have not ended since, of all batches
+/// together: every one after a first crash, four at a time after a second, then one at a time. So
+/// the one that ends the engine is found, though others ran beside it.
 ///
 /// Thread safety: full; nothing of anybody else's is called under its lock.
 class suspects {
@@ -39,7 +39,7 @@ public:
 private:
     [[nodiscard]] std::size_t limit() const;
 
-    mutable std::mutex mutex_; ///< guards what follows
+    mutable std::mutex mutex_;                     ///< guards what follows
     std::map<std::uint32_t, std::size_t> crashes_; ///< how many suspects ran at so many
     std::size_t inside_ = 0;
     std::deque<std::function<bool()>> waiting_;

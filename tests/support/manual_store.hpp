@@ -115,7 +115,10 @@ public:
         }
         return reading().expired(now, limit);
     }
-    [[nodiscard]] std::optional<time_point> next_expiry() override { return reading().next_expiry(); }
+    [[nodiscard]] std::optional<time_point> next_expiry() override
+    {
+        return reading().next_expiry();
+    }
     [[nodiscard]] detail::state_array states(std::uint64_t sequence, std::uint64_t total) override
     {
         return reading().states(sequence, total);

@@ -3,12 +3,12 @@
 
 #include "batch_core.hpp"
 #include "host.hpp"
+#include "manual_clock.hpp"
+#include "manual_executor.hpp"
 #include "problem_board.hpp"
 #include "process/process_host.hpp"
 #include "suspects.hpp"
 #include "timers.hpp"
-#include "manual_clock.hpp"
-#include "manual_executor.hpp"
 
 #include <chrono>
 #include <cstddef>
