@@ -110,3 +110,18 @@ def refused(suite):
     batch = client.run("sleep", [0])
     client.get(f"/v1/batches/{batch}/results", key=None).is_(401, "unauthorized")
     equal(client.call("HEAD", f"/v1/batches/{batch}/results").is_(200).text, "", "the body")
+
+
+@test
+def too_large(suite):
+    """--result-bytes-max: a job whose result is larger is failed, and says so; the others go on"""
+    with suite.start("--result-bytes-max", "8") as server:
+        client = suite.client_of(server)
+        batch = client.run("sleep", [0, 10, 1])
+
+        equal(client.state(batch)["current_state"], "completed", "the state")
+        equal([client.job(batch, job)["state"] for job in range(3)],
+              ["succeeded", "failed", "succeeded"], "the jobs")
+        equal(client.job(batch, 1)["error"],
+              {"code": "failed", "message": "the result has 9 bytes; at most 8 are kept "
+                                            "(result_bytes_max)"}, "the error")
