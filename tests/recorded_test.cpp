@@ -410,7 +410,8 @@ BOOST_AUTO_TEST_CASE(a_batch_that_does_not_fit_is_refused_and_nothing_is_forgott
 
 BOOST_AUTO_TEST_CASE(results_take_memory_and_what_ended_first_is_forgotten_for_them)
 {
-    fixture small(bytes_of({1, 1, 1}) + 25'000);
+    // One worker, so that each has ended for good before the next begins.
+    fixture small(bytes_of({1, 1, 1}) + 25'000, 1);
     small.engine.define({.name = "long", .body = [](std::string_view, job&) {
                              return std::string(10'000, 'x');
                          }});
