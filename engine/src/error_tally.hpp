@@ -16,7 +16,7 @@
 namespace belay::detail {
 
 /// Why jobs of a batch failed, and how often each. After 1,000 different messages new ones are not
-/// counted.
+/// counted, nor those that would make them longer than 1 MiB in all.
 ///
 /// Thread safety: full.
 class error_tally {
@@ -25,10 +25,12 @@ public:
     {
         std::pair key(code, message);
         std::scoped_lock const lock(mutex_);
-        if (auto const found = counts_.find(key); found != counts_.end())
+        if (auto const found = counts_.find(key); found != counts_.end()) {
             found->second += count;
-        else if (counts_.size() != distinct_max)
+        } else if (counts_.size() != distinct_max && message.size() <= bytes_max - bytes_) {
+            bytes_ += message.size();
             counts_.emplace(std::move(key), count);
+        }
     }
 
     /// The most frequent first, at most `most`.
@@ -46,10 +48,12 @@ public:
     }
 
     static constexpr std::size_t distinct_max = 1000;
+    static constexpr std::size_t bytes_max = 1024 * 1024;
 
 private:
     mutable std::mutex mutex_;
     std::map<std::pair<failure, std::string>, std::uint64_t> counts_; // guarded by mutex_
+    std::size_t bytes_ = 0;                                          // of messages; likewise
 };
 
 } // namespace belay::detail

@@ -216,7 +216,7 @@ public:
     }
 
     /// Why its jobs failed, the most frequent first, at most `most`. After 1,000 different messages
-    /// new ones are not counted.
+    /// new ones are not counted, nor those that would make them longer than 1 MiB in all.
     [[nodiscard]] std::vector<error_count> errors(std::size_t most) const;
 
 private:
