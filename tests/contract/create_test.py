@@ -183,7 +183,7 @@ def memory_max(suite):
     """with --memory-max what ended first gives way, then 503 says how much there is, until there is room"""
     with suite.start("--memory-max", "1M") as server:
         client = suite.client_of(server)
-        first = client.run("sleep", [0])
+        first = client.run("sleep", [0] * 1000)
         body = json.dumps({"type": "sleep", "inputs": [3_600_000] * 1000})
         answers = []
         until(lambda: answers.append(post(client, body)) or answers[-1].status != 202, "a refusal")
