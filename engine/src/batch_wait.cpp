@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -99,7 +98,7 @@ bool batch_core::wait_inside(std::uint64_t index, std::stop_token const& token, 
     if (&inner == this)
         throw error(errc::would_deadlock, "a body waits for its own batch, which can't end before "
                                           "the body has");
-    auto const is_shown = std::make_shared<std::atomic<bool>>(false);
+    std::atomic<bool> has_cancelled{false};
     std::stop_source give_up;
     auto const told = [&] {
         auto const grace = what == when_stopped::cancel ? grace_inside(index) : std::nullopt;
@@ -107,18 +106,21 @@ bool batch_core::wait_inside(std::uint64_t index, std::stop_token const& token, 
             give_up.request_stop();
             return inner.wake_waiting();
         }
+        has_cancelled = true;
         // On whatever thread it is told; what that throws would end the program.
-        host_->board().attempt("callback", "the cancel of an inner batch", [&] {
-            inner.cancel({.grace = grace}, stop_cause::token,
-                         [is_shown](cancel_result const& result) {
-                             if (result.changed)
-                                 *is_shown = true;
-                         });
-        });
+        host_->board().attempt("callback", "the cancel of an inner batch",
+                               [&] { inner.cancel({.grace = grace}, stop_cause::token, {}); });
     };
-    std::stop_callback const callback(token, told);
-    bool const has_ended = inner.wait(std::nullopt, give_up.get_token());
-    return *is_shown || (!has_ended && give_up.stop_requested());
+    bool has_ended = false;
+    {
+        std::stop_callback const callback(token, told);
+        has_ended = inner.wait(std::nullopt, give_up.get_token());
+    }
+    if (!has_ended)
+        return give_up.stop_requested();
+    // Not what the cancel tells: that may come after the end which it has brought about.
+    std::scoped_lock const lock(inner.mutex_);
+    return has_cancelled && inner.life_.is_closed() && inner.life_.cause() == stop_cause::token;
 }
 
 std::optional<std::chrono::milliseconds> batch_core::grace_inside(std::uint64_t index)
