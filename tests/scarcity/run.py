@@ -43,12 +43,6 @@ NOT_YET = {
     "threads, seal": "the same",
     "threads, restart": "the same",
     "threads, crowd": "the same",
-    "disk, start": "creations on a full disk are 500",
-    "disk, create": "the same",
-    "disk, run": "ends of jobs get nothing of the reserve, so cancels come late",
-    "disk, cancel": "the same",
-    "disk, seal": "the same",
-    "disk, crowd": "the same, and the process thread ends the server",
     "clock, restart, -86400": "a cancel from before the restart finishes before it was requested",
 }
 
