@@ -200,22 +200,21 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
     if (stop == nullptr || !stop->asked_for)
         result.changed = phase_.load() != phase::stopping && byte == job_byte::running;
     if (stop == nullptr) {
-        stop = &lone_stops_.emplace_back(lone_stop{index, deadline, true});
-        stop_running(index, then);
+        stop = &lone_stops_.add(index, deadline, true);
+        stop_running(index, *stop, then);
     }
     stop->asked_for = true;
-    stop->deadline = std::min(stop->deadline, deadline);
+    lone_stops_.bring_nearer(index, *stop, deadline);
     arm_kill(stop->deadline);
     // Its attempt may have failed meanwhile: there is to be no other.
     while (state_of(byte = states_[index].load()) == job_state::pending)
         result.changed |= not_started_alone(index, byte);
-    tell_of_end(index, then);
     seal_if_quiet(then);
     if (is_running(byte))
         return;
     // It ended meanwhile, and its runner may not have seen the request.
     result.changed = result.changed && state_of(byte) == job_state::cancelled;
-    end_lone_stop(*stop);
+    note_end(index, then);
 }
 
 std::uint64_t batch_core::on_job_end(std::uint64_t index, std::function<void()> callback)
@@ -237,24 +236,25 @@ std::uint64_t batch_core::on_job_end(std::uint64_t index, std::function<void()> 
     return 0;
 }
 
-void batch_core::stop_running(std::uint64_t index, afterwards& then)
+void batch_core::stop_running(std::uint64_t index, lone_stop& stop, afterwards& then)
 {
-    lone_stops_ever_ = true;
+    auto const tell_it = [&](slot& place) {
+        place.stop_index = index;
+        stop.places.push_back(&place);
+        tell(place, then);
+    };
     // Also a slot that only tried to enter this job may be told: it will never run it.
-    for (auto const& place : slots_) {
-        if (place->current.load(std::memory_order_acquire) != index || place->abandoned)
-            continue;
-        place->stop_index = index;
-        tell(*place, then);
+    for (auto* const place : on_thread_)
+        if (place->current.load(std::memory_order_acquire) == index)
+            tell_it(*place);
+    if (auto const found = detached_.find(index); found != detached_.end()) {
+        tell_it(*found->second.place);
+        if (found->second.body)
+            then.stopped.push_back(found->second.body);
     }
-    stop_detached(index, then);
     then.wake_sleepers |= sleepers_ != 0;
-}
-
-batch_core::lone_stop* batch_core::find_lone_stop(std::uint64_t index) noexcept
-{
-    auto const found = std::ranges::find(lone_stops_, index, &lone_stop::index);
-    return found == lone_stops_.end() ? nullptr : &*found;
+    if (states_[index].load() != job_byte::running)
+        unseen_stops_.push_back(index);
 }
 
 void batch_core::lone_stop_ended(std::uint64_t index) noexcept
@@ -265,9 +265,7 @@ void batch_core::lone_stop_ended(std::uint64_t index) noexcept
         // Where a store has to take it first, its ends are swept up then.
         if (states_[index].load(std::memory_order_acquire) == job_byte::ending)
             return;
-        if (lone_stop* const stop = find_lone_stop(index))
-            end_lone_stop(*stop);
-        tell_of_end(index, then);
+        note_end(index, then);
     }
     perform(then);
 }
@@ -288,22 +286,35 @@ bool batch_core::not_started_alone(std::uint64_t index, job_byte byte)
     return true;
 }
 
-void batch_core::end_lone_stop(lone_stop& stop)
+void batch_core::end_lone_stop(std::uint64_t index)
 {
-    lone_stops_.erase(lone_stops_.begin() + (&stop - lone_stops_.data()));
+    // The stop of one attempt does not bind the next.
+    for (auto* const place : find_lone_stop(index)->places) {
+        if (place->abandoned)
+            continue; // the body there still is to see its own
+        if (place->stop_index == index)
+            place->stop_index = no_index;
+        if (place->timed_out == index)
+            place->timed_out = no_index;
+    }
+    lone_stops_.erase(index);
+}
+
+void batch_core::note_end(std::uint64_t index, afterwards& then)
+{
+    if (find_lone_stop(index) != nullptr &&
+        is_final(states_[index].load(std::memory_order_acquire)))
+        end_lone_stop(index);
+    tell_of_end(index, then);
 }
 
 void batch_core::sweep_lone_stops(afterwards& then)
 {
     // Those whose runner was writing the end of the job already when it was told.
-    for (std::size_t i = lone_stops_.size(); i-- != 0;) {
-        std::uint64_t const index = lone_stops_[i].index;
-        auto const byte = states_[index].load(std::memory_order_acquire);
-        if (is_running(byte) || byte == job_byte::backing_off)
-            continue;
-        end_lone_stop(lone_stops_[i]);
-        tell_of_end(index, then);
-    }
+    std::erase_if(unseen_stops_, [&](std::uint64_t index) {
+        note_end(index, then);
+        return find_lone_stop(index) == nullptr;
+    });
 }
 
 void batch_core::tell_of_ends(std::uint64_t begin, std::uint64_t end, afterwards& then)

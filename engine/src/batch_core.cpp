@@ -7,6 +7,7 @@
 #include "thread_turns.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace belay::detail {
@@ -50,6 +51,11 @@ std::uint64_t ended_in(slot const& place) noexcept
     return ended;
 }
 
+bool has_body(slot const& place) noexcept
+{
+    return place.entered.load(std::memory_order_acquire) != left_in(place);
+}
+
 std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup setup)
 {
     auto core = std::make_shared<batch_core>(std::move(host), std::move(setup));
@@ -73,6 +79,17 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
     auto const places = work_ ? std::min<std::uint64_t>(concurrency(), total_) : 0;
     for (std::uint64_t i = 0; i != places; ++i)
         slots_.push_back(std::make_unique<slot>());
+    look_at_.resize(places);
+    make_room_for_slots();
+    for (auto const& place : std::views::reverse(slots_))
+        idle_slots_.push_back(place.get()); // the last is the next
+}
+
+void batch_core::make_room_for_slots()
+{
+    // So that a runner that begins or ends its turn never needs memory for that.
+    for (auto* const list : {&on_thread_, &idle_slots_, &returned_})
+        list->reserve(slots_.capacity());
 }
 
 batch_core::~batch_core()
@@ -162,6 +179,7 @@ void batch_core::put_off(slot& place)
 {
     place.posted = false;
     place.queued = false;
+    idle_slots_.push_back(&place);
     put_off_ = std::current_exception();
     arm(now() + put_off_pause);
 }
@@ -174,7 +192,9 @@ void batch_core::take_turn(slot& place, bool from_queue) noexcept
         visit = host_->turn_begins(self_.lock());
     } catch (...) {
         std::scoped_lock const lock(mutex_);
-        if (!place.in_turn)
+        if (from_queue)
+            place.queued = false;
+        if (place.posted && !place.in_turn)
             put_off(place);
         return;
     }
@@ -191,7 +211,7 @@ void batch_core::take_turn(slot& place, bool from_queue) noexcept
     }
     host_->turn_ended(visit);
     if (turn.abandoned) {
-        std::scoped_lock const lock(mutex_); // once it is had, abandon() is through
+        give_back(place);
     } else if (turn.detached) {
         launched();
     } else {
@@ -209,9 +229,11 @@ std::shared_ptr<work> batch_core::begin_turn(slot& place, bool from_queue)
         return nullptr; // a thread that waits for this batch took it
     if (phase_.load() != phase::open || sealed_) {
         place.posted = false;
+        idle_slots_.push_back(&place);
         return nullptr;
     }
     place.in_turn = true;
+    on_thread_.push_back(&place);
     place.thread = this_carrier();
     ++inside_;
     return work_;
@@ -324,8 +346,10 @@ void batch_core::forget_range(turn& turn) noexcept
 
 std::optional<gate::range> batch_core::help(slot const& self, bool& look_again)
 {
-    std::scoped_lock const lock(mutex_);
     look_again = false;
+    std::scoped_lock const lock(mutex_);
+    if (is_asynchronous_)
+        return std::nullopt; // a slot claims one job, and never has another waiting behind it
     for (auto const& place : slots_) {
         if (place.get() == &self)
             continue;
@@ -360,12 +384,15 @@ void batch_core::leave(turn& turn, bool again)
         --inside_;
         turn.place.posted = false;
         turn.place.in_turn = false;
-        if (phase_.load() == phase::open && !gate_.done() && !turn.congested) {
-            // Of unclaimed jobs there are some if the gate was closed, and opened again.
-            if (again || gate_.unclaimed() != 0 ||
-                (waiting_.size() != 0 && waiting_.next() <= now()))
-                post(turn.place);
-            else
+        leave_thread(turn.place);
+        bool const is_open = phase_.load() == phase::open && !gate_.done() && !turn.congested;
+        // Of unclaimed jobs there are some if the gate was closed, and opened again.
+        if (is_open && (again || gate_.unclaimed() != 0 ||
+                        (waiting_.size() != 0 && waiting_.next() <= now()))) {
+            post(turn.place);
+        } else {
+            idle_slots_.push_back(&turn.place);
+            if (is_open)
                 arm(waiting_.next());
         }
         seal_if_quiet(then);
@@ -402,7 +429,7 @@ void batch_core::apply(batch_life::actions actions, afterwards& then)
         then.interrupted = true;
         then.wake_sleepers |= sleepers_ != 0;
         if (is_asynchronous_)
-            stop_detached(no_index, then);
+            stop_detached(then);
         if (tokens_ != 0)
             for (auto const& place : slots_)
                 if (!place->abandoned)
@@ -430,6 +457,7 @@ void batch_core::release(afterwards& then)
     job_callbacks_.take_all(then.callbacks);
     watched_ = false;
     lone_stops_.clear();
+    unseen_stops_.clear();
 }
 
 void batch_core::perform(afterwards& then) noexcept
@@ -469,29 +497,60 @@ void batch_core::perform(afterwards& then) noexcept
 
 void batch_core::replace(slot& lost)
 {
-    auto fresh = std::make_unique<slot>();
-    fresh->range_begin = lost.range_begin.load();
-    fresh->range_end = lost.range_end.load();
-    post(*slots_.emplace_back(std::move(fresh)));
+    if (returned_.empty()) {
+        slots_.push_back(std::make_unique<slot>());
+        look_at_.emplace_back();
+        make_room_for_slots();
+        returned_.push_back(slots_.back().get());
+    }
+    slot& fresh = *returned_.back();
+    returned_.pop_back();
+    fresh.range_begin = lost.range_begin.load();
+    fresh.range_end = lost.range_end.load();
+    post(fresh);
+}
+
+void batch_core::give_back(slot& place)
+{
+    drop_belongings(place);
+    std::scoped_lock const lock(mutex_);
+    // Its job was counted where it was abandoned: here it only is not inside any more.
+    count_left(place, job_byte::backing_off);
+    place.flushed = ended_in(place);
+    for (auto* const job : {&place.current, &place.stop_index, &place.timed_out, &place.undecided,
+                            &place.progress_of})
+        *job = no_index;
+    place.range_end = 0;
+    place.posted = false;
+    place.in_turn = false;
+    place.abandoned = false;
+    returned_.push_back(&place);
+}
+
+void batch_core::leave_thread(slot& place) noexcept
+{
+    std::erase(on_thread_, &place);
 }
 
 slot* batch_core::running_in(std::uint64_t index) noexcept
 {
     // A runner that has just lost a job to another may still bear its index for a moment; the one
     // that really runs it has counted it as entered. Where that can't be told yet: nobody.
+    if (auto const detached = detached_.find(index); detached != detached_.end())
+        return detached->second.place;
     slot* found = nullptr;
-    for (auto const& place : slots_) {
-        if (place->current.load(std::memory_order_acquire) != index || place->abandoned)
+    for (auto* const place : on_thread_) {
+        if (place->current.load(std::memory_order_acquire) != index)
             continue;
-        if (place->entered.load(std::memory_order_acquire) != left_in(*place)) {
+        if (has_body(*place)) {
             // It may have gone on to the next one in between.
             if (place->current.load(std::memory_order_acquire) == index)
-                return place.get();
+                return place;
             continue;
         }
         if (found != nullptr)
             return nullptr;
-        found = place.get();
+        found = place;
     }
     return found;
 }

@@ -6,6 +6,7 @@
 #include "gate.hpp"
 #include "host.hpp"
 #include "job_callbacks.hpp"
+#include "lone_stops.hpp"
 #include "retries.hpp"
 #include "store.hpp"
 
@@ -191,13 +192,6 @@ public:
     void resume(detached_job const& job, std::function<void(turn&)> const& conclude);
 
 private:
-    /// The stop of a single job.
-    struct lone_stop {
-        std::uint64_t index;
-        time_point deadline;
-        bool asked_for; ///< by a caller, not by its time-out
-    };
-
     using token_callback = std::stop_callback<std::function<void()>>;
 
     /// A cancel that came while it was not known whether another can be recorded.
@@ -229,7 +223,6 @@ private:
 
     /// The cancel of a single job while it is being recorded.
     struct job_cancel {
-        std::uint64_t index;
         cancel_request request;
         bool waits;  ///< the job has not been begun, and is `withheld`
         bool queued; ///< it is in `waiting_`, or its runner is about to put it there
@@ -259,6 +252,7 @@ private:
         std::vector<telling> told;
         std::vector<std::shared_ptr<asynchronous_body>> stopped;
         std::vector<std::shared_ptr<asynchronous_body>> killed;
+        std::vector<std::shared_ptr<asynchronous_body>> abandoned;
         std::vector<std::function<void()>> callbacks;
         std::shared_ptr<detail::work> work;
         std::unique_ptr<token_callback> token;
@@ -317,12 +311,13 @@ private:
     void give_up_window(afterwards& then);
     void let_go_if_quiet(afterwards& then);
     void let_go(afterwards& then);
+    void end_overdue(time_point now, afterwards& then);
     void abandon(slot& place, afterwards& then);
     /// The thread that starts the job in `place`, and does so no more as far as the batch is
     /// concerned; null if there is none.
     [[nodiscard]] std::shared_ptr<carrier> end_launch(slot const& place) noexcept;
-    void stop_detached(std::uint64_t index, afterwards& then);
-    void kill_detached(time_point now, afterwards& then);
+    void stop_detached(afterwards& then);
+    void kill_detached(afterwards& then);
     void arm_kill(time_point deadline);
     void end_abandoned(slot const& place, std::uint64_t index);
     void fail_abandoned(slot& place, std::uint64_t index, afterwards& then);
@@ -352,8 +347,8 @@ private:
                            job_cancel_result const& result, job_cancel_done done,
                            afterwards& then);
     void job_cancel_told(std::uint64_t index, cancel_outcome outcome, std::string const& problem);
-    void job_cancel_recorded(job_cancel& cancel, afterwards& then);
-    void job_cancel_withdrawn(job_cancel const& cancel);
+    void job_cancel_recorded(std::uint64_t index, job_cancel& cancel, afterwards& then);
+    void job_cancel_withdrawn(std::uint64_t index, job_cancel const& cancel);
     /// The same as `take_over`, for whoever is no runner.
     void take_over_elsewhere(job_record&& record) noexcept;
     void end_elsewhere(job_byte how) noexcept;
@@ -367,11 +362,15 @@ private:
     [[nodiscard]] std::uint64_t retried() const noexcept;
     [[nodiscard]] job_counts handed_counts() noexcept;
     [[nodiscard]] bool is_all_settled() noexcept;
-    void time_out(slot& place, time_point now, afterwards& then);
+    void time_out(time_point now, afterwards& then);
+    /// Times the attempt in `place` out if that is to be; before when it need not be asked again.
+    [[nodiscard]] time_point time_out(slot& place, time_point now, afterwards& then);
     /// Ends a job alone that waits, as `byte` says; false if it no longer does.
     bool not_started_alone(std::uint64_t index, job_byte byte);
-    void end_lone_stop(lone_stop& stop);
+    void end_lone_stop(std::uint64_t index);
     void sweep_lone_stops(afterwards& then);
+    /// The job may have ended for good: then nothing of its stop is left, and who waits is told.
+    void note_end(std::uint64_t index, afterwards& then);
     /// Calls those who wait for the ends of jobs from `begin` to below `end`, if these have ended.
     void tell_of_ends(std::uint64_t begin, std::uint64_t end, afterwards& then);
     void tell_of_end(std::uint64_t index, afterwards& then) { tell_of_ends(index, index + 1, then); }
@@ -388,7 +387,11 @@ private:
     [[nodiscard]] job_byte next_after_failure(std::uint64_t index) noexcept;
     [[nodiscard]] std::exception_ptr time_out_exception() const;
     void replace(slot& lost);
-    void stop_running(std::uint64_t index, afterwards& then);
+    /// The abandoned body in `place` has returned, and its runner does not touch it any more.
+    void give_back(slot& place);
+    void leave_thread(slot& place) noexcept;
+    void make_room_for_slots();
+    void stop_running(std::uint64_t index, lone_stop& stop, afterwards& then);
     void tell(slot& place, afterwards& then);
     /// Whether another thread calls the callbacks of the body in `place`.
     [[nodiscard]] static bool is_firing(slot const& place) noexcept;
@@ -404,7 +407,10 @@ private:
     void leave_unused_places(afterwards& then);
     void suspect_ended(std::uint64_t index, afterwards& then);
     void dismiss_suspects(afterwards& then);
-    [[nodiscard]] lone_stop* find_lone_stop(std::uint64_t index) noexcept;
+    [[nodiscard]] lone_stop* find_lone_stop(std::uint64_t index) noexcept
+    {
+        return lone_stops_.find(index);
+    }
     [[nodiscard]] slot* running_in(std::uint64_t index) noexcept;
     /// The job whose body runs in `place` and has not been abandoned; none where that can't be told.
     [[nodiscard]] std::optional<std::uint64_t> body_in(slot const& place) noexcept;
@@ -462,16 +468,22 @@ private:
     batch_life life_;
     std::shared_ptr<detail::work> work_;
     std::vector<std::unique_ptr<slot>> slots_;
+    std::vector<slot*> on_thread_;    ///< those that a thread is in, abandoned ones not
+    std::vector<slot*> idle_slots_;   ///< those that are not `posted`, abandoned ones not
+    std::vector<slot*> returned_;     ///< of bodies that were abandoned: to be used again
+    std::vector<time_point> look_at_; ///< one a slot: no attempt in it can run out of time before
     std::size_t inside_ = 0;                ///< runners in a turn, those of abandoned bodies not
     std::size_t helpers_ = 0;               ///< bodies of others that wait for this batch
     std::size_t sleepers_ = 0;              ///< bodies in sleep()
     std::size_t tokens_ = 0;                ///< tokens that bodies have asked for, or wait on
-    /// What runs without a thread, by slot.
+    /// What runs without a thread, by job, and has not been abandoned.
     struct detached_body {
-        std::shared_ptr<asynchronous_body> body;
+        slot* place;
+        std::shared_ptr<asynchronous_body> body = nullptr; ///< once it is there
         bool killed = false;
     };
-    std::unordered_map<slot*, detached_body> detached_;
+    static void kill(detached_body& detached, afterwards& then);
+    std::unordered_map<std::uint64_t, detached_body> detached_;
     /// A thread that is about to start what runs without it.
     struct launch {
         std::shared_ptr<carrier> thread;
@@ -481,8 +493,8 @@ private:
     std::uint64_t let_in_end_ = 0;          ///< index + 1: no retry beyond it has been claimed
     std::uint64_t claimed_at_close_ = 0;    ///< nothing from there on was claimed, retries included
     std::uint64_t highest_abandoned_ = 0;   ///< index + 1
-    std::vector<lone_stop> lone_stops_;
-    bool lone_stops_ever_ = false;
+    lone_stops lone_stops_;
+    std::vector<std::uint64_t> unseen_stops_; ///< which a runner at its job's end may have missed
     bool deadline_passed_ = false;
     retries waiting_;
     std::atomic<std::int64_t> next_due_{no_time}; ///< of `waiting_`
@@ -493,7 +505,7 @@ private:
     std::array<std::uint64_t, job_bytes> ended_elsewhere_{}; ///< ends that no runner wrote
     std::array<std::uint64_t, job_bytes> settled_{};         ///< ends that are durable, so shown
     std::optional<window> window_;
-    std::vector<job_cancel> job_cancels_;
+    std::unordered_map<std::uint64_t, job_cancel> job_cancels_; ///< by index
     bool shutting_down_ = false;
     time_point suspend_deadline_ = time_point::max();
     /// When jobs were begun whose ends are on their way to the disk: the last few thousand, each at
@@ -553,6 +565,12 @@ void count_repeat(slot& place) noexcept;
 
 /// How many jobs have ended in `place`.
 [[nodiscard]] std::uint64_t ended_in(slot const& place) noexcept;
+
+/// Whether a body is in `place` that was counted as entered and not as left.
+[[nodiscard]] bool has_body(slot const& place) noexcept;
+
+/// Lets go of what the body in `place` had asked for.
+void drop_belongings(slot& place) noexcept;
 
 /// Notes how far a job is that runs in `place`.
 void set_progress(slot& place, std::uint64_t index, double fraction) noexcept;

@@ -35,6 +35,8 @@ detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t st
 {
     turn.detached = true;
     std::scoped_lock const lock(mutex_);
+    leave_thread(turn.place);
+    detached_.insert_or_assign(index, detached_body{&turn.place});
     launches_.push_back({this_carrier(), &turn.place});
     return {self_.lock(), work_, &turn.place, index, started, host_->turn_begins(self_.lock())};
 }
@@ -45,7 +47,8 @@ void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_
     {
         std::scoped_lock const lock(mutex_);
         told = told_to_stop(*job.place, job.index) || job.place->abandoned;
-        detached_[job.place].body = body;
+        if (auto const found = detached_.find(job.index); found != detached_.end())
+            found->second.body = body;
         if (phase_.load() == phase::stopping && life_.deadline())
             arm_kill(*life_.deadline());
     }
@@ -58,8 +61,11 @@ void batch_core::resume(detached_job const& job, std::function<void(turn&)> cons
     std::shared_ptr<asynchronous_body> body; // gone after the lock
     {
         std::scoped_lock const lock(mutex_);
-        if (auto node = detached_.extract(job.place))
-            body = std::move(node.mapped().body);
+        if (!job.place->abandoned) {
+            on_thread_.push_back(job.place);
+            if (auto node = detached_.extract(job.index))
+                body = std::move(node.mapped().body);
+        }
         // Its thread may be on its way out of the start still.
         (void)end_launch(*job.place);
     }
@@ -76,6 +82,8 @@ void batch_core::resume(detached_job const& job, std::function<void(turn&)> cons
     host_->turn_ended(job.visit);
     if (!turn.abandoned)
         leave(turn, true);
+    else
+        give_back(turn.place);
 }
 
 void batch_core::never_entered(slot& place, std::uint64_t index) noexcept
@@ -116,25 +124,23 @@ std::shared_ptr<carrier> batch_core::end_launch(slot const& place) noexcept
     return found->thread;
 }
 
-void batch_core::stop_detached(std::uint64_t index, afterwards& then)
+void batch_core::stop_detached(afterwards& then)
 {
-    for (auto const& [place, detached] : detached_)
-        if (!place->abandoned && (index == no_index || place->current == index))
+    for (auto const& [index, detached] : detached_)
+        if (detached.body)
             then.stopped.push_back(detached.body);
 }
 
-void batch_core::kill_detached(time_point at, afterwards& then)
+void batch_core::kill(detached_body& detached, afterwards& then)
 {
-    bool const all = (life_.deadline() && at >= *life_.deadline() - deadline_margin) ||
-                     (suspended_ && at >= suspend_deadline_ - deadline_margin);
-    for (auto& [place, detached] : detached_) {
-        lone_stop const* const stop = find_lone_stop(place->current);
-        if (detached.killed || place->abandoned ||
-            !(all || (stop != nullptr && at >= stop->deadline - deadline_margin)))
-            continue;
-        detached.killed = true;
+    if (detached.body && !std::exchange(detached.killed, true))
         then.killed.push_back(detached.body);
-    }
+}
+
+void batch_core::kill_detached(afterwards& then)
+{
+    for (auto& [index, detached] : detached_)
+        kill(detached, then);
 }
 
 void batch_core::arm_kill(time_point deadline)

@@ -136,8 +136,8 @@ void batch_core::take_up(kept_cancel kept, afterwards& then)
 
 batch_core::job_cancel* batch_core::find_job_cancel(std::uint64_t index) noexcept
 {
-    auto const found = std::ranges::find(job_cancels_, index, &job_cancel::index);
-    return found == job_cancels_.end() ? nullptr : &*found;
+    auto const found = job_cancels_.find(index);
+    return found == job_cancels_.end() ? nullptr : &found->second;
 }
 
 void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& request,
@@ -147,7 +147,8 @@ void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& re
     bool const waits = found != job_byte::running;
     bool const queued = found == job_byte::backing_off;
     job_cancel& made =
-        job_cancels_.emplace_back(job_cancel{index, request, waits, queued, now(), result, {}});
+        job_cancels_.emplace(index, job_cancel{request, waits, queued, now(), result, {}})
+            .first->second;
     made.done.push_back(std::move(done));
     change::job_cancelled change{index, made.at, std::nullopt};
     if (waits) {
@@ -170,20 +171,21 @@ void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
-        auto const place = std::ranges::find(job_cancels_, index, &job_cancel::index);
+        auto const place = job_cancels_.find(index);
         if (place == job_cancels_.end())
             return; // it was given up
-        auto const done = std::exchange(place->done, {});
+        auto& [request, waits, queued, at, result, asked] = place->second;
+        auto const done = std::exchange(asked, {});
         if (outcome == cancel_outcome::recorded)
-            job_cancel_recorded(*place, then);
+            job_cancel_recorded(index, place->second, then);
         else if (outcome == cancel_outcome::not_cancelled)
-            job_cancel_withdrawn(*place);
-        place->result.outcome = outcome;
-        place->result.problem = problem;
-        place->result.current_state = state_of(settled_byte(index));
+            job_cancel_withdrawn(index, place->second);
+        result.outcome = outcome;
+        result.problem = problem;
+        result.current_state = state_of(settled_byte(index));
         for (std::size_t i = 0; i != done.size(); ++i)
             if (done[i])
-                then.callbacks.push_back([done = done[i], result = place->result, i]() mutable {
+                then.callbacks.push_back([done = done[i], result = result, i]() mutable {
                     result.changed = result.changed && i == 0;
                     done(result);
                 });
@@ -194,30 +196,30 @@ void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
     perform(then);
 }
 
-void batch_core::job_cancel_recorded(job_cancel& cancel, afterwards& then)
+void batch_core::job_cancel_recorded(std::uint64_t index, job_cancel& cancel, afterwards& then)
 {
     if (!cancel.waits) {
-        auto byte = states_[cancel.index].load(std::memory_order_acquire);
+        auto byte = states_[index].load(std::memory_order_acquire);
         if (!sealed_ && !let_go_ && !is_final(byte))
-            stop_one(cancel.index, cancel.request, byte, cancel.result, then);
+            stop_one(index, cancel.request, byte, cancel.result, then);
         return;
     }
-    lone_not_started_.emplace(cancel.index, cancel.at);
+    lone_not_started_.emplace(index, cancel.at);
     end_elsewhere(job_byte::not_started);
-    settle(cancel.index, job_byte::not_started, then);
-    tell_of_end(cancel.index, then);
+    settle(index, job_byte::not_started, then);
+    tell_of_end(index, then);
     cancel.result.changed = true;
 }
 
-void batch_core::job_cancel_withdrawn(job_cancel const& cancel)
+void batch_core::job_cancel_withdrawn(std::uint64_t index, job_cancel const& cancel)
 {
     if (!cancel.waits || life_.is_closed())
         return;
     // Its place in the order of claims may have gone by: it comes in as a retry does.
-    states_[cancel.index].store(job_byte::backing_off);
+    states_[index].store(job_byte::backing_off);
     if (cancel.queued)
         return;
-    waiting_.push(cancel.index, now());
+    waiting_.push(index, now());
     next_due_ = waiting_.next().time_since_epoch().count();
     post_idle(1);
 }
@@ -263,7 +265,7 @@ void batch_core::decide(window::end end, afterwards& then)
     std::uint64_t const index = end.record.index;
     job_byte const how = end.record.how;
     take_over_elsewhere(std::move(end.record));
-    tell_of_end(index, then);
+    note_end(index, then);
     if (how == job_byte::backing_off)
         schedule(index, now(), then);
     else if (how == job_byte::failed && phase_.load() == phase::open)
@@ -324,7 +326,7 @@ void batch_core::committed(std::span<job_record const> records) noexcept
         for (auto const& record : records)
             if (is_final(record.how)) {
                 settle(record.index, record.how, then);
-                tell_of_end(record.index, then);
+                note_end(record.index, then);
             }
         sweep_lone_stops(then);
         relay_->release(records.size());

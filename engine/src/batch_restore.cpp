@@ -155,7 +155,7 @@ void batch_core::let_go(afterwards& then)
 {
     if (window_)
         give_up_window(then);
-    for (auto& cancel : std::exchange(job_cancels_, {})) {
+    for (auto& [index, cancel] : std::exchange(job_cancels_, {})) {
         cancel.result.outcome = cancel_outcome::unknown;
         cancel.result.problem = engine_ended;
         for (auto& done : cancel.done)

@@ -56,23 +56,12 @@ void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
 {
     if (lone_stop* const stop = find_lone_stop(index)) {
         bool const asked_for = stop->asked_for;
-        end_lone_stop(*stop);
+        end_lone_stop(index);
         // A caller's stop that came too late for the attempt that failed.
         if (asked_for && not_started_alone(index, job_byte::backing_off))
             return tell_of_end(index, then);
     }
     leave_place(index, then);
-    // The stop of one attempt does not bind the next.
-    if (lone_stops_ever_) {
-        for (auto const& place : slots_) {
-            if (place->abandoned)
-                continue; // the body there still is to see its own
-            if (place->stop_index == index)
-                place->stop_index = no_index;
-            if (place->timed_out == index)
-                place->timed_out = no_index;
-        }
-    }
     auto const seed = static_cast<std::uint64_t>(life_.created().time_since_epoch().count());
     unsigned const failed = attempt(index) - 1;
     time_point const due = at + backoff(options_, failed, scatter(seed ^ scatter(index + failed)));
@@ -146,13 +135,10 @@ void batch_core::post_idle(std::size_t most)
 {
     if (phase_.load() != phase::open || idle_)
         return;
-    for (auto const& place : slots_) {
-        if (most == 0)
-            return;
-        if (place->posted || place->abandoned)
-            continue;
-        post(*place);
-        --most;
+    for (; most != 0 && !idle_slots_.empty(); --most) {
+        slot& place = *idle_slots_.back();
+        idle_slots_.pop_back();
+        post(place);
     }
 }
 

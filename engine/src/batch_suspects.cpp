@@ -58,10 +58,7 @@ bool batch_core::suspect_may_run()
         next_due_ = waiting_.next().time_since_epoch().count();
         // Where every runner is busy the next one that is not asks for a place itself: this one is
         // for a job that can run now.
-        bool const can_run =
-            phase_.load() == phase::open && std::ranges::any_of(slots_, [](auto const& place) {
-                return !place->posted && !place->abandoned;
-            });
+        bool const can_run = phase_.load() == phase::open && !idle_slots_.empty();
         if (can_run) {
             admitted_.insert(index);
             post_idle(1);

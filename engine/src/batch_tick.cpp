@@ -47,18 +47,11 @@ time_point batch_core::tick()
         look_for_ends(then);
         if (window_ && shutting_down_ && at >= suspend_deadline_ - deadline_margin)
             give_up_window(then);
-        bool const all =
-            life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin);
-        if (!detached_.empty() && !window_)
-            kill_detached(at, then);
         // While a cancel is being recorded the batch looks as before, and nothing of it ends.
-        for (std::size_t i = 0; i != slots_.size() && !window_; ++i) {
-            slot& place = *slots_[i];
+        if (!window_) {
+            end_overdue(at, then);
             if (options_.timeout)
-                time_out(place, at, then);
-            lone_stop const* const stop = find_lone_stop(place.current);
-            if (all || (stop != nullptr && at >= stop->deadline - abandon_margin))
-                abandon(place, then);
+                time_out(at, then);
         }
         seal_if_quiet(then);
         if (shutting_down_ && at < suspend_deadline_)
@@ -108,29 +101,72 @@ std::optional<std::uint64_t> batch_core::body_in(slot const& place) noexcept
     return index;
 }
 
-void batch_core::time_out(slot& place, time_point at, afterwards& then)
+void batch_core::time_out(time_point at, afterwards& then)
 {
-    auto const body = body_in(place);
-    if (!body || place.timed_out == *body)
-        return;
-    std::uint64_t const index = *body;
+    // Numbers side by side: most slots are not touched.
+    for (std::size_t i = 0; i != look_at_.size(); ++i)
+        if (look_at_[i] <= at)
+            look_at_[i] = time_out(*slots_[i], at, then);
+}
+
+time_point batch_core::time_out(slot& place, time_point at, afterwards& then)
+{
+    time_point const of_the_next = at + *options_.timeout;
+    std::uint64_t const index = place.current.load(std::memory_order_acquire);
+    auto const runs = [&] {
+        // The state first: who made it `running` had `current` written before.
+        return states_[index].load(std::memory_order_acquire) == job_byte::running &&
+               place.current.load(std::memory_order_acquire) == index;
+    };
+    if (index == no_index || place.abandoned || place.timed_out == index || !runs())
+        return of_the_next;
+    if (!has_body(place))
+        return at; // just entered, here or by another; the next tick knows
     time_point const started(
         std::chrono::nanoseconds(place.started.load(std::memory_order_acquire)));
-    // If it runs still, that was the start of this attempt.
-    if (at < started + *options_.timeout ||
-        place.current.load(std::memory_order_acquire) != index ||
-        states_[index].load(std::memory_order_acquire) != job_byte::running)
-        return;
+    if (at < started + *options_.timeout)
+        return started + *options_.timeout;
+    if (!runs())
+        return of_the_next;
 
-    // The reason before the stop: who sees the one sees the other.
+    // It runs still, so that was the start of this attempt. The reason before the stop: who sees the
+    // one sees the other.
     place.timed_out = index;
     time_point const deadline = at + grace() + deadline_margin;
     if (lone_stop* const stop = find_lone_stop(index))
-        stop->deadline = std::min(stop->deadline, deadline);
+        lone_stops_.bring_nearer(index, *stop, deadline);
     else
-        lone_stops_.push_back({index, deadline, false});
+        stop_running(index, lone_stops_.add(index, deadline, false), then);
     arm_kill(deadline);
-    stop_running(index, then);
+    return of_the_next;
+}
+
+void batch_core::end_overdue(time_point at, afterwards& then)
+{
+    if ((life_.deadline() && at >= *life_.deadline() - deadline_margin) ||
+        (suspended_ && at >= suspend_deadline_ - deadline_margin))
+        kill_detached(then);
+    if (life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin)) {
+        auto places = on_thread_;
+        for (auto const& [index, detached] : detached_)
+            places.push_back(detached.place);
+        for (auto* const place : places)
+            abandon(*place, then);
+    }
+    for (auto const index : lone_stops_.due(at)) {
+        lone_stop* const stop = find_lone_stop(index);
+        if (stop == nullptr)
+            continue;
+        auto const detached = detached_.find(index);
+        if (detached != detached_.end())
+            kill(detached->second, then);
+        if (detached == detached_.end() || detached->second.killed)
+            lone_stops_.note_kill(index, *stop);
+        if (at < stop->deadline - abandon_margin)
+            continue;
+        if (slot* const place = running_in(index))
+            abandon(*place, then);
+    }
 }
 
 void batch_core::abandon(slot& place, afterwards& then)
@@ -151,6 +187,9 @@ void batch_core::abandon(slot& place, afterwards& then)
     // From here its runner can change nothing of the batch any more.
     place.abandoned = true;
     --inside_;
+    leave_thread(place);
+    if (auto node = detached_.extract(index))
+        then.abandoned.push_back(std::move(node.mapped().body));
     highest_abandoned_ =
         std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
     // What goes on without a thread has one only while it is started. It is lost once, though a
@@ -165,8 +204,8 @@ void batch_core::abandon(slot& place, afterwards& then)
     drop_tokens(place);
     if (!timed_out)
         end_abandoned(place, index); // which asks for its stop
-    if (lone_stop* const stop = find_lone_stop(index))
-        end_lone_stop(*stop);
+    if (find_lone_stop(index) != nullptr)
+        end_lone_stop(index);
     if (timed_out)
         fail_abandoned(place, index, then);
     tell_of_end(index, then);

@@ -7,6 +7,7 @@
 #include <array>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -169,22 +170,22 @@ std::uint64_t batch_core::entering(std::span<tallied const> slots)
 {
     // A runner that slipped in before the closing may have won its job and not have counted it yet;
     // whoever lost it may still bear its index, too.
-    std::vector<std::uint64_t> known;
+    std::unordered_set<std::uint64_t> known;
     for (auto const& one : slots)
         if (one.running != no_index)
-            known.push_back(one.running);
+            known.insert(one.running);
     std::uint64_t result = 0;
     for (std::size_t i = 0; i != slots.size(); ++i) {
         slot const& place = *slots_[i];
         std::uint64_t const index = place.current.load(std::memory_order_acquire);
-        if (index == no_index || std::ranges::find(known, index) != known.end())
+        if (index == no_index || known.contains(index))
             continue;
         auto const byte = states_[index].load(std::memory_order_acquire);
         // What is `ending` may have been counted as ended by then, if the store has yet to take it.
         if (byte != job_byte::running &&
             (byte != job_byte::ending || place.entered.load() == slots[i].entered))
             continue;
-        known.push_back(index);
+        known.insert(index);
         ++result;
     }
     return result;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -57,18 +57,18 @@ void control::batch_ended()
 
 host::visit control::turn_begins(std::shared_ptr<batch_core> batch)
 {
-    std::list<std::shared_ptr<batch_core>> made;
-    made.push_back(std::move(batch));
     std::scoped_lock const lock(mutex_);
-    visits_.splice(visits_.end(), made);
-    return std::prev(visits_.end());
+    auto const visit = visits_.try_emplace(std::move(batch), 0).first;
+    ++visit->second;
+    return visit;
 }
 
 void control::turn_ended(host::visit visit) noexcept
 {
-    std::list<std::shared_ptr<batch_core>> done;
+    host::visited::node_type last; // gone after the lock
     std::scoped_lock const lock(mutex_);
-    done.splice(done.end(), visits_, visit);
+    if (--visit->second == 0)
+        last = visits_.extract(visit);
 }
 
 void control::stop()
@@ -94,11 +94,9 @@ void control::run()
         else
             time_.wait_until(lock, condition_, next_look_);
         auto actions = timers_.due(time_.now());
-        std::vector<std::shared_ptr<batch_core>> visited(visits_.begin(), visits_.end());
+        auto const batches = std::views::keys(visits_);
+        std::vector<std::shared_ptr<batch_core>> visited(batches.begin(), batches.end());
         lock.unlock();
-        // Once each, however many of its jobs run.
-        std::ranges::sort(visited);
-        visited.erase(std::ranges::unique(visited).begin(), visited.end());
         for (auto const& action : actions)
             board_.attempt("control", "a timer", action);
         look = time_point::max();

@@ -10,7 +10,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -54,12 +53,12 @@ private:
     problem_board& board_;
     std::mutex mutex_;
     std::condition_variable condition_;
-    std::list<std::shared_ptr<batch_core>> visits_; // guarded by mutex_
-    timers timers_;                                 // guarded by mutex_
-    time_point next_look_ = time_point::max();      // guarded by mutex_
-    std::size_t open_ = 0;                          // guarded by mutex_
-    bool stopping_ = false;                         // guarded by mutex_
-    std::thread thread_;                            // guarded by mutex_ until stop()
+    host::visited visits_;                      // guarded by mutex_
+    timers timers_;                            // guarded by mutex_
+    time_point next_look_ = time_point::max(); // guarded by mutex_
+    std::size_t open_ = 0;                     // guarded by mutex_
+    bool stopping_ = false;                    // guarded by mutex_
+    std::thread thread_;                       // guarded by mutex_ until stop()
 };
 
 } // namespace belay::detail

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <list>
+#include <map>
 #include <memory>
 
 namespace belay::detail {
@@ -46,8 +46,10 @@ public:
     virtual void call_at(void const* owner, time_point at, std::function<void()> action) = 0;
 
     /// A runner is about to enter jobs of `batch`: until the visit has ended, `batch_core::tick`
-    /// is called now and then. So a cancel has nobody to tell of its deadline.
-    using visit = std::list<std::shared_ptr<batch_core>>::iterator;
+    /// is called now and then. So a cancel has nobody to tell of its deadline. Batches that are
+    /// visited, and how often at the moment: few, however many of their jobs run.
+    using visited = std::map<std::shared_ptr<batch_core>, std::size_t>;
+    using visit = visited::iterator;
     [[nodiscard]] virtual visit turn_begins(std::shared_ptr<batch_core> batch) = 0;
     virtual void turn_ended(visit visit) noexcept = 0;
 

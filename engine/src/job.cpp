@@ -139,6 +139,12 @@ void set_progress(slot& place, std::uint64_t index, double fraction) noexcept
 slot::slot() = default;
 slot::~slot() = default;
 
+void drop_belongings(slot& place) noexcept
+{
+    place.descriptor.reset();
+    place.output.reset();
+}
+
 job_byte job_access::judge(job& job, bool threw) noexcept
 {
     job.place_.descriptor.reset();

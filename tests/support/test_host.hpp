@@ -13,9 +13,10 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
+#include <numeric>
+#include <ranges>
 #include <utility>
 
 namespace belay::test {
@@ -41,14 +42,16 @@ public:
     [[nodiscard]] visit turn_begins(std::shared_ptr<detail::batch_core> batch) override
     {
         std::scoped_lock const lock(mutex_);
-        return visits_.insert(visits_.end(), std::move(batch));
+        auto const visit = visits_.try_emplace(std::move(batch), 0).first;
+        ++visit->second;
+        return visit;
     }
     void turn_ended(visit visit) noexcept override
     {
-        std::shared_ptr<detail::batch_core> batch;
+        visited::node_type last;
         std::scoped_lock const lock(mutex_);
-        batch = std::move(*visit);
-        visits_.erase(visit);
+        if (--visit->second == 0)
+            last = visits_.extract(visit);
     }
     [[nodiscard]] detail::problem_board& board() noexcept override { return board_; }
     [[nodiscard]] detail::suspects& crash_suspects() noexcept override { return suspects_; }
@@ -81,7 +84,8 @@ public:
     [[nodiscard]] std::size_t visits() const
     {
         std::scoped_lock const lock(mutex_);
-        return visits_.size();
+        auto const counts = std::views::values(visits_);
+        return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
     }
     /// Batches that have become terminal.
     [[nodiscard]] std::size_t sealed_batches() const
@@ -98,7 +102,7 @@ private:
     detail::suspects suspects_;
     manual_executor runners_;
     mutable std::mutex mutex_; // guards what follows
-    std::list<std::shared_ptr<detail::batch_core>> visits_;
+    detail::host::visited visits_;
     detail::timers timers_;
     std::size_t sealed_ = 0;
     detail::process_host processes_{{.store = "test", .board = &board_}};

@@ -58,7 +58,8 @@ inline constexpr std::size_t job_bytes = 14;
     return byte == job_byte::running || byte == job_byte::ending;
 }
 
-/// One runner's place in a batch. A batch keeps its slots as long as it lives.
+/// One runner's place in a batch. A batch keeps its slots as long as it lives; that of a body that was
+/// abandoned goes to another runner once the body has returned.
 struct alignas(128) slot {
     slot();
     ~slot();
