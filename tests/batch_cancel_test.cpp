@@ -343,6 +343,50 @@ BOOST_AUTO_TEST_CASE(a_pending_job_cancelled_alone_is_never_entered)
     BOOST_TEST(account(core).succeeded == 4U);
 }
 
+BOOST_AUTO_TEST_CASE(G8_a_job_cancelled_alone_keeps_who_asked_first)
+{
+    cancel_request const first{.mode = cancel_mode::immediate, .reason = "no", .requested_by = "ann"};
+    cancel_request const second{.reason = "yes", .requested_by = "bob"};
+    auto& core = make(5, [&](std::uint64_t index, job& job) {
+        if (index != 1)
+            return;
+        clock.advance(1s);
+        shared()->cancel_job(1, first);
+        BOOST_TEST(shared()->job(1).cancel.has_value());
+        clock.advance(100ms);
+        shared()->cancel_job(1, second);
+        job.throw_if_stopped();
+    });
+    auto const begin = clock.now();
+    core.open();
+    core.cancel_job(3, first);
+    core.cancel_job(3, second);
+    executor.run_all();
+    core.cancel_job(0, second);
+
+    BOOST_TEST_REQUIRE((core.job(1).cancel && core.job(3).cancel));
+    BOOST_TEST((core.job(1).cancel ==
+                job_cancel_record{begin + 1s, cancel_mode::immediate, "ann", "no"}));
+    BOOST_TEST(
+        (core.job(3).cancel == job_cancel_record{begin, cancel_mode::immediate, "ann", "no"}));
+    BOOST_TEST((core.job(3).ended_at == begin));
+    for (std::uint64_t const index : {0, 2, 4})
+        BOOST_TEST(!core.job(index).cancel.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_of_the_batch_is_none_of_its_jobs)
+{
+    auto& core = make(2, [&](std::uint64_t, job& job) {
+        cancel(*shared());
+        shared()->cancel_job(0, {.reason = "too late"});
+        job.throw_if_stopped();
+    });
+    core.open();
+    executor.run_all();
+
+    BOOST_TEST((!core.job(0).cancel && !core.job(1).cancel));
+}
+
 BOOST_AUTO_TEST_CASE(a_running_job_cancelled_alone_is_stopped_and_the_others_go_on)
 {
     int ended = 0;

@@ -529,6 +529,46 @@ BOOST_AUTO_TEST_CASE(a_job_whose_cancel_cant_be_recorded_runs_once)
     BOOST_TEST(core.job(1).attempt == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(who_cancelled_a_job_is_shown_once_that_is_durable)
+{
+    auto& core = make_durable(3, [&](job& job) {
+        if (job.index() == 0)
+            cancel_job(*shared(), 0);
+    });
+    cancel_job(core, 1);
+    cancel_job(core, 2);
+    BOOST_TEST(!core.job(1).cancel.has_value());
+    disk().write();
+    BOOST_TEST(core.job(1).cancel.has_value());
+    disk().refuse();
+    disk().write(); // its withdrawal
+    go_on();
+
+    BOOST_TEST((core.job(0).state == job_state::succeeded), "it ended first");
+    BOOST_TEST(core.job(0).cancel.has_value(), "but was shown as running");
+    BOOST_TEST((core.job(1).cancel->requested_at == core.job(1).ended_at));
+    BOOST_TEST(!core.job(2).cancel.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(while_a_batch_drains_the_cancel_of_one_job_is_durable_first)
+{
+    auto& core = make_durable(1, [&](job& job) {
+        cancel(*shared(), {.mode = cancel_mode::drain});
+        disk().write_all();
+        BOOST_TEST((shared()->state() == batch_state::cancelling));
+        cancel_job(*shared(), 0);
+        BOOST_TEST(!job.stop_requested());
+        BOOST_TEST_REQUIRE(disk().waits_for<change::job_cancelled>());
+        disk().write();
+        BOOST_TEST(job.stop_requested());
+    });
+    go_on();
+
+    BOOST_TEST(job_told.at(0).changed);
+    BOOST_TEST((core.job(0).disposition == disposition::stopped));
+    BOOST_TEST((core.state() == batch_state::cancelled));
+}
+
 BOOST_AUTO_TEST_CASE(a_running_job_is_told_to_stop_once_that_is_durable)
 {
     auto& core = make_durable(2, [&](job& job) {

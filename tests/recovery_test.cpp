@@ -304,7 +304,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_was_cancelled_alone_and_ran_is_lost)
 {
     auto const disk = std::make_shared<manual_store>();
     auto const left = leave(*disk, 2);
-    commit(*disk, left, change::job_cancelled{0, time + 2s, std::nullopt});
+    commit(*disk, left, change::job_cancelled{0, {time + 2s, {}, "ann", "no"}, std::nullopt});
     disk->begun_[left.sequence] = {{0, job_byte::running}};
 
     auto const engine = start(disk);
@@ -312,6 +312,8 @@ BOOST_AUTO_TEST_CASE(a_job_that_was_cancelled_alone_and_ran_is_lost)
     BOOST_TEST(eventually([&] { return disk->write_all() == 0 && batch.wait_for(0s); }));
 
     BOOST_TEST((batch.job(0).disposition == disposition::lost));
+    BOOST_TEST_REQUIRE(batch.job(0).cancel.has_value());
+    BOOST_TEST((*batch.job(0).cancel == job_cancel_record{time + 2s, {}, "ann", "no"}));
     BOOST_TEST(entered == 1U);
     BOOST_TEST((batch.state() == batch_state::completed));
 }

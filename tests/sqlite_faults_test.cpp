@@ -120,7 +120,7 @@ answer create_fast(store& store, std::uint64_t sequence)
 
 void cancel_job(store& store, history& said)
 {
-    said.job_cancelled = once(store, said.sequence, change::job_cancelled{4, at(5), {}});
+    said.job_cancelled = once(store, said.sequence, change::job_cancelled{4, {at(5)}, {}});
     if (said.job_cancelled == answer::no)
         said.job_withdrawn = once(store, said.sequence, change::job_withdrawn{4});
 }

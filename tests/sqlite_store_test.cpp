@@ -228,8 +228,8 @@ BOOST_AUTO_TEST_CASE(a_directory_that_is_held_is_refused)
 BOOST_AUTO_TEST_CASE(a_newer_version_is_refused)
 {
     made const place;
-    place.execute("PRAGMA user_version = 4");
-    check_refused(place.directory.path(), {place.database.string(), "version 4", "newer belay"});
+    place.execute("PRAGMA user_version = 5");
+    check_refused(place.directory.path(), {place.database.string(), "version 5", "newer belay"});
 }
 
 /// The version may stand in the log only, when its process crashed.
@@ -239,11 +239,11 @@ BOOST_AUTO_TEST_CASE(a_newer_version_in_the_log_is_refused)
     temporary_directory copy;
     {
         SQLite::Database connection(place.database.string(), SQLite::OPEN_READWRITE);
-        connection.exec("PRAGMA user_version = 4");
+        connection.exec("PRAGMA user_version = 5");
         for (auto const* const name : {"belay.db", "belay.db-wal", "belay.states"})
             filesystem::copy(place.directory.path() / name, copy.path() / name);
     }
-    check_refused(copy.path(), {"belay.db", "version 4"});
+    check_refused(copy.path(), {"belay.db", "version 5"});
 }
 
 BOOST_AUTO_TEST_CASE(a_version_that_never_was_is_refused)
@@ -373,6 +373,26 @@ BOOST_AUTO_TEST_CASE(a_file_of_the_first_version_is_taken_over)
     }
     BOOST_TEST(open_store(directory.path(), small_reserve)->id() == id);
     BOOST_TEST(open_store(temporary_directory().path(), small_reserve)->id() != id);
+}
+
+BOOST_AUTO_TEST_CASE(cancels_of_jobs_that_the_second_version_knew_are_taken_over)
+{
+    temporary_directory directory;
+    sqlite_schema::place const place{directory.path() / "belay.db"};
+    sqlite_schema::create(place, sqlite_schema::known().first(2));
+    {
+        SQLite::Database database(place.path.string(), SQLite::OPEN_READWRITE);
+        database.exec("INSERT INTO job VALUES "
+                      "(1, 0, 'not_started', 1, 0, 0, 0, 5000000000, NULL, NULL, x'')");
+        database.exec("INSERT INTO job_cancel VALUES (1, 0, 5000000000)");
+        database.exec("UPDATE store SET last_sequence = 0");
+    }
+
+    auto const store = open_store(directory.path(), small_reserve);
+    BOOST_TEST(create(*store, 1) == 1U);
+    auto const job = store->jobs(1, 0, 1).at(0);
+    BOOST_TEST_REQUIRE((job.cancel != nullptr));
+    BOOST_TEST((*job.cancel == job_cancel_record{at(5)}));
 }
 
 BOOST_AUTO_TEST_CASE(every_commit_is_synced)

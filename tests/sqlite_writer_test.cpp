@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_a_job_that_was_cancelled_alone_is_written_from_t
     auto const sequence = create(*place.store, 100);
     place.leave(0);
     place.fill(sequence, others, 40);
-    write(*place.store, sequence, change::job_cancelled{50, at(5), {}});
+    write(*place.store, sequence, change::job_cancelled{50, {at(5)}, {}});
 
     (void)place.store->record(sequence, record_of(50, job_byte::stopped), listener);
 

@@ -511,7 +511,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_last_failure_stays_where_no_attempt_was_made, 
     BOOST_TEST(found.text == "slow");
 
     write(*place.store, sequence,
-          change::job_cancelled{0, at(5), record_of(0, job_byte::not_started, "")});
+          change::job_cancelled{0, {at(5)}, record_of(0, job_byte::not_started, "")});
     found = place.store->jobs(sequence, 0, 1).at(0);
     BOOST_TEST((found.how == job_byte::not_started));
     BOOST_TEST(found.text == "slow");
@@ -569,9 +569,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(jobs_cancelled_alone_are_told_until_they_end, Plac
     record(*place.store, sequence, record_of(3, job_byte::backing_off));
     record(*place.store, sequence, record_of(4, job_byte::succeeded));
     for (std::uint64_t const index : {5, 3, 1, 4})
-        write(*place.store, sequence, change::job_cancelled{index, at(5), {}});
+        write(*place.store, sequence, change::job_cancelled{index, {at(5)}, {}});
     write(*place.store, sequence,
-          change::job_cancelled{0, at(5), record_of(0, job_byte::not_started, "")});
+          change::job_cancelled{0, {at(5)}, record_of(0, job_byte::not_started, "")});
 
     BOOST_TEST(place.store->cancelled_jobs(sequence) == (numbers{1, 3, 5}));
     BOOST_TEST(indices(place.store->jobs(sequence, 0, 6)) == (numbers{0, 3, 4}));
@@ -585,6 +585,31 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(jobs_cancelled_alone_are_told_until_they_end, Plac
     write(*place.store, sequence, change::ended{end_at(9, 6)});
     BOOST_TEST(place.store->cancelled_jobs(sequence).empty());
     BOOST_TEST(place.store->cancelled_jobs(sequence + 1).empty());
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(who_cancelled_a_job_is_kept_also_when_its_batch_has_ended, Place,
+                              stores)
+{
+    Place place;
+    auto const sequence = create(*place.store, 4);
+    job_cancel_record const first{at(5), cancel_mode::immediate, "ann", "wrong \u00e9"};
+    job_cancel_record const second{at(6), cancel_mode::graceful, "", ""};
+    write(*place.store, sequence,
+          change::job_cancelled{0, first, record_of(0, job_byte::not_started, "")});
+    for (std::uint64_t const index : {1, 2})
+        write(*place.store, sequence, change::job_cancelled{index, second, {}});
+    record(*place.store, sequence, record_of(1, job_byte::stopped));
+    write(*place.store, sequence, change::job_withdrawn{2});
+    record(*place.store, sequence, record_of(2, job_byte::succeeded));
+    record(*place.store, sequence, record_of(3, job_byte::succeeded));
+    write(*place.store, sequence, change::ended{end_at(9, 4)});
+
+    auto const jobs = place.store->jobs(sequence, 0, 4);
+    BOOST_TEST_REQUIRE(jobs.size() == 4U);
+    BOOST_TEST_REQUIRE((jobs[0].cancel && jobs[1].cancel));
+    BOOST_TEST((*jobs[0].cancel == first));
+    BOOST_TEST((*jobs[1].cancel == second));
+    BOOST_TEST((!jobs[2].cancel && !jobs[3].cancel));
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_forgotten_batch_is_gone, Place, stores)

@@ -168,7 +168,9 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
     job_cancel_result result;
     result.previous_state = state_of(byte);
     bool const asked = find_lone_stop(index) != nullptr && find_lone_stop(index)->asked_for;
-    if (store_ && !suspended_ && !life_.is_closed()) {
+    // While a batch drains, its jobs can be cancelled one by one as before.
+    bool const is_draining = phase_.load() == phase::draining;
+    if (store_ && !suspended_ && (!life_.is_closed() || is_draining)) {
         // It may be entered meanwhile, and fail.
         while (state_of(byte) == job_state::pending &&
                !states_[index].compare_exchange_weak(byte, job_byte::withheld)) {
@@ -179,7 +181,10 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
         }
     }
     while (!store_ && state_of(byte) == job_state::pending) {
-        result.changed = not_started_alone(index, byte);
+        time_point const at = now();
+        result.changed = not_started_alone(index, byte, at);
+        if (result.changed)
+            note_job_cancel(index, request, at);
         byte = states_[index].load(std::memory_order_acquire);
     }
     if (result.changed) {
@@ -196,9 +201,12 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
                           job_cancel_result& result, afterwards& then)
 {
     lone_stop* stop = find_lone_stop(index);
-    time_point const deadline = *plan_stop(request, life_.grace(), now()).deadline;
-    if (stop == nullptr || !stop->asked_for)
-        result.changed = phase_.load() != phase::stopping && byte == job_byte::running;
+    time_point const at = now();
+    time_point const deadline = *plan_stop(request, life_.grace(), at).deadline;
+    if ((stop == nullptr || !stop->asked_for) && phase_.load() != phase::stopping) {
+        result.changed = byte == job_byte::running;
+        note_job_cancel(index, request, at);
+    }
     if (stop == nullptr) {
         stop = &lone_stops_.add(index, deadline, true);
         stop_running(index, *stop, then);
@@ -208,7 +216,7 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
     arm_kill(stop->deadline);
     // Its attempt may have failed meanwhile: there is to be no other.
     while (state_of(byte = states_[index].load()) == job_state::pending)
-        result.changed |= not_started_alone(index, byte);
+        result.changed |= not_started_alone(index, byte, at);
     seal_if_quiet(then);
     if (is_running(byte))
         return;
@@ -270,9 +278,14 @@ void batch_core::lone_stop_ended(std::uint64_t index) noexcept
     perform(then);
 }
 
-bool batch_core::not_started_alone(std::uint64_t index, job_byte byte)
+void batch_core::note_job_cancel(std::uint64_t index, cancel_request const& request, time_point at)
 {
-    time_point const at = now();
+    cancelled_alone_.try_emplace(
+        index, job_cancel_record{at, request.mode, request.requested_by, request.reason});
+}
+
+bool batch_core::not_started_alone(std::uint64_t index, job_byte byte, time_point at)
+{
     if (!states_[index].compare_exchange_strong(
             byte, store_ ? job_byte::ending : job_byte::not_started))
         return false;

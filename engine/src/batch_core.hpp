@@ -366,7 +366,8 @@ private:
     /// Times the attempt in `place` out if that is to be; before when it need not be asked again.
     [[nodiscard]] time_point time_out(slot& place, time_point now, afterwards& then);
     /// Ends a job alone that waits, as `byte` says; false if it no longer does.
-    bool not_started_alone(std::uint64_t index, job_byte byte);
+    bool not_started_alone(std::uint64_t index, job_byte byte, time_point at);
+    void note_job_cancel(std::uint64_t index, cancel_request const& request, time_point at);
     void end_lone_stop(std::uint64_t index);
     void sweep_lone_stops(afterwards& then);
     /// The job may have ended for good: then nothing of its stop is left, and who waits is told.
@@ -502,6 +503,8 @@ private:
     std::exception_ptr put_off_;                  ///< of a runner that the tick is to post again
     std::unique_ptr<token_callback> token_callback_;
     std::unordered_map<std::uint64_t, time_point> lone_not_started_;
+    /// By index; those that an earlier process noted, only the store knows.
+    std::unordered_map<std::uint64_t, job_cancel_record> cancelled_alone_;
     std::array<std::uint64_t, job_bytes> ended_elsewhere_{}; ///< ends that no runner wrote
     std::array<std::uint64_t, job_bytes> settled_{};         ///< ends that are durable, so shown
     std::optional<window> window_;

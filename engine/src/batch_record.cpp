@@ -150,7 +150,8 @@ void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& re
         job_cancels_.emplace(index, job_cancel{request, waits, queued, now(), result, {}})
             .first->second;
     made.done.push_back(std::move(done));
-    change::job_cancelled change{index, made.at, std::nullopt};
+    change::job_cancelled change{
+        index, {made.at, request.mode, request.requested_by, request.reason}, std::nullopt};
     if (waits) {
         change.record = {.index = index,
                          .how = job_byte::not_started,
@@ -176,10 +177,12 @@ void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
             return; // it was given up
         auto& [request, waits, queued, at, result, asked] = place->second;
         auto const done = std::exchange(asked, {});
-        if (outcome == cancel_outcome::recorded)
+        if (outcome == cancel_outcome::recorded) {
+            note_job_cancel(index, request, at);
             job_cancel_recorded(index, place->second, then);
-        else if (outcome == cancel_outcome::not_cancelled)
+        } else if (outcome == cancel_outcome::not_cancelled) {
             job_cancel_withdrawn(index, place->second);
+        }
         result.outcome = outcome;
         result.problem = problem;
         result.current_state = state_of(settled_byte(index));

@@ -58,7 +58,7 @@ void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
         bool const asked_for = stop->asked_for;
         end_lone_stop(index);
         // A caller's stop that came too late for the attempt that failed.
-        if (asked_for && not_started_alone(index, job_byte::backing_off))
+        if (asked_for && not_started_alone(index, job_byte::backing_off, at))
             return tell_of_end(index, then);
     }
     leave_place(index, then);

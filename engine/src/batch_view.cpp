@@ -307,6 +307,8 @@ job_status batch_core::job(std::uint64_t index)
     result.disposition = disposition_of(byte);
     result.late = byte == job_byte::succeeded_late;
     result.attempt = attempt(index);
+    if (auto const found = cancelled_alone_.find(index); found != cancelled_alone_.end())
+        result.cancel = found->second;
     if (is_running(byte)) {
         result.stop_requested = phase_.load() == phase::stopping || find_lone_stop(index);
         if (slot const* const place = running_in(index)) {
@@ -359,6 +361,8 @@ void batch_core::describe(job_status& status, bool waited) const
         return;
     job_record const& record = *found;
     status.attempt = record.attempt;
+    if (!status.cancel && record.cancel)
+        status.cancel = *record.cancel;
     // One that waits, or was cancelled while it did, may have failed before.
     if (record.how == job_byte::failed || record.failure == failure::stopped ||
         (waited && record.failures != 0)) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <ranges>
 #include <set>
 #include <shared_mutex>
 #include <type_traits>
@@ -29,7 +30,7 @@ struct kept_batch {
     std::uint64_t input_bytes = 0;
     std::optional<stored_batch> about; ///< from its creation on
     std::unique_ptr<record_table> records;
-    std::set<std::uint64_t> cancelled_jobs;
+    std::map<std::uint64_t, std::shared_ptr<job_cancel_record const>> cancelled_jobs;
 };
 
 class memory_store final : public store {
@@ -106,7 +107,15 @@ public:
                                                std::uint64_t end) override
     {
         auto const batch = created(sequence);
-        return batch ? batch->records->get(first, end) : std::vector<job_record>();
+        if (!batch)
+            return {};
+        auto records = batch->records->get(first, end);
+        std::shared_lock const lock(mutex_);
+        auto const& cancelled = batch->cancelled_jobs;
+        for (std::size_t i = 0; !cancelled.empty() && i != records.size(); ++i)
+            if (auto const found = cancelled.find(records[i].index); found != cancelled.end())
+                records[i].cancel = found->second;
+        return records;
     }
 
     void outcomes(std::uint64_t sequence, std::uint64_t first, std::uint64_t end,
@@ -135,9 +144,9 @@ public:
         std::shared_lock const lock(mutex_);
         std::vector<std::uint64_t> result;
         if (auto const found = batches_.find(sequence);
-            found != batches_.end() && found->second->about)
+            found != batches_.end() && found->second->about && !found->second->about->end)
             std::ranges::copy_if(
-                found->second->cancelled_jobs, std::back_inserter(result),
+                std::views::keys(found->second->cancelled_jobs), std::back_inserter(result),
                 [&](std::uint64_t index) { return !found->second->records->has_end(index); });
         return result;
     }
@@ -319,7 +328,8 @@ private:
     void apply(std::uint64_t sequence, change::job_cancelled& change, batch_pointer&)
     {
         kept_batch& batch = existing(sequence);
-        batch.cancelled_jobs.insert(change.index);
+        batch.cancelled_jobs[change.index] =
+            std::make_shared<job_cancel_record const>(std::move(change.cancel));
         if (change.record)
             batch.records->put(std::move(*change.record));
     }
@@ -366,7 +376,6 @@ private:
         if (!end)
             return;
         batch.about->end = std::move(end);
-        batch.cancelled_jobs.clear();
         if (batch.about->cancel)
             batch.about->cancel->finished_at = batch.about->end->at;
         if (batch.about->end->expires)

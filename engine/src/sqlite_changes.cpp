@@ -95,7 +95,7 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
             state = NULL, expires_at = NULL
         WHERE sequence = ?)"),
       failures_gone_(database, "DELETE FROM failure WHERE batch = ?"),
-      job_cancelled_(database, "INSERT OR REPLACE INTO job_cancel VALUES (?, ?, ?)"),
+      job_cancelled_(database, "INSERT OR REPLACE INTO job_cancel VALUES (?, ?, ?, ?, ?, ?)"),
       job_withdrawn_(database, "DELETE FROM job_cancel WHERE batch = ? AND job = ?"),
       job_not_started_(database,
                        "DELETE FROM job WHERE batch = ? AND job = ? AND how = 'not_started'"),
@@ -229,7 +229,9 @@ void sqlite_changes::write(std::uint64_t sequence, change::withdrawn const&)
 
 void sqlite_changes::write(std::uint64_t sequence, change::job_cancelled const& what)
 {
-    run(job_cancelled_, sequence, what.index, what.at);
+    job_cancel_record const& cancel = what.cancel;
+    run(job_cancelled_, sequence, what.index, cancel.requested_at, to_string(cancel.mode),
+        cancel.requested_by, cancel.reason);
     if (what.record)
         apply(sequence, *what.record);
 }

@@ -33,9 +33,10 @@ constexpr char const* list_failures =
 // Likewise jobs, as `read_job` does. A text that is not asked for is not read from the disk.
 #define BELAY_SELECT_JOBS(text)                                                                    \
     "SELECT j.job, how, attempt, failures, crashes, suspected, started_at, ended_at, progress, "   \
-    "failure, " text ", p.job, exit_status, signal, user_us, system_us, memory_peak_bytes, "       \
-    "read_bytes, written_bytes "                                                                   \
+    "failure, " text ", requested_at, mode, requested_by, reason, p.job, exit_status, signal, "    \
+    "user_us, system_us, memory_peak_bytes, read_bytes, written_bytes "                            \
     "FROM job j LEFT JOIN process p ON p.batch = j.batch AND p.job = j.job "                       \
+    "LEFT JOIN job_cancel c ON c.batch = j.batch AND c.job = j.job "                               \
     "WHERE j.batch = ?1 AND j.job >= ?2 AND j.job < ?3 "                                           \
     "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY j.job"
 
@@ -162,6 +163,21 @@ std::shared_ptr<process_usage const> read_process(rows& row)
     return used;
 }
 
+std::shared_ptr<job_cancel_record const> read_job_cancel(rows& row)
+{
+    auto const requested_at = row.optional(&rows::time);
+    if (!requested_at) {
+        row.skip(3);
+        return nullptr;
+    }
+    auto cancel = std::make_shared<job_cancel_record>();
+    cancel->requested_at = *requested_at;
+    cancel->mode = row.word(cancel_mode::immediate);
+    cancel->requested_by = row.text();
+    cancel->reason = row.text();
+    return cancel;
+}
+
 job_record read_job(rows& row)
 {
     job_record record;
@@ -179,6 +195,7 @@ job_record read_job(rows& row)
     else
         record.failure = row.word(failure::stopped);
     record.text = row.text();
+    record.cancel = read_job_cancel(row);
     record.process = read_process(row);
     return record;
 }

@@ -148,7 +148,14 @@ ALTER TABLE job ADD COLUMN suspected INTEGER NOT NULL DEFAULT 0;
 UPDATE job SET suspected = crashes WHERE how = 'backing_off' AND crashes <> 0;
 )";
 
-constexpr std::array<char const*, 3> all_steps{version_1, version_2, version_3};
+// Who cancelled a job alone, and why.
+constexpr char const* version_4 = R"(
+ALTER TABLE job_cancel ADD COLUMN mode TEXT NOT NULL DEFAULT 'graceful';
+ALTER TABLE job_cancel ADD COLUMN requested_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE job_cancel ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+)";
+
+constexpr std::array all_steps{version_1, version_2, version_3, version_4};
 /// Of the first version, which any of them has.
 constexpr std::array tables{"store",      "batch",   "draft",       "input_page", "job",
                             "job_cancel", "failure", "idempotency", "garbage"};

@@ -73,6 +73,8 @@ struct job_record {
     belay::failure failure{};    ///< of a job that failed
     std::string text = {};       ///< what it returned, or the message of its failure
     std::shared_ptr<process_usage const> process = {}; ///< what its program used, if it had one
+    /// If it was cancelled alone: known to those who read, and written by `change::job_cancelled` only.
+    std::shared_ptr<job_cancel_record const> cancel = {};
 };
 
 /// Whether what is kept of a job's last failure stays when `record` takes its place.
@@ -138,7 +140,7 @@ struct withdrawn {};
 /// One job is asked to stop; with `record` where that ended it.
 struct job_cancelled {
     std::uint64_t index;
-    time_point at;
+    job_cancel_record cancel;
     std::optional<job_record> record;
 };
 struct job_withdrawn {

@@ -83,6 +83,17 @@ json::value process_view(job_status const& job)
                         {"written_bytes", used.written_bytes}};
 }
 
+/// Who cancelled a job alone; null if nobody did.
+json::value job_cancel_view(job_status const& job)
+{
+    if (!job.cancel)
+        return nullptr;
+    return json::object{{"requested_at", to_micros(job.cancel->requested_at)},
+                        {"requested_by", text_or_null(job.cancel->requested_by)},
+                        {"reason", text_or_null(job.cancel->reason)},
+                        {"mode", to_string(job.cancel->mode)}};
+}
+
 } // namespace
 
 std::string path_of(recorded_batch const& batch) { return "/v1/batches/" + batch.id(); }
@@ -176,6 +187,7 @@ void append_job(std::string& out, recorded_batch const& batch, std::uint64_t ind
     view["progress"] = job.progress ? json::value(*job.progress) : json::value(nullptr);
     view["error"] = error_view(job);
     view["process"] = process_view(job);
+    view["cancel"] = job_cancel_view(job);
 
     // Inputs and results are JSON already.
     out += json::serialize(view);

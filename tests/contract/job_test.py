@@ -77,6 +77,32 @@ def cancelled_before(suite):
 
 
 @test
+def keeps_who_and_why(suite):
+    """a job cancelled alone shows who, why, when and how in every view of it; others show null"""
+    client = suite.client
+    batch = client.sleeping(jobs=6)
+    wanted = {"mode": "graceful", "reason": "wrong input", "requested_by": client.status(batch)
+              and client.change(client.sleeping(jobs=1)).is_(200).data["cancel"]["requested_by"]}
+    for job in (0, 4):
+        client.change_job(batch, job, {"reason": "wrong input"}).is_(200)
+        client.change_job(batch, job, {"reason": "again", "mode": "immediate"}).is_(200)
+
+    for job in (0, 4):
+        cancel = client.job(batch, job)["cancel"]
+        equal({name: cancel[name] for name in wanted}, wanted, "cancel")
+        check(cancel["requested_at"] <= client.job(batch, job)["ended_at"], "it ended afterwards")
+    equal(client.job(batch, 4)["cancel"]["requested_at"], client.job(batch, 4)["ended_at"],
+          "requested_at of a job that never started")
+    client.change(batch, {"reason": "all of it"}).is_(200)
+    path = f"/v1/batches/{batch}"
+    for listed in (client.get(f"{path}/jobs").is_(200).data["jobs"],
+                   client.get(f"{path}/results").is_(200).data["job_results"]):
+        equal([entry["job"] for entry in listed if entry["cancel"] is not None], [0, 4], "cancelled")
+        equal([entry["cancel"]["reason"] for entry in listed if entry["cancel"]],
+              ["wrong input"] * 2, "reason")
+
+
+@test
 def ended_before(suite):
     """409 job_already_finished on a job that succeeded or failed"""
     client = suite.client

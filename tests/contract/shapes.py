@@ -87,6 +87,8 @@ JOB = {
     "process": maybe({"exit_status": maybe(number), "signal": maybe(number), "cpu_user_ms": number,
                       "cpu_system_ms": number, "memory_peak_bytes": number, "read_bytes": number,
                       "written_bytes": number}),
+    "cancel": maybe({"requested_at": micros, "requested_by": maybe(text), "reason": maybe(text),
+                     "mode": word("graceful", "immediate")}),
     "input": dict, "result": maybe(dict),
 }
 TIMING = {"created_at": micros, "started_at": maybe(micros), "ended_at": maybe(micros),

@@ -144,6 +144,7 @@ struct job_status {
     std::optional<belay::failure> failure;
     std::string message; ///< of the failure, or of what it threw when it was stopped
     std::optional<process_usage> process; ///< of a program that was run, once the job has ended
+    std::optional<job_cancel_record> cancel; ///< if it was cancelled alone, before it had ended
 };
 
 /// What all batches have in common: a handle to one, or an empty one. Of that every member but

@@ -62,6 +62,15 @@ struct cancel_record {
     std::optional<escalation> escalated;
 };
 
+/// What is known of the cancel of a single job: the first one's (G8).
+struct job_cancel_record {
+    time_point requested_at;
+    cancel_mode mode = cancel_mode::graceful;
+    std::string requested_by = {};
+    std::string reason = {};
+    bool operator==(job_cancel_record const&) const = default;
+};
+
 /// What became of the record of a cancel (G2).
 enum class cancel_outcome : std::uint8_t {
     recorded,      ///< it is durable; in memory always
