@@ -129,6 +129,52 @@ BOOST_AUTO_TEST_CASE(as_many_run_as_the_batch_has_slots)
     BOOST_TEST(core.job(1).started_at.has_value());
 }
 
+BOOST_AUTO_TEST_CASE(of_many_each_times_out_when_its_own_time_is_over)
+{
+    auto& core = open(20, {.concurrency = 10, .timeout = 100ms});
+    for (std::uint64_t index = 0; index != 10; ++index) {
+        pass(core, 5ms);
+        end(index, job_byte::succeeded); // and the next begins, 5 ms after the one before
+    }
+    pass(core, 55ms - 1ns);
+
+    for (std::uint64_t index = 10; index != 20; ++index) {
+        BOOST_TEST(work->bodies[index]->stops == 0);
+        pass(core, 1ns);
+        BOOST_TEST(work->bodies[index]->stops == 1);
+        pass(core, 5ms - 1ns);
+        end(index, job_byte::failed);
+    }
+
+    BOOST_TEST(account(core).failed == 10U);
+    BOOST_TEST(core.job(19).message == "ran longer than its time-out of 100 ms");
+}
+
+BOOST_AUTO_TEST_CASE(of_many_each_is_killed_and_abandoned_when_its_own_grace_is_over)
+{
+    auto& core = open(3, {.concurrency = 3});
+    core.cancel_job(1, {});
+    pass(core, 500ms);
+    core.cancel_job(2, {.grace = 1000ms});
+
+    pass(core, 1s);
+    BOOST_TEST((work->bodies[1]->kills == 0 && work->bodies[2]->kills == 1));
+    pass(core, 500ms);
+    BOOST_TEST((work->bodies[1]->kills == 1 && work->bodies[2]->kills == 1));
+    pass(core, 400ms);
+    BOOST_TEST((core.job(2).disposition == disposition::abandoned));
+    BOOST_TEST((core.job(1).state == job_state::running));
+    pass(core, 500ms);
+    BOOST_TEST((core.job(1).disposition == disposition::abandoned));
+
+    BOOST_TEST(work->bodies[0]->stops == 0);
+    end(0, job_byte::succeeded);
+    BOOST_TEST((core.state() == batch_state::completed));
+    end(1, job_byte::stopped);
+    end(2, job_byte::stopped);
+    BOOST_TEST(host->counted.late_writes_refused == 2U);
+}
+
 BOOST_AUTO_TEST_CASE(who_waits_for_a_detached_job_is_told_when_it_ends)
 {
     int told = 0;

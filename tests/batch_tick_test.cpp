@@ -1,16 +1,23 @@
 #include "core_fixture.hpp"
+#include "scripted_work.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace belay;
 using namespace std::chrono_literals;
 using belay::test::core_fixture;
+using belay::test::scripted_work;
 
 namespace {
 
@@ -19,6 +26,23 @@ cancel_request const immediate{.mode = cancel_mode::immediate};
 auto const nothing = [](std::uint64_t, job&) {};
 batch_options const expires{.deadline = 10s};
 batch_options const times_out{.timeout = 100ms};
+
+/// Calls a body.
+struct outliving_work {
+    static constexpr bool is_recorded = false;
+    struct value {};
+
+    explicit outliving_work(std::function<void(job&)> body) : body_(std::move(body)) {}
+    void run(std::uint64_t, job& job, value&) { body_(job); }
+    [[nodiscard]] static detail::job_byte finish(std::uint64_t, detail::job_byte how, value&,
+                                                 std::exception_ptr&) noexcept
+    {
+        return how;
+    }
+
+private:
+    std::function<void(job&)> body_;
+};
 
 } // namespace
 
@@ -320,6 +344,39 @@ BOOST_AUTO_TEST_CASE(a_job_that_timed_out_and_is_cancelled_alone_is_not_tried_ag
     BOOST_TEST((core.job(0).failure == failure::timeout));
     BOOST_TEST(core.job(0).attempt == 1U);
     BOOST_TEST(account(core).failed == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(the_slot_of_an_abandoned_body_that_has_returned_is_used_again)
+{
+    constexpr std::uint64_t attempts = 50;
+    std::set<detail::slot const*> slots;
+    auto work = std::make_shared<scripted_work>([&](detail::turn& turn, std::uint64_t, std::uint64_t) {
+        slots.insert(&turn.place);
+        outliving_work outliving([&](job& job) {
+            BOOST_TEST(!job.stop_requested());
+            clock.advance(100ms);
+            shared()->tick();
+            clock.advance(3s);
+            shared()->tick(); // abandons it, and another runner takes its place
+            account(*shared());
+            BOOST_TEST(job.stop_requested());
+        });
+        detail::run_range(turn, outliving, 0, 1);
+    });
+    auto& core = keep({.total = 1,
+                       .states = belay::test::make_states(1),
+                       .work = std::move(work),
+                       .created = clock.now(),
+                       .options = belay::test::effective(
+                           {.max_attempts = attempts, .backoff = 0ms, .timeout = 100ms})});
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(host->counted.late_writes_refused == attempts);
+    BOOST_TEST(account(core).failed == 1U);
+    BOOST_TEST(core.status().retried == attempts - 1);
+    BOOST_TEST(slots.size() == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(who_waits_for_a_job_is_not_told_when_it_is_to_be_tried_again)

@@ -32,6 +32,13 @@ public:
         insert_.exec();
         insert_.reset();
     }
+    /// A job's cancel.
+    void insert_cancel(std::uint64_t index)
+    {
+        cancel_.bind(1, static_cast<std::int64_t>(index));
+        cancel_.exec();
+        cancel_.reset();
+    }
     void begin() { database_.exec("BEGIN IMMEDIATE"); }
     void commit() { database_.exec("COMMIT"); }
 
@@ -49,6 +56,8 @@ private:
                               "crashes, started_at, ended_at, progress, failure, text) VALUES "
                               "(1, ?, 'succeeded', 1, 0, 0, 1700000000000000000, "
                               "1700000000000000000, NULL, NULL, ?)"};
+    SQLite::Statement cancel_{database_, "INSERT OR REPLACE INTO job_cancel (batch, job, requested_at) "
+                                         "VALUES (1, ?, 1700000000000000000)"};
 };
 
 } // namespace belay::bench
