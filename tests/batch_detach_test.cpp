@@ -98,7 +98,7 @@ struct fixture : core_fixture {
         work->end(index, how);
         executor.run_all();
     }
-    void pass(batch_core& core, std::chrono::milliseconds time)
+    void pass(batch_core& core, std::chrono::nanoseconds time)
     {
         clock.advance(time);
         core.tick();
