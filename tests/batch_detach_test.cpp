@@ -147,7 +147,6 @@ BOOST_AUTO_TEST_CASE(of_many_each_times_out_when_its_own_time_is_over)
     }
 
     BOOST_TEST(account(core).failed == 10U);
-    BOOST_TEST(core.job(19).message == "ran longer than its time-out of 100 ms");
 }
 
 BOOST_AUTO_TEST_CASE(of_many_each_is_killed_and_abandoned_when_its_own_grace_is_over)
