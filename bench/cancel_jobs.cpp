@@ -2,6 +2,7 @@
 #include "suite/bare_sqlite.hpp"
 #include "suite/child_process.hpp"
 #include "suite/machine.hpp"
+#include "suite/polling_body.hpp"
 #include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
@@ -57,10 +58,13 @@ double durable()
     std::atomic<bool> go_on{false};
     std::atomic<std::uint64_t> recorded{0};
     belay::engine engine({.workers = workers, .store = belay::open_store(folder.path())});
-    engine.define({.name = "held", .concurrency = 1, .body = [&](std::string_view, belay::job&) {
-                       go_on.wait(false);
-                       return std::string();
-                   }});
+    engine.define({.name = "held",
+                   .body =
+                       [&](std::string_view, belay::job&) {
+                           go_on.wait(false);
+                           return std::string();
+                       },
+                   .concurrency = 1});
     auto draft = engine.draft({.type = "held"});
     for (std::uint64_t index = 0; index != jobs; ++index)
         draft.add("");
