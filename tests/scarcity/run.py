@@ -41,7 +41,6 @@ NOT_YET = {
     "threads, run": "the same",
     "threads, cancel": "the same",
     "threads, seal": "the same",
-    "threads, restart": "the same",
     "threads, crowd": "the same",
     "clock, restart, -86400": "a cancel from before the restart finishes before it was requested",
 }
@@ -164,7 +163,7 @@ def main():
     parser.add_argument("--slice", action="store_true")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("words", nargs="*")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory(prefix="belay-scarcity-") as folder:
         harness = Harness(given.program, folder)
         with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
