@@ -286,6 +286,20 @@ BOOST_AUTO_TEST_CASE(a_request_that_finds_no_memory_is_503)
     BOOST_TEST(ask(server.url(), "GET", "/v1/batches").starts_with("HTTP/1.1 200"));
 }
 
+BOOST_AUTO_TEST_CASE(a_request_that_finds_no_thread_or_descriptor_is_503)
+{
+    auto type = waiting_type();
+    type.check = [](boost::json::value const&) -> http::checked_input {
+        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+    };
+    http::server server(*engine, {type}, with_key());
+
+    auto const refused =
+        ask(server.url(), "POST", "/v1/batches", R"({"type":"wait","inputs":[1]})");
+
+    BOOST_TEST(refused.starts_with("HTTP/1.1 503"), refused);
+}
+
 BOOST_AUTO_TEST_CASE(while_memory_is_short_there_are_no_new_batches_but_cancels)
 {
     std::atomic<bool> is_short{false};

@@ -23,6 +23,7 @@
 #include <mutex>
 #include <new>
 #include <random>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -129,6 +130,14 @@ private:
     std::mutex mutex_;
     std::shared_ptr<asio::steady_timer> timer_; // guarded by mutex_
 };
+
+/// Whether there was too little of something, as there may be enough a moment later.
+bool is_shortage(std::error_code const& code)
+{
+    return code == std::errc::resource_unavailable_try_again ||
+           code == std::errc::too_many_files_open ||
+           code == std::errc::too_many_files_open_in_system || code == std::errc::not_enough_memory;
+}
 
 /// Disarms it however the wait ends, also with the coroutine.
 struct disarming {
@@ -371,6 +380,12 @@ asio::awaitable<response> session::perform(exchange& exchange, operation& operat
     } catch (std::bad_alloc const&) {
         exchange.after = exchange.body_done ? exchange.after : after::linger;
         co_return failed(out_of_memory(), exchange.id);
+    } catch (std::system_error const& thrown) {
+        if (is_shortage(thrown.code())) {
+            exchange.after = exchange.body_done ? exchange.after : after::linger;
+            co_return failed(unavailable(thrown.what()), exchange.id);
+        }
+        fault = thrown.what();
     } catch (std::exception const& thrown) {
         fault = thrown.what();
     }
