@@ -810,4 +810,26 @@ BOOST_AUTO_TEST_CASE(attempts_of_an_earlier_process_are_counted_as_retried)
     BOOST_TEST(batch.status().retried == 2U + 1U + 1U + 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_cancel_of_one_job_finds_what_had_ended)
+{
+    test::temporary_directory const directory;
+    std::string id;
+    {
+        auto const engine = start(open_store(directory.path()));
+        auto const batch = engine->submit({.type = "echo", .inputs = {"a", "b"}});
+        BOOST_TEST_REQUIRE(batch.wait_for(patience));
+        id = batch.id();
+    }
+    auto const engine = start(open_store(directory.path()));
+    auto const batch = engine->find(id).value();
+
+    auto const told = batch.cancel_job(1);
+
+    BOOST_TEST(!told.changed);
+    BOOST_TEST((told.previous_state == job_state::succeeded));
+    BOOST_TEST((told.current_state == job_state::succeeded));
+    BOOST_TEST(!engine->find(id)->job(1).cancel.has_value());
+    BOOST_TEST(batch.output(1).value() == "b");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

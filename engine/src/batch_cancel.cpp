@@ -137,6 +137,8 @@ void batch_core::cancel_job(std::uint64_t index, cancel_request const& request,
         throw error(errc::invalid_argument, "mode drain is not for single jobs; graceful and "
                                             "immediate are");
     require_job(index);
+    if (restored_)
+        load_around(index);
     std::optional<job_cancel_result> result;
     afterwards then;
     {

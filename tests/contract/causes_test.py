@@ -85,8 +85,8 @@ def deadline_of_created(suite):
 def deadline_in_back_off(suite):
     """a batch whose only job waits for a retry expires"""
     client = suite.client
-    batch = client.create("checksum", ["missing"], options={
-        "deadline_ms": 500, "max_attempts": 2, "backoff_ms": HOUR, "backoff_max_ms": HOUR})
+    batch = client.create("sleep", [HOUR], options={
+        "deadline_ms": 500, "timeout_ms": 1, "max_attempts": 2, "backoff_ms": HOUR, "backoff_max_ms": HOUR})
 
     data = stopped(client, batch, "expired", "deadline")
 
@@ -124,15 +124,13 @@ def fail_fast(suite):
 @test
 def fail_fast_after_the_last_attempt(suite):
     """fail_fast: only a failure for good stops the batch; one that is continued completes"""
-    client, options = suite.client, {"max_attempts": 3, "backoff_ms": 0}
-    batch = client.create("checksum", ["missing"],
-                          options={**options, "failure_policy": "fail_fast"})
+    client, options = suite.client, {"max_attempts": 3, "backoff_ms": 0, "timeout_ms": 1}
+    batch = client.create("sleep", [HOUR], options={**options, "failure_policy": "fail_fast"})
 
     data = stopped(client, batch, "failed", "fail_fast")
 
     equal((data["jobs"]["failed"], client.job(batch, 0)["attempt"]), (1, 3), "failed, attempt")
-    other = client.run("checksum", ["missing", "a.txt"],
-                       options={**options, "failure_policy": "continue"})
+    other = client.run("sleep", [HOUR, 0], options={**options, "failure_policy": "continue"})
     equal((client.state(other)["current_state"], client.state(other)["cancel"]),
           ("completed", None), "with continue")
 

@@ -81,7 +81,7 @@ def keeps_who_and_why(suite):
     """a job cancelled alone shows who, why, when and how in every view of it; others show null"""
     client = suite.client
     batch = client.sleeping(jobs=6)
-    caller = client.change(client.sleeping(jobs=1)).is_(200).data["cancel"]["requested_by"]
+    caller = client.change(client.create("sleep", [0])).is_(200).data["cancel"]["requested_by"]
     wanted = {"mode": "graceful", "reason": "wrong input", "requested_by": caller}
     for job in (0, 4):
         client.change_job(batch, job, {"reason": "wrong input"}).is_(200)
