@@ -366,6 +366,18 @@ BOOST_AUTO_TEST_CASE(G5_it_is_overdue_a_margin_before_the_deadline)
     BOOST_TEST(at);
 }
 
+BOOST_AUTO_TEST_CASE(no_end_is_before_its_cancel_also_where_the_clock_went_back)
+{
+    fixture life;
+    life.start();
+    life.close(graceful(), true);
+    auto const requested = life.now;
+
+    life.life.quiet(requested - 24h);
+
+    BOOST_TEST((life.life.cancel()->finished_at == requested));
+}
+
 BOOST_AUTO_TEST_CASE(the_cause_is_that_of_the_first_cancel)
 {
     batch_life life(t0, own_grace);

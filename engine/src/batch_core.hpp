@@ -290,7 +290,7 @@ private:
     /// How long an inner batch may go on, so that the body of a job that is to stop can see it end;
     /// nothing where that goes on with the next engine.
     [[nodiscard]] std::optional<std::chrono::milliseconds> grace_inside(std::uint64_t index);
-    class helping;
+    class waiting_body;
     void run_quantum(turn& turn, bool& again);
     void run(turn& turn, gate::range range, std::uint64_t& chunk, std::int64_t& now);
     [[nodiscard]] std::optional<gate::range> claim(slot& place, std::uint64_t chunk) noexcept;

@@ -47,7 +47,9 @@ void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_
     {
         std::scoped_lock const lock(mutex_);
         told = told_to_stop(*job.place, job.index) || job.place->abandoned;
-        if (auto const found = detached_.find(job.index); found != detached_.end())
+        // An attempt that was given up meanwhile leaves the next one's alone.
+        if (auto const found = detached_.find(job.index);
+            found != detached_.end() && found->second.place == job.place)
             found->second.body = body;
         if (phase_.load() == phase::stopping && life_.deadline())
             arm_kill(*life_.deadline());

@@ -94,7 +94,8 @@ batch_life::actions batch_life::quiet(time_point now)
 {
     if (is_sealed())
         return {};
-    ended_ = now;
+    // The clock of the process that took the cancel may have been ahead of this one's.
+    ended_ = std::max(now, closed_ ? requested_ : created_);
     return {.sealed = true};
 }
 

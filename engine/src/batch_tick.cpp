@@ -56,7 +56,7 @@ time_point batch_core::tick()
         seal_if_quiet(then);
         if (shutting_down_ && at < suspend_deadline_)
             arm(suspend_deadline_);
-        else if (shutting_down_ && inside_ == 0 && !sealed_)
+        else if (shutting_down_ && inside_ == 0 && !sealed_ && !let_go_)
             let_go(then); // the store does not take what it is to take
     }
     perform(then);
@@ -83,11 +83,11 @@ void batch_core::arm(time_point at)
 {
     if (at >= armed_)
         return;
-    armed_ = at;
     host_->call_at(this, at, [self = self_] {
         if (auto const core = self.lock())
             core->tick();
     });
+    armed_ = at;
 }
 
 std::optional<std::uint64_t> batch_core::body_in(slot const& place) noexcept
@@ -201,6 +201,9 @@ void batch_core::abandon(slot& place, afterwards& then)
         then.threads_lost.push_back({thread->of, thread->id});
     }
     then.wake_sleepers |= place.firing != std::thread::id();
+    // It may have begun to wait while its callbacks run, and who runs them won't find it here.
+    if (place.wait_source)
+        then.told.push_back({&place, std::nullopt, place.wait_source});
     drop_tokens(place);
     if (!timed_out)
         end_abandoned(place, index); // which asks for its stop

@@ -20,21 +20,21 @@ constexpr std::chrono::nanoseconds inner_margin = deadline_margin + 2 * abandon_
 
 } // namespace
 
-/// A thread that runs jobs of the batch it waits for. Made and destroyed under the batch's mutex.
-class batch_core::helping {
+/// A thread whose body waits for the batch, and runs jobs of it if it can. Made and destroyed under the batch's mutex.
+class batch_core::waiting_body {
 public:
-    explicit helping(batch_core& core) noexcept : core_(core)
+    explicit waiting_body(batch_core& core) noexcept : core_(core)
     {
         ++core_.helpers_;
         ++thread_turns::here().waits;
     }
-    ~helping()
+    ~waiting_body()
     {
         --core_.helpers_;
         --thread_turns::here().waits;
     }
-    helping(helping const&) = delete;
-    helping& operator=(helping const&) = delete;
+    waiting_body(waiting_body const&) = delete;
+    waiting_body& operator=(waiting_body const&) = delete;
 
 private:
     batch_core& core_;
@@ -52,18 +52,19 @@ bool batch_core::wait(std::optional<time_point> until, std::stop_token const& to
     if (thread.has(*this))
         throw error(errc::would_deadlock, "a body waits for its own batch, which can't end before "
                                           "the body has");
-    std::optional<helping> help;
-    if (thread.is_of(own_executor())) {
-        if (thread.waits == thread_turns::waits_max)
+    std::optional<waiting_body> waiting;
+    bool const can_help = thread.is_of(own_executor());
+    if (thread.is_in_turn()) {
+        if (can_help && thread.waits == thread_turns::waits_max)
             throw error(errc::would_deadlock,
                         "a body waits for a batch inside " +
                             std::to_string(thread_turns::waits_max) +
                             " others that wait on the same thread; no more are possible");
-        help.emplace(*this);
+        waiting.emplace(*this);
         let_suspects_in();
     }
     while (!is_over()) {
-        if (slot* const place = help ? queued_slot() : nullptr) {
+        if (slot* const place = can_help ? queued_slot() : nullptr) {
             lock.unlock();
             take_turn(*place, false);
             lock.lock();
@@ -129,7 +130,7 @@ std::optional<std::chrono::milliseconds> batch_core::grace_inside(std::uint64_t 
     time_point deadline = life_.deadline().value_or(now() + inner_margin + grace_max);
     if (lone_stop const* const stop = find_lone_stop(index))
         deadline = std::min(deadline, stop->deadline);
-    else if (suspended_)
+    else if (suspended_ || (shutting_down_ && !life_.is_closed()))
         return std::nullopt;
     auto const left = deadline - now() - inner_margin;
     return std::clamp(std::chrono::floor<std::chrono::milliseconds>(left),

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <ranges>
 #include <utility>
 #include <vector>
@@ -37,6 +38,8 @@ void control::start_locked()
 void control::call_at(void const* owner, time_point at, std::function<void()> action)
 {
     std::scoped_lock const lock(mutex_);
+    if (stopping_)
+        return;
     start_locked();
     timers_.set(owner, at, std::move(action));
     if (timers_.next() < next_look_)
@@ -80,6 +83,9 @@ void control::stop()
     }
     if (thread_.joinable())
         thread_.join();
+    timers dropped; // after the lock: what they own may be the last to know somebody
+    std::scoped_lock const lock(mutex_);
+    std::swap(dropped, timers_);
 }
 
 void control::run()
@@ -93,10 +99,19 @@ void control::run()
             condition_.wait(lock);
         else
             time_.wait_until(lock, condition_, next_look_);
-        auto actions = timers_.due(time_.now());
-        auto const batches = std::views::keys(visits_);
-        std::vector<std::shared_ptr<batch_core>> visited(batches.begin(), batches.end());
+        std::vector<timers::action> actions;
+        std::vector<std::shared_ptr<batch_core>> visited;
+        bool has_memory = true;
+        try {
+            actions = timers_.due(time_.now());
+            auto const batches = std::views::keys(visits_);
+            visited.assign(batches.begin(), batches.end());
+        } catch (std::bad_alloc const&) { // the rest comes with the next round
+            has_memory = false;
+        }
         lock.unlock();
+        if (!has_memory)
+            board_.incident("control", "there is no memory to look at what is due");
         for (auto const& action : actions)
             board_.attempt("control", "a timer", action);
         look = time_point::max();
@@ -106,6 +121,8 @@ void control::run()
         actions.clear();
         visited.clear(); // a batch may end its life here: not under the lock
         lock.lock();
+        if (!has_memory && !stopping_)
+            time_.wait_until(lock, condition_, time_.now() + tick_interval);
     }
 }
 

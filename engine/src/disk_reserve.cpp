@@ -48,6 +48,7 @@ void disk_reserve::restore() noexcept
     auto const size = static_cast<std::uint64_t>(about.st_size);
     auto const allocated = std::min(size, static_cast<std::uint64_t>(about.st_blocks) * 512);
     bool const is_allocated = size == bytes_ && allocated == bytes_;
+    left_ = std::min(allocated, bytes_); // what an earlier process had not given up
     if (!is_allocated && free_bytes(reserve.get()) + allocated < 2 * bytes_)
         return;
     auto const end = static_cast<off_t>(bytes_);

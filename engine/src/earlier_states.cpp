@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <string>
@@ -55,9 +56,14 @@ earlier_states::earlier_states(std::filesystem::path directory, std::uint64_t re
       generations_(state_file::generations(directory_)),
       next_generation_(recovered + 1)
 {
-    for (auto const generation : generations_)
-        if (generation > recovered)
-            files_.emplace_back(state_file::path(directory_, generation), O_RDONLY);
+    for (auto const generation : generations_) {
+        if (generation <= recovered)
+            continue;
+        auto const path = state_file::path(directory_, generation);
+        // Taken for none, it would be removed, and what ran at the crash with it.
+        if (!files_.emplace_back(path, O_RDONLY).is_open() && errno != ENOENT)
+            throw file_error(errc::store_failed, path, "can't be opened", errno);
+    }
     for (std::size_t number = 0; number != files_.size(); ++number)
         if (files_[number].is_open())
             read_file(number);

@@ -67,6 +67,7 @@ private:
     [[nodiscard]] std::shared_ptr<detail::process_host::program>
     make_program(std::filesystem::path const& scratch);
     void wait();
+    void try_again();
     void give_up() noexcept;
 
     recorded& record_; ///< its job owns it
@@ -141,16 +142,31 @@ void recorded::program_start::wait()
     auto const self = shared_from_this();
     job_->core->set_body(*job_, self); // tells it at once if there has been a stop
     auto& host = job_->core->owner();
-    host.call_at(this, host.time().now() + detail::shortage_pause, [self] {
-        self->job_->core->owner().launchers().post([self] {
-            auto expected = stage::waiting;
-            if (!self->stage_.compare_exchange_strong(expected, stage::making))
-                return;
-            self->job_->core->launches(*self->job_);
-            self->make();
-            self->job_->core->launched();
-        });
+    // Its batch owns it while it waits; a timer or a queue that did would keep the engine for ever.
+    host.call_at(this, host.time().now() + detail::shortage_pause, [weak = weak_from_this()] {
+        auto const waiting = weak.lock();
+        if (!waiting)
+            return;
+        try {
+            waiting->job_->core->owner().launchers().post([weak] {
+                if (auto const due = weak.lock())
+                    due->try_again();
+            });
+        } catch (...) {
+            waiting->wait();
+            throw;
+        }
     });
+}
+
+void recorded::program_start::try_again()
+{
+    auto expected = stage::waiting;
+    if (!stage_.compare_exchange_strong(expected, stage::making))
+        return;
+    job_->core->launches(*job_);
+    make();
+    job_->core->launched();
 }
 
 void recorded::program_start::give_up() noexcept

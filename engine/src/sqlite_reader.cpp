@@ -331,8 +331,8 @@ std::optional<time_point> sqlite_reader::next_expiry()
 
 std::unique_ptr<sqlite_reader> sqlite_readers::take()
 {
-    {
-        std::unique_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
+    while (true) {
         given_back_.wait(lock, [&] { return lent_ != open_max; });
         ++lent_;
         if (!idle_.empty()) {
@@ -340,12 +340,20 @@ std::unique_ptr<sqlite_reader> sqlite_readers::take()
             idle_.pop_back();
             return reader;
         }
-    }
-    try {
-        return std::make_unique<sqlite_reader>(place_);
-    } catch (std::exception const& problem) {
-        give_back(nullptr);
-        throw error(errc::store_failed, place_.path.string() + " can't be read: " + problem.what());
+        lock.unlock();
+        std::string why;
+        try {
+            return std::make_unique<sqlite_reader>(place_);
+        } catch (std::exception const& problem) {
+            why = problem.what();
+        }
+        lock.lock();
+        // For want of descriptors, say: then one that is lent will do.
+        if (--lent_ == 0) {
+            given_back_.notify_all();
+            throw error(errc::store_failed, place_.path.string() + " can't be read: " + why);
+        }
+        given_back_.wait(lock, [&] { return lent_ == 0 || !idle_.empty(); });
     }
 }
 
@@ -357,7 +365,7 @@ void sqlite_readers::give_back(std::unique_ptr<sqlite_reader> reader) noexcept
         if (reader)
             idle_.push_back(std::move(reader));
     }
-    given_back_.notify_one();
+    given_back_.notify_all();
 }
 
 } // namespace belay

@@ -151,8 +151,11 @@ void sqlite_writer::run() noexcept
             goes_on = step();
         } catch (std::exception const& problem) { // such as a lack of memory: it is tried again
             failing_ = true;
-            failure_ = {errc::store_failed, path_ + " can't be written: " + problem.what()};
-            note_problem();
+            try {
+                failure_ = {errc::store_failed, path_ + " can't be written: " + problem.what()};
+                note_problem();
+            } catch (std::exception const&) { // there is no memory to say so, either
+            }
         }
     }
 }

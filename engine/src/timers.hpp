@@ -3,7 +3,9 @@
 
 #include <belay/clock.hpp>
 
+#include <cstddef>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <unordered_map>
 #include <utility>
@@ -41,6 +43,9 @@ public:
     [[nodiscard]] std::vector<action> due(time_point now)
     {
         std::vector<action> actions;
+        // Before anything is taken out: nothing is lost where there is no memory.
+        actions.reserve(static_cast<std::size_t>(
+            std::distance(queue_.begin(), queue_.upper_bound(now))));
         while (!queue_.empty() && next() <= now) {
             auto node = queue_.extract(queue_.begin());
             places_.erase(node.mapped().owner);

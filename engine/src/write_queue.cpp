@@ -16,6 +16,10 @@ void backlog::clear() noexcept
 void backlog::append(backlog& other)
 {
     std::size_t const before = records.size();
+    // Nothing throws once the first has been moved.
+    changes.reserve(changes.size() + other.changes.size());
+    records.reserve(records.size() + other.records.size());
+    targets.reserve(targets.size() + other.targets.size());
     for (auto& change : other.changes)
         change.place += before;
     std::ranges::move(other.changes, std::back_inserter(changes));
@@ -128,6 +132,7 @@ bool write_queue::has_urgent() const
 void write_queue::take_urgent(std::vector<queued_change>& urgent)
 {
     std::scoped_lock const lock(mutex_);
+    urgent.reserve(urgent.size() + urgent_.size()); // nothing throws once one has been moved
     std::ranges::move(urgent_, std::back_inserter(urgent));
     urgent_.clear();
 }

@@ -48,7 +48,15 @@ public:
         listen();
     }
 
-    void start() { asio::co_spawn(executor_, accept(), asio::detached); }
+    void start()
+    {
+        // What it could not do for want of memory, say, it does once there is some.
+        asio::co_spawn(executor_, accept(),
+                       [self = shared_from_this()](std::exception_ptr const& fault) {
+                           if (fault && self->acceptor_.is_open())
+                               self->start();
+                       });
+    }
 
     [[nodiscard]] tcp::endpoint const& bound() const noexcept { return bound_; }
 

@@ -137,7 +137,8 @@ std::optional<std::uint64_t> cgroup_memory_bytes()
 {
     std::optional<std::uint64_t> least;
     auto path = own_cgroup();
-    for (std::error_code ignored; std::filesystem::exists(path / "cgroup.procs", ignored);
+    for (std::error_code ignored;
+         !path.empty() && std::filesystem::exists(path / "cgroup.procs", ignored);
          path = path.parent_path()) {
         std::string const text = read_file(path / "memory.max").value_or("max");
         std::uint64_t bytes = 0;

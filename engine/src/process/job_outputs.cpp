@@ -131,6 +131,10 @@ void job_outputs::make_folder(std::uint64_t sequence)
         make_directory(folder(sequence));
         sync_names();
     } catch (...) {
+        {
+            std::scoped_lock const lock(mutex_);
+            is_synced_ = false; // the folder may be there, so that nobody makes it again
+        }
         is_made();
         throw;
     }

@@ -349,6 +349,8 @@ void program_run::kill_tree()
 
 void program_run::leader_ended()
 {
+    if (pid_ == 0)
+        return;
     is_over_ = true;
     is_gone_ = state_of_child(pidfd()) == child_state::gone;
     // A job is over with its program: what that has left behind is not waited for.
@@ -390,6 +392,8 @@ bool program_run::looked(bool found_any)
 
 void program_run::reap()
 {
+    if (pid_ == 0)
+        return; // it has been reaped: a timer and a look for what is left may both come to this
     if (!learn_end())
         return after(std::chrono::milliseconds(1), [this] { reap(); });
     boost::system::error_code ignored;
@@ -456,6 +460,7 @@ void program_run::tell(program_end end) noexcept
     } catch (...) {
         host_.report("the end of a program");
     }
+    setup_.is_overdue = nullptr; // it knows the engine, which may own this
 }
 
 void program_run::give_up()
