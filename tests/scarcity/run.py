@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 """Takes each resource in turn away from a `belay` program, at each moment of its life, and holds
-what it did against what it had said: run.py PATH_TO_BELAY [--slice] [--all] [WORD…]
+what it did against what it had said: run.py PATH_TO_BELAY [--slice] [WORD…]
 
-With --slice a few of the cases, with words those whose name contains one of them, with --all also
-those that are known to fail. Run as root, it has users of its own for threads and mounts file
+With --slice a few of the cases, with words those whose name contains one of them. Run as root, it has users of its own for threads and mounts file
 systems; what can't be tried is told. The last line is `N passed, N failed`; the status is 1 if any
 failed.
 """
@@ -30,20 +29,6 @@ from resources import Clock, Descriptors, Disk, Memory, Threads
 
 MIB = 1024 * 1024
 DAY = 86_400
-
-# What does not hold yet, and why; --all tries these as well.
-NOT_YET = {
-    "descriptors, create": "jobs whose program finds no descriptor fail in place of waiting",
-    "descriptors, run": "the same",
-    "descriptors, crowd": "the same, and the process thread ends the server",
-    "threads, start": "the engine's first thread that can't be had ends the server",
-    "threads, create": "the thread for files of programs ends the server",
-    "threads, run": "the same",
-    "threads, cancel": "the same",
-    "threads, seal": "the same",
-    "threads, crowd": "the same",
-    "clock, restart, -86400": "a cancel from before the restart finishes before it was requested",
-}
 
 # What --slice tries, a case of each kind of thing.
 SLICE = ("descriptors, start, 63", "descriptors, create, 3", "descriptors, run, 0",
@@ -142,13 +127,8 @@ def chosen(given, can_mount):
     """The cases to be tried; what is left out is told."""
     if not can_mount:
         print("not tried: disk, since no file system can be mounted here", flush=True)
-    for beginning, why in NOT_YET.items():
-        if not given.all and not given.slice:
-            print(f"not yet {beginning}: {why}", flush=True)
     for case in cases():
         if given.words and not any(word in case.name for word in given.words):
-            continue
-        if not given.all and begins_with_one_of(case.name, NOT_YET):
             continue
         if given.slice and not begins_with_one_of(case.name, SLICE):
             continue
@@ -161,7 +141,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("program")
     parser.add_argument("--slice", action="store_true")
-    parser.add_argument("--all", action="store_true")
     parser.add_argument("words", nargs="*")
     given = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory(prefix="belay-scarcity-") as folder:
