@@ -205,6 +205,8 @@ job_record read_job(rows& row)
 sqlite_reader::sqlite_reader(sqlite_schema::place const& place)
     : database_(place.path.string(), SQLite::OPEN_READONLY, 5000, place.vfs)
 {
+    // SQLite opens the log with the first read. If it can't, that is to be known now.
+    (void)database_.execAndGet("SELECT last_sequence FROM store");
 }
 
 SQLite::Statement& sqlite_reader::statement(char const* text)

@@ -6,6 +6,7 @@
 #include "store.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
 
 #include <condition_variable>
 #include <cstddef>
@@ -66,7 +67,8 @@ public:
             give_back(std::move(reader));
             throw;
         } catch (SQLite::Exception const& problem) {
-            give_back(nullptr); // a fresh one may do better
+            // A fresh one may do better, unless nothing can be opened.
+            give_back(problem.getErrorCode() == SQLITE_CANTOPEN ? std::move(reader) : nullptr);
             throw error(errc::store_failed,
                         place_.path.string() + " can't be read: " + problem.what());
         } catch (...) {

@@ -2,9 +2,9 @@
 """Takes each resource in turn away from a `belay` program, at each moment of its life, and holds
 what it did against what it had said: run.py PATH_TO_BELAY [--slice] [WORD…]
 
-With --slice a few of the cases, with words those whose name contains one of them. Run as root, it has users of its own for threads and mounts file
-systems; what can't be tried is told. The last line is `N passed, N failed`; the status is 1 if any
-failed.
+With --slice a few of the cases, with words those whose name contains one of them. Run as root, it
+has users of its own for threads and mounts file systems; what can't be tried is told. The last line
+is `N passed, N failed`; the status is 1 if any failed.
 """
 
 import argparse
