@@ -400,9 +400,10 @@ namespace {
 
 /// A batch of an engine on a disk that, once a job runs, takes nothing by itself.
 struct on_dead_disk {
-    explicit on_dead_disk(body body)
+    /// So long it waits for its disk when it ends.
+    explicit on_dead_disk(body body, std::chrono::milliseconds grace = 0ms)
         : engine(std::make_unique<belay::engine>(
-              engine_options{.workers = 1, .grace = 0ms, .store = disk})),
+              engine_options{.workers = 1, .grace = grace, .store = disk})),
           batch(submit(*engine, true, body, shared, {}).batch)
     {
         one_runs(*batch);
@@ -473,7 +474,7 @@ BOOST_AUTO_TEST_CASE(G5_an_engine_ends_though_nothing_is_said_of_its_cancels)
 
 BOOST_AUTO_TEST_CASE(a_cancel_that_is_recorded_while_the_engine_ends_counts)
 {
-    on_dead_disk left(tells);
+    on_dead_disk left(tells, patience);
     left.cancel();
 
     BOOST_TEST(left.end([&] {
@@ -488,7 +489,7 @@ BOOST_AUTO_TEST_CASE(a_cancel_that_is_recorded_while_the_engine_ends_counts)
 
 BOOST_AUTO_TEST_CASE(what_stops_for_the_end_of_the_engine_is_put_back_if_its_cancel_is_withdrawn)
 {
-    on_dead_disk left(tells);
+    on_dead_disk left(tells, patience);
     left.cancel();
     bool refused = false;
     std::vector<job_record> records;
