@@ -110,19 +110,21 @@ public:
         if (!batch)
             return {};
         auto records = batch->records->get(first, end);
-        std::shared_lock const lock(mutex_);
-        auto const& cancelled = batch->cancelled_jobs;
-        for (std::size_t i = 0; !cancelled.empty() && i != records.size(); ++i)
-            if (auto const found = cancelled.find(records[i].index); found != cancelled.end())
-                records[i].cancel = found->second;
+        for (auto& record : records)
+            record.cancel = cancel_of(*batch, record.index);
         return records;
     }
 
     void outcomes(std::uint64_t sequence, std::uint64_t first, std::uint64_t end,
                   std::function<void(job_record const&)> const& visit) override
     {
-        if (auto const batch = created(sequence))
-            batch->records->visit(first, end, visit);
+        auto const batch = created(sequence);
+        if (!batch)
+            return;
+        batch->records->visit(first, end, [&](job_record record) {
+            record.cancel = cancel_of(*batch, record.index);
+            visit(record);
+        });
     }
 
     [[nodiscard]] input_page inputs(std::uint64_t sequence, std::uint64_t index) override
@@ -211,6 +213,14 @@ public:
 private:
     using request = std::pair<std::string, std::string>;
     using batch_pointer = std::shared_ptr<kept_batch>;
+
+    [[nodiscard]] std::shared_ptr<job_cancel_record const> cancel_of(kept_batch const& batch,
+                                                                     std::uint64_t index) const
+    {
+        std::shared_lock const lock(mutex_);
+        auto const found = batch.cancelled_jobs.find(index);
+        return found == batch.cancelled_jobs.end() ? nullptr : found->second;
+    }
 
     /// What one more request, and what was made for it, takes: a digest and an id are short.
     static std::uint64_t held_bytes(request const& key) noexcept

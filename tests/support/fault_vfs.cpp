@@ -1,5 +1,7 @@
 #include "fault_vfs.hpp"
 
+#include "eventually.hpp"
+
 #include <atomic>
 #include <cstring>
 #include <filesystem>
@@ -43,7 +45,9 @@ struct fault_file {
     static int close(sqlite3_file* file)
     {
         delete std::exchange(of(file).path, nullptr);
-        return real(file)->pMethods->xClose(real(file));
+        int const answer = real(file)->pMethods->xClose(real(file));
+        of(file).owner->closed();
+        return answer;
     }
     static int read(sqlite3_file* file, void* to, int bytes, sqlite3_int64 offset)
     {
@@ -154,6 +158,7 @@ struct fault_file {
         self->base.pMethods = &methods;
         self->owner = &owner;
         self->path = new std::string(path);
+        owner.opened();
         return SQLITE_OK;
     }
     static int remove(sqlite3_vfs* vfs, char const* name, int sync_directory)
@@ -182,6 +187,10 @@ fault_vfs::fault_vfs()
 
 fault_vfs::~fault_vfs()
 {
+    // A store whose last owner was its own thread is destroyed on another one.
+    std::unique_lock lock(mutex_);
+    all_closed_.wait_for(lock, patience, [&] { return open_ == 0; });
+    lock.unlock();
     ::sqlite3_vfs_unregister(vfs_.get());
 }
 
@@ -276,6 +285,19 @@ void fault_vfs::opened(std::string const& path)
     std::scoped_lock const lock(mutex_);
     if (!path.empty() && !files_.contains(path))
         files_[path].synced = content_of(path);
+}
+
+void fault_vfs::opened()
+{
+    std::scoped_lock const lock(mutex_);
+    ++open_;
+}
+
+void fault_vfs::closed()
+{
+    std::scoped_lock const lock(mutex_); // also while it notifies: then this may go
+    --open_;
+    all_closed_.notify_all();
 }
 
 void fault_vfs::removed(std::string const& path)

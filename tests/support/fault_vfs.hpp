@@ -4,6 +4,8 @@
 
 #include <sqlite3.h>
 
+#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -15,7 +17,8 @@
 
 namespace belay::test {
 
-/// A SQLite VFS over the system's own, registered as long as it lives: no file may be open then.
+/// A SQLite VFS over the system's own, registered as long as it lives. Its end waits until all files
+/// are closed.
 /// Thread safety: full.
 class fault_vfs {
 public:
@@ -76,6 +79,8 @@ private:
     /// Whether a file may have so many bytes.
     [[nodiscard]] bool has_room(std::string const& path, std::uint64_t bytes) const;
     void opened(std::string const& path);
+    void opened();
+    void closed();
     void removed(std::string const& path);
     void wrote(std::string const& path, write write);
     void synced(std::string const& path);
@@ -93,6 +98,8 @@ private:
     std::filesystem::path directory_;
     std::optional<std::uint64_t> capacity_; ///< of `directory_`
     std::map<std::string, recorded_file> files_;
+    std::size_t open_ = 0;
+    std::condition_variable all_closed_;
 };
 
 } // namespace belay::test

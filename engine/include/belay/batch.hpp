@@ -47,7 +47,8 @@ inline constexpr std::size_t coroutine_concurrency_max = 10'000;
 struct batch_options {
     /// How many of its jobs may run at the same time, from 1; none or more than there are workers
     /// (or its type allows) means as many as that. Of coroutines `coroutine_concurrency` unless
-    /// set, and at most `coroutine_concurrency_max`.
+    /// set, and at most `coroutine_concurrency_max`. Of programs as many as `job_type::concurrency`
+    /// says.
     std::optional<std::size_t> concurrency = std::nullopt;
 
     /// How long its bodies may go on after a cancel, 0 … the type's or the engine's grace, which
@@ -216,8 +217,8 @@ public:
     /// one that has its store. Then its state is not terminal.
     ///
     /// Inside a body of the same engine it does not stand still: the thread runs jobs of the batch
-    /// that it waits for. Waits may be inside each other so on one thread, up to 64; then, and
-    /// where a body waits for its own batch, it throws `error` (`would_deadlock`).
+    /// that it waits for. Up to 64 such waits may be inside each other on one thread; one more
+    /// throws `error` (`would_deadlock`), as does a body that waits for its own batch.
     batch_status wait() const;
 
     /// The same, or until `duration` has passed; whether the batch has ended. Inside a body it may

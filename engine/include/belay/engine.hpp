@@ -33,9 +33,9 @@ struct problem {
 
 /// How an engine is to work. The defaults are good for most programs.
 struct engine_options {
-    /// Threads that run bodies; 0 means one a processor. Made at the first submit. Not with
-    /// `runners`. Programs and coroutines hold none, and are started by others: as many, but 4 to
-    /// 16, made at the first submit of such a batch.
+    /// Threads that run bodies, at most 4,096; 0 means one a processor. Made at the first submit.
+    /// Not with `runners`. Programs and coroutines hold none, and are started by others: as many,
+    /// but 4 to 16, made at the first submit of such a batch.
     std::size_t workers = 0;
 
     /// How long bodies may go on after a cancel, 0 … `grace_max`, where type and batch say nothing.
@@ -190,9 +190,10 @@ private:
 /// Runs batches of jobs, and stops them.
 ///
 /// Lifetime: neither copied nor moved. The destructor stops what is open (cause `shutdown`) and is
-/// back when every batch has ended, at the latest its grace and a second later; threads of
-/// abandoned bodies go on until those return. With a store that is no cancel: what ran is pending
-/// again, and goes on with the next engine that has the store. Meanwhile bodies may use the engine,
+/// back when every batch has ended, at the latest its grace and a second later, also if the store
+/// never answers (who waits for it is told `outcome_unknown`); threads of abandoned bodies go on
+/// until those return. With a store on disk that is no cancel: what ran is pending again, and goes
+/// on with the next engine that has the store. Meanwhile bodies may use the engine,
 /// but `submit` throws `shutting_down`. Not to be destroyed inside a body or a callback of its own.
 /// No thread is made before the first submit, unless the store has something to take up.
 /// Thread safety: every member may be called from any thread.
@@ -245,9 +246,11 @@ public:
     void define(job_type type);
 
     /// Starts a batch of a named type. With an idempotency key that its owner has used in the last
-    /// 24 hours none is started: where the digest is the same this gives the batch that was, and
-    /// else throws `error` (`idempotency_conflict`). Throws `error` (`unknown_type`,
-    /// `invalid_argument`, `memory_exhausted`, `store_failed`, `shutting_down`), std::bad_alloc.
+    /// 24 hours none is started: where the digest is the same this gives the batch that was made
+    /// first, and where it is another, or that batch was forgotten, it throws `error`
+    /// (`idempotency_conflict`). Throws `error` (`unknown_type`, `invalid_argument`,
+    /// `memory_exhausted`, `store_failed`, `store_full`, `shutting_down`; `outcome_unknown` if the
+    /// engine ends before the store has answered), std::bad_alloc.
     recorded_batch submit(batch_spec spec);
 
     /// A batch of a named type whose inputs come one by one; those of `spec` are the first. Throws
@@ -285,7 +288,8 @@ public:
     [[nodiscard]] std::size_t open_batches() const;
 
     /// Waits until every batch has ended that is open now, those too that wait for their type to be
-    /// defined.
+    /// defined. Not inside a body, whose own batch is one of them: it throws `error`
+    /// (`would_deadlock`).
     void wait() const;
 
     /// The same, or until `duration` has passed; whether they have ended.
@@ -295,7 +299,8 @@ public:
     /// once is shown for a minute.
     [[nodiscard]] std::vector<std::string> problems() const;
 
-    /// What is worth knowing and no problem, a line each: job types that batches wait for, for one.
+    /// What is worth knowing and no problem, a line each: job types that batches wait for, workers
+    /// that are missing, a number of programs that was lowered, programs that wait to be started.
     [[nodiscard]] std::vector<std::string> notices() const;
 
     /// What it has counted so far.

@@ -19,7 +19,7 @@ enum class errc {
     already_defined,      ///< a job type of that name is defined already
     no_such_job,          ///< the index is not one of the batch's
     no_value,             ///< the job has no value: it has not succeeded, or was forgotten
-    memory_exhausted,     ///< open batches hold as much memory as the engine's options allow
+    memory_exhausted,     ///< it does not fit in the memory that the engine's options allow batches
     shutting_down,        ///< the engine is being destroyed and takes no new work
     not_cancelled,        ///< the cancel could not be recorded; what it was to stop goes on
     outcome_unknown,      ///< the cancel, or the new batch, may or may not be recorded

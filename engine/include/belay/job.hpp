@@ -25,7 +25,7 @@ struct job_access;
 
 /// What becomes of a batch that a body waits for when the body's own job is told to stop.
 enum class when_stopped : std::uint8_t {
-    cancel, ///< it is cancelled (cause `token`), in time for the job to end in its own grace
+    cancel, ///< it is cancelled (cause `token`), so as to be over before the job's own deadline
     go_on,  ///< it goes on, and the wait ends
 };
 

@@ -96,7 +96,7 @@ struct job_type {
     /// A program that each job runs, in place of a body. While it runs it holds no worker.
     std::optional<process_type> process = std::nullopt;
 
-    /// How long a body may go on after a cancel; the engine's unless set.
+    /// How long a body may go on after a cancel, 0 … `grace_max`; the engine's unless set.
     std::optional<std::chrono::milliseconds> grace = std::nullopt;
 
     /// How long an attempt may take, 1 ms or more; a batch may only make it shorter.
@@ -105,8 +105,10 @@ struct job_type {
     /// The most attempts that a batch may ask for, 1 … `attempts_max`.
     unsigned max_attempts = attempts_max;
 
-    /// How many jobs of one batch may run at the same time, from 1; unless set, the workers, of
-    /// programs the processors, of coroutines `coroutine_concurrency`.
+    /// How many jobs of one batch may run at the same time, from 1. Unless set as many as there are
+    /// workers, which is also the most; of programs as many as there are processors, and at most
+    /// what the limit on descriptors has room for; of coroutines `coroutine_concurrency`, and at
+    /// most `coroutine_concurrency_max`.
     std::optional<std::size_t> concurrency = std::nullopt;
 };
 

@@ -94,8 +94,9 @@ struct process_type {
     /// that was told to stop. Called on several threads at once.
     std::function<belay::command(std::string_view input, process_job const& job)> command;
 
-    /// What the job returns, if its program ended well; its standard output unless set. What it
-    /// throws fails the job. Called on several threads at once, and not on those of the workers.
+    /// What the job returns, if its program ended well; unless set, the begin of its standard
+    /// output. What it throws fails the job. Called on up to 16 threads at once, none of them a
+    /// worker.
     std::function<std::string(process_end const& end)> result = {};
 };
 

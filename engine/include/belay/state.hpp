@@ -16,7 +16,7 @@ enum class batch_state : std::uint8_t {
     running,    ///< its first job has started
     cancelling, ///< the gate is closed, and something still runs
     completed,  ///< every job has ended by itself or was cancelled alone
-    failed,     ///< the batch itself could not go on
+    failed,     ///< a job failed under `fail_fast`, or what runs the batch is gone for good
     cancelled,  ///< cancelled by a user, by a stop token or by the engine's shutdown
     expired,    ///< its own deadline passed
 };

@@ -14,11 +14,12 @@ class store;
 
 /// Limits of a store.
 struct store_options {
-    /// Bytes of outputs and messages that may wait for the disk. At this bound no further job of a
+    /// Bytes of results and messages that may wait for the disk. At this bound no further job of a
     /// recorded batch is begun until there is room again.
     std::uint64_t waiting_bytes_max = 16 * 1024 * 1024;
 
-    /// Kept back on the disk, so that cancels can be recorded when it is full.
+    /// Kept back on the disk, so that cancels, the ends of what was cancelled, and the forgetting
+    /// of batches can be recorded when it is full.
     std::uint64_t reserve_bytes = 8 * 1024 * 1024;
 };
 

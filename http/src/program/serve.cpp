@@ -285,7 +285,7 @@ void add_serve(CLI::App& app, std::function<int()>& run)
                "--keep",
                [options](std::string const& text) { options->keep = http::parse_time_span(text); },
                "How long an ended batch is kept where it does not say itself: 30d, 12h, 45m, 10s, "
-               "500ms or seconds; unless set, until room is needed")
+               "500ms or seconds; unless set for ever, with --in-memory until room is needed")
         ->check([](std::string const& text) {
             return http::parse_time_span(text)
                        ? std::string()
@@ -314,9 +314,9 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     limit("--result-bytes-max", options->result_bytes_max, 1'000'000'000,
           "Size of a job's result; one that returns more fails");
     limit("--store-waiting-bytes-max", options->store.waiting_bytes_max, std::uint64_t{1} << 40,
-          "Outputs and messages that wait for the disk; then no further job is begun");
+          "Results and messages that wait for the disk; then no further job is begun");
     limit("--store-reserve-bytes", options->store.reserve_bytes, std::uint64_t{1} << 40,
-          "Kept back on the disk, so that cancels can be recorded when it is full");
+          "Kept back on the disk, for cancels, the ends of what they stop, and DELETE when it is full");
     limit("--header-time-max", options->header_time_max_s, 3600,
           "Seconds from a request's first byte to the end of its header");
     limit("--request-time-max", options->request_time_max_s, 86'400,

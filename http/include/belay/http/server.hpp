@@ -69,7 +69,8 @@ struct server_options {
     std::chrono::milliseconds idle_time_max{60'000};    ///< between requests
 
     /// Whether memory is short: while it says so new batches are refused with 503, so that what
-    /// there is goes to cancels, and `/readyz` tells of it. Asked by the server, on its thread.
+    /// there is goes to cancels, and `/readyz` is 503, too. Asked on the server's thread, or one
+    /// that runs its context.
     std::function<bool()> memory_is_short = {};
 };
 
