@@ -33,6 +33,7 @@ bool disk_reserve::give_up_some() noexcept
 {
     if (left_ == 0)
         return false;
+    given_up_ = true;
     left_ -= std::min(left_, std::max(bytes_ / parts, part_bytes_min));
     return ::truncate(path_.c_str(), static_cast<off_t>(left_)) == 0;
 }
@@ -49,12 +50,13 @@ void disk_reserve::restore() noexcept
     auto const allocated = std::min(size, static_cast<std::uint64_t>(about.st_blocks) * 512);
     bool const is_allocated = size == bytes_ && allocated == bytes_;
     left_ = std::min(allocated, bytes_); // what an earlier process had not given up
-    if (!is_allocated && free_bytes(reserve.get()) + allocated < 2 * bytes_)
+    if (!is_allocated && free_bytes(reserve.get()) / 2 < bytes_ - left_)
         return;
     auto const end = static_cast<off_t>(bytes_);
     if (is_allocated ||
         (::posix_fallocate(reserve.get(), 0, end) == 0 && ::ftruncate(reserve.get(), end) == 0)) {
         left_ = bytes_;
+        given_up_ = false;
     } else if (::ftruncate(reserve.get(), static_cast<off_t>(left_)) != 0) { // it may stay so
     }
 }

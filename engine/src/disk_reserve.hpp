@@ -17,8 +17,11 @@ public:
     /// Gives some of the room to others; false if none is left.
     [[nodiscard]] bool give_up_some() noexcept;
 
-    /// Takes all of it again if there is twice as much.
+    /// Takes what is missing again if there is twice as much.
     void restore() noexcept;
+
+    /// Whether some of it was given up, and has not been taken again.
+    [[nodiscard]] bool is_given_up() const noexcept { return given_up_; }
 
     /// How large it is to be.
     [[nodiscard]] std::uint64_t size() const noexcept { return bytes_; }
@@ -31,6 +34,7 @@ private:
     std::filesystem::path path_;
     std::uint64_t bytes_;
     std::uint64_t left_ = 0;
+    bool given_up_ = false;
 };
 
 } // namespace belay

@@ -199,14 +199,34 @@ void sqlite_writer::take()
 
 void sqlite_writer::write_some()
 {
-    if (write_group())
+    if (is_short()) {
+        failure_ = {errc::store_full, "the disk is full: " + path_};
+        failing_ = true;
+        note_problem();
+    } else if (write_group()) {
         return collect_while_busy();
+    }
     write_essentials();
     refuse_once();
     if (failure_.code == errc::store_full) {
         look_after_garbage();
         begin_log_anew();
     }
+}
+
+/// Whether the room that there is was kept back for what is essential, and is not for the rest.
+bool sqlite_writer::is_short()
+{
+    if (!reserve_.is_given_up() || queue_.is_stopped())
+        return false;
+    reserve_.restore();
+    return reserve_.is_given_up() && free_bytes_in_file() < reserve_.size() / 4;
+}
+
+std::uint64_t sqlite_writer::free_bytes_in_file()
+{
+    auto const pages = database_.execAndGet("PRAGMA freelist_count").getInt64();
+    return static_cast<std::uint64_t>(pages) * page_bytes;
 }
 
 bool sqlite_writer::write_group()
@@ -238,9 +258,7 @@ bool sqlite_writer::give_room_to_log()
 {
     if (failure_.code != errc::store_full || !reserve_.has_half())
         return false;
-    auto const free_pages = database_.execAndGet("PRAGMA freelist_count").getInt64();
-    return static_cast<std::uint64_t>(free_pages) * page_bytes >= reserve_.size() / 4 &&
-           reserve_.give_up_some();
+    return free_bytes_in_file() >= reserve_.size() / 4 && reserve_.give_up_some();
 }
 
 void sqlite_writer::write_essentials()

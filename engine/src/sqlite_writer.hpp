@@ -101,6 +101,8 @@ private:
     void take();
     [[nodiscard]] bool has_work() const noexcept { return !urgent_.empty() || !backlog_.empty(); }
     void write_some();
+    [[nodiscard]] bool is_short();
+    [[nodiscard]] std::uint64_t free_bytes_in_file();
     [[nodiscard]] bool write_group();
     void write_essentials();
     [[nodiscard]] bool write_light(std::uint64_t record_bytes_max);
