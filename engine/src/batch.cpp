@@ -3,6 +3,7 @@
 
 #include "batch_core.hpp"
 #include "recorded.hpp"
+#include "time_after.hpp"
 
 #include <utility>
 
@@ -59,8 +60,7 @@ batch_status any_batch::wait() const
 
 bool any_batch::wait_for(std::chrono::nanoseconds duration) const
 {
-    time_point const now = core().now();
-    return core().wait(duration < time_point::max() - now ? now + duration : time_point::max());
+    return core().wait(detail::time_after(core().now(), duration));
 }
 
 bool any_batch::wait_until(time_point time) const { return core().wait(time); }

@@ -2,6 +2,7 @@
 
 #include "effective_options.hpp"
 #include "engine_state.hpp"
+#include "time_after.hpp"
 
 #include <algorithm>
 #include <string>
@@ -169,8 +170,7 @@ void engine::wait() const
 
 bool engine::wait_for(std::chrono::nanoseconds duration) const
 {
-    time_point const now = state_->time().now();
-    time_point const until = duration < time_point::max() - now ? now + duration : time_point::max();
+    time_point const until = detail::time_after(state_->time().now(), duration);
     return std::ranges::all_of(state_->open(),
                                [until](auto const& batch) { return batch->wait(until); });
 }

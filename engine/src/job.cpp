@@ -5,6 +5,7 @@
 
 #include "batch_core.hpp"
 #include "process/process_host.hpp"
+#include "time_after.hpp"
 #include "verdict.hpp"
 
 #include <sys/eventfd.h>
@@ -236,9 +237,7 @@ stop_cause batch_core::cause_of(std::uint64_t index) noexcept
 
 bool batch_core::sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration)
 {
-    time_point const begin = now();
-    time_point const until =
-        duration < time_point::max() - begin ? begin + duration : time_point::max();
+    time_point const until = time_after(now(), duration);
     std::unique_lock lock(mutex_);
     ++sleepers_;
     bool stopped = false;

@@ -110,6 +110,7 @@ public:
         if (!batch)
             return {};
         auto records = batch->records->get(first, end);
+        std::shared_lock const lock(mutex_);
         for (auto& record : records)
             record.cancel = cancel_of(*batch, record.index);
         return records;
@@ -122,7 +123,10 @@ public:
         if (!batch)
             return;
         batch->records->visit(first, end, [&](job_record record) {
-            record.cancel = cancel_of(*batch, record.index);
+            {
+                std::shared_lock const lock(mutex_);
+                record.cancel = cancel_of(*batch, record.index);
+            }
             visit(record);
         });
     }
@@ -214,10 +218,10 @@ private:
     using request = std::pair<std::string, std::string>;
     using batch_pointer = std::shared_ptr<kept_batch>;
 
-    [[nodiscard]] std::shared_ptr<job_cancel_record const> cancel_of(kept_batch const& batch,
-                                                                     std::uint64_t index) const
+    /// Under the mutex.
+    [[nodiscard]] static std::shared_ptr<job_cancel_record const> cancel_of(kept_batch const& batch,
+                                                                            std::uint64_t index)
     {
-        std::shared_lock const lock(mutex_);
         auto const found = batch.cancelled_jobs.find(index);
         return found == batch.cancelled_jobs.end() ? nullptr : found->second;
     }
