@@ -550,6 +550,20 @@ BOOST_AUTO_TEST_CASE(who_cancelled_a_job_is_shown_once_that_is_durable)
     BOOST_TEST(!core.job(2).cancel.has_value());
 }
 
+BOOST_AUTO_TEST_CASE(g3_a_job_whose_end_is_being_recorded_is_not_shown_as_cancelled)
+{
+    auto& core = make_durable(1, nothing);
+    executor.run_all();
+    BOOST_TEST((core.job_state_of(0) == job_state::running));
+    cancel_job(core, 0);
+    BOOST_TEST_REQUIRE(job_told.size() == 1U);
+    BOOST_TEST(!job_told[0].changed);
+    go_on();
+
+    BOOST_TEST((core.job(0).state == job_state::succeeded));
+    BOOST_TEST(!core.job(0).cancel.has_value(), "the store does not have it");
+}
+
 BOOST_AUTO_TEST_CASE(while_a_batch_drains_the_cancel_of_one_job_is_durable_first)
 {
     auto& core = make_durable(1, [&](job& job) {

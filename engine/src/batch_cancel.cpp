@@ -205,8 +205,9 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
     lone_stop* stop = find_lone_stop(index);
     time_point const at = now();
     time_point const deadline = *plan_stop(request, life_.grace(), at).deadline;
-    if ((stop == nullptr || !stop->asked_for) && phase_.load() != phase::stopping) {
-        result.changed = byte == job_byte::running;
+    if ((stop == nullptr || !stop->asked_for) && phase_.load() != phase::stopping &&
+        byte == job_byte::running) {
+        result.changed = true;
         note_job_cancel(index, request, at);
     }
     if (stop == nullptr) {
