@@ -18,8 +18,8 @@
 
 namespace belay {
 
-/// A recorded batch: what it is, and how its jobs get their inputs, which are read from the store by
-/// the page.
+/// A recorded batch: what it is, and how its jobs get their inputs, which are read from the store
+/// by the page.
 class recorded final : public detail::work {
 public:
     static constexpr bool is_recorded = true;
@@ -78,8 +78,8 @@ private:
     [[nodiscard]] command make_command(detail::detached_job const& job, std::string_view input,
                                        unsigned attempt,
                                        std::filesystem::path const& scratch) const;
-    void program_ended(std::shared_ptr<detail::detached_job> const& job, detail::program_end end,
-                       bool finishes_at_stop);
+    void program_ended(std::shared_ptr<detail::detached_job> const& job,
+                       std::shared_ptr<detail::program_end> const& end, bool finishes_at_stop);
     void conclude(detail::turn& turn, detail::detached_job const& job, detail::program_end& end,
                   bool finishes_at_stop) noexcept;
 

@@ -36,9 +36,17 @@ job_failure failure_of(process_end const& end)
                                    last_words(end.standard_error)};
     char const* const name = ::sigabbrev_np(*end.usage.signal);
     return {failure::signal,
-            "ended by signal " + (name == nullptr ? std::to_string(*end.usage.signal)
-                                                  : "SIG" + std::string(name)) +
+            "ended by signal " +
+                (name == nullptr ? std::to_string(*end.usage.signal) : "SIG" + std::string(name)) +
                 last_words(end.standard_error)};
+}
+
+/// Of a program that was not started.
+std::shared_ptr<detail::program_end> end_of(std::exception_ptr const& problem)
+{
+    auto end = std::make_shared<detail::program_end>();
+    end->problem = problem;
+    return end;
 }
 
 } // namespace
@@ -93,12 +101,11 @@ void recorded::program_start::make() noexcept
             processes.remove_scratch(std::move(scratch));
         if (job_->place->abandoned)
             return job_->core->resume(*job_, [&](detail::turn& turn) {
-                detail::program_end end{.problem = problem};
-                record_.conclude(turn, *job_, end, false);
+                record_.conclude(turn, *job_, *end_of(problem), false);
             });
         if (detail::is_shortage(problem))
             return wait();
-        record_.program_ended(job_, {.problem = problem}, false);
+        record_.program_ended(job_, end_of(problem), false);
     }
 }
 
@@ -131,8 +138,9 @@ recorded::program_start::make_program(std::filesystem::path const& scratch)
          .progress = [place = job_->place, index = job_->index](
                          double fraction) { detail::set_progress(*place, index, fraction); },
          .done =
-             [record = &record_, job = job_, finishes_at_stop](detail::program_end end) {
-                 record->program_ended(job, std::move(end), finishes_at_stop);
+             [record = &record_, job = job_,
+              finishes_at_stop](std::shared_ptr<detail::program_end> const& end) {
+                 record->program_ended(job, end, finishes_at_stop);
              }});
 }
 
@@ -174,8 +182,13 @@ void recorded::program_start::give_up() noexcept
     auto expected = stage::waiting;
     if (!stage_.compare_exchange_strong(expected, stage::over))
         return; // it is looked at when the program is made, or that fails once more
-    job_->core->owner().processes().call(
-        [self = shared_from_this()] { self->record_.program_ended(self->job_, {}, false); });
+    try {
+        job_->core->owner().processes().call([self = shared_from_this()] {
+            self->record_.program_ended(self->job_, end_of({}), false);
+        });
+    } catch (...) {
+        stage_ = stage::waiting; // it meets its stop once its time has come
+    }
 }
 
 void recorded::start_program(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept
@@ -184,13 +197,12 @@ void recorded::start_program(detail::turn& turn, std::uint64_t index, std::int64
 }
 
 void recorded::program_ended(std::shared_ptr<detail::detached_job> const& job,
-                             detail::program_end end, bool finishes_at_stop)
+                             std::shared_ptr<detail::program_end> const& end, bool finishes_at_stop)
 {
-    auto const shared = std::make_shared<detail::program_end>(std::move(end));
     // What is the caller's may take long: whoever told of the end does not wait for it.
-    job->core->owner().processes().call([this, job, shared, finishes_at_stop] {
+    job->core->owner().processes().call([this, job, end, finishes_at_stop] {
         job->core->resume(
-            *job, [&](detail::turn& turn) { conclude(turn, *job, *shared, finishes_at_stop); });
+            *job, [&](detail::turn& turn) { conclude(turn, *job, *end, finishes_at_stop); });
     });
 }
 
@@ -200,10 +212,13 @@ void recorded::conclude(detail::turn& turn, detail::detached_job const& job,
     std::uint64_t const index = job.index;
     value result;
     std::exception_ptr exception = end.problem;
-    if (end.started) {
-        result.process = std::make_shared<process_usage const>(end.what.usage);
-        if (!exception && end.what.usage.exit_status != 0)
+    try {
+        if (end.started)
+            result.process = std::make_shared<process_usage const>(end.what.usage);
+        if (end.started && !exception && end.what.usage.exit_status != 0)
             exception = std::make_exception_ptr(failure_of(end.what));
+    } catch (...) {
+        exception = std::current_exception();
     }
     auto const judged = [&] {
         return detail::judge({.started = end.started,

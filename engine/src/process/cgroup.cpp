@@ -53,7 +53,9 @@ bool write_to(std::filesystem::path const& path, std::string_view text) noexcept
 } // namespace
 
 cgroup::cgroup(std::filesystem::path path)
-    : path_(std::move(path)), procs_(path_ / "cgroup.procs", O_WRONLY),
+    : path_(std::move(path)),
+      kill_(path_ / "cgroup.kill"),
+      procs_(path_ / "cgroup.procs", O_WRONLY),
       events_(path_ / "cgroup.events", O_RDONLY)
 {
 }
@@ -65,7 +67,7 @@ std::optional<cgroup> cgroup::make_own(std::string const& name)
         return std::nullopt;
     auto made = make(own / name);
     // `cgroup.kill` came with Linux 5.14.
-    if (made && ::access((made->path_ / "cgroup.kill").c_str(), W_OK) != 0) {
+    if (made && ::access(made->kill_.c_str(), W_OK) != 0) {
         made->remove();
         return std::nullopt;
     }
@@ -93,7 +95,7 @@ std::optional<cgroup> cgroup::make(std::filesystem::path path)
 
 bool cgroup::kill() const noexcept
 {
-    return write_to(path_ / "cgroup.kill", "1") || !is_shortage(errno);
+    return write_to(kill_, "1") || !is_shortage(errno);
 }
 
 bool cgroup::is_empty() const noexcept

@@ -44,12 +44,13 @@ private:
     [[nodiscard]] static std::optional<cgroup> make(std::filesystem::path path);
 
     std::filesystem::path path_;
+    std::filesystem::path kill_; ///< its file; made beforehand, since killing is not to need memory
     file procs_;
     file events_;
 };
 
-/// Kills what an earlier process left in the cgroup `path`, and removes it with those beneath; whether
-/// it is gone. Does nothing where there is none.
+/// Kills what an earlier process left in the cgroup `path`, and removes it with those beneath;
+/// whether it is gone. Does nothing where there is none.
 [[nodiscard]] bool remove_cgroup_tree(std::filesystem::path const& path);
 
 /// How much memory the cgroups may have that this process is in; nothing where none has a limit.

@@ -61,24 +61,70 @@ void process_host::impl::run()
     if (thread_.joinable() || stopped_)
         return;
     work_.emplace(context.get_executor());
-    thread_ = std::thread([this] {
-        run_all(context, "running programs");
-        // Programs end with the thread that started them, if not before.
-        for (auto const& program : std::exchange(running_, {}))
-            program->give_up();
-        waiting_.clear();
-        sweeping_.clear();
-    });
+    thread_ = std::thread([this] { run_programs(); });
 }
 
-void process_host::impl::run_all(boost::asio::io_context& tasks, std::string_view what) const
+void process_host::impl::run_programs()
+{
+    for (bool is_stopped = false; !is_stopped;) {
+        try {
+            if (looks_again_)
+                context.run_for(shortage_pause);
+            else
+                context.run();
+        } catch (...) {
+            report("running programs");
+            looks_again_ = true;
+        }
+        context.restart(); // before the look: it may be stopped right after it
+        std::unique_lock lock(mutex_);
+        is_stopped = stopped_;
+        lock.unlock();
+        if (!is_stopped && looks_again_.exchange(false) && !look_at_all())
+            looks_again_ = true;
+    }
+    // Programs end with the thread that started them, if not before.
+    for (auto* const list : {&waiting_, &running_})
+        for (auto next = list->begin(); next != list->end();)
+            (*next++)->give_up();
+    sweeping_.clear();
+}
+
+bool process_host::impl::look_at_all() noexcept
+try {
+    bool is_well = true;
+    for (auto* const list : {&waiting_, &running_})
+        for (auto next = list->begin(); next != list->end();) {
+            auto const program = *next++; // it may leave the list
+            is_well &= program->go_on();
+        }
+    if (!waiting_.empty())
+        start_waiting();
+    if (!sweeping_.empty())
+        sweep_now();
+    if (!idle_cgroups_.empty())
+        drop_idle_cgroups();
+    put_in_later();
+    return is_well;
+} catch (...) {
+    report("running programs");
+    return false;
+}
+
+void process_host::impl::look_again() noexcept
+{
+    looks_again_ = true;
+    context.stop(); // its thread looks, and goes on
+}
+
+void process_host::impl::run_files()
 {
     while (true) {
         try {
-            tasks.run();
+            files_.run();
             return;
         } catch (...) {
-            report(what);
+            report("files of programs");
         }
     }
 }
@@ -132,31 +178,44 @@ try {
     return 1; // there is no memory to say so
 }
 
-void process_host::impl::add(std::shared_ptr<program_run> program)
+void process_host::impl::line_up(programs& only)
 {
-    running_.insert(program);
-    waiting_.push_back(std::move(program));
+    auto const place = only.begin();
+    waiting_.splice(waiting_.end(), only);
+    (*place)->lined_up(place);
     if (waiting_.size() == 1)
         start_waiting();
 }
 
-void process_host::impl::ended()
+void process_host::impl::has_started(place_of_program place) noexcept
 {
+    running_.splice(running_.end(), waiting_, place);
+}
+
+void process_host::impl::remove(place_of_program place, bool was_started) noexcept
+{
+    (was_started ? running_ : waiting_).erase(place);
+    if (!was_started)
+        return;
     --started_;
     if (waiting_.empty())
         return;
     waiting_pause_ = std::chrono::milliseconds(0);
-    boost::asio::post(context, [this] { start_waiting(); });
+    try {
+        boost::asio::post(context, [this] { start_waiting(); });
+    } catch (...) {
+        look_again();
+    }
 }
 
 void process_host::impl::start_waiting()
 {
     while (!waiting_.empty()) {
         auto const next = waiting_.front();
-        if (next->is_waiting() &&
-            !(is_prepared() && at_most(started_ + 1) > started_ && next->begin()))
+        if (!next->is_stopped() && !(is_prepared() && at_most(started_ + 1) > started_))
             break;
-        waiting_.pop_front();
+        if (!next->begin())
+            break;
     }
     if (waiting_.empty()) {
         waiting_timer_.cancel();
@@ -217,8 +276,12 @@ void process_host::impl::stop()
     }
     if (files_thread_.joinable())
         files_thread_.join();
-    else
-        run_all(files_, "files of programs"); // there was no thread to be had
+    run_files(); // if there was no thread to be had
+    // Those whose output was being kept when their thread ended.
+    for (auto next = running_.begin(); next != running_.end();)
+        (*next++)->give_up();
+    files_.restart();
+    run_files(); // their scratch directories
     callers.stop();
     idle_cgroups_.clear();
     // What was killed may take a moment to be gone.
@@ -293,9 +356,18 @@ void process_host::impl::drop_first_cgroup()
 process_host::process_host(setup setup) : impl_(std::make_unique<impl>(std::move(setup))) {}
 process_host::~process_host() = default;
 
-std::uint64_t process_host::recover() { return impl_->recover(); }
-void process_host::stop() { impl_->stop(); }
-std::string const& process_host::store() const noexcept { return impl_->options.store; }
+std::uint64_t process_host::recover()
+{
+    return impl_->recover();
+}
+void process_host::stop()
+{
+    impl_->stop();
+}
+std::string const& process_host::store() const noexcept
+{
+    return impl_->options.store;
+}
 std::size_t process_host::at_most(std::size_t wanted) const noexcept
 {
     return impl_->at_most(wanted);
@@ -304,7 +376,10 @@ void process_host::call(std::function<void()> action)
 {
     impl_->callers.post(std::move(action));
 }
-std::filesystem::path process_host::make_scratch() { return impl_->make_scratch(); }
+std::filesystem::path process_host::make_scratch()
+{
+    return impl_->make_scratch();
+}
 
 job_outputs* process_host::outputs() noexcept
 {

@@ -23,9 +23,9 @@ class problem_board;
 
 /// How a program came to its end.
 struct program_end {
-    bool started = false;        ///< it ran at all
-    bool was_terminated = false; ///< SIGTERM was sent before it ended
-    bool was_killed = false;     ///< SIGKILL likewise
+    bool started = false;            ///< it ran at all
+    bool was_terminated = false;     ///< SIGTERM was sent before it ended
+    bool was_killed = false;         ///< SIGKILL likewise
     std::exception_ptr problem = {}; ///< why it could not be run, or its output not be kept
     process_end what = {};
 };
@@ -34,26 +34,26 @@ struct program_end {
 struct program_setup {
     belay::command command;
     std::filesystem::path scratch;
-    std::string marker; ///< what BELAY_JOB is to be
-    output_name output; ///< what its output is kept as
+    std::string marker;                    ///< what BELAY_JOB is to be
+    output_name output;                    ///< what its output is kept as
     std::function<bool()> is_overdue = {}; ///< whether keeping that is to be given up
     std::function<void(double fraction)> progress;
-    /// Called once, on a thread of the host's that others wait for, when nothing of the program is
-    /// left, and its output is on disk.
-    std::function<void(program_end end)> done;
+    /// Called on a thread of the host's that others wait for, when nothing of the program is left,
+    /// and its output is on disk; once, and again after a while if it throws.
+    std::function<void(std::shared_ptr<program_end> const& end)> done;
 };
 
 /// Thread safety: full. Lifetime: it outlives the programs it was given.
 class process_host {
 public:
     struct setup {
-        std::string store;               ///< first part of the markers
+        std::string store; ///< first part of the markers
         /// Of scratch directories and outputs; empty for one of its own, which goes with it.
         std::filesystem::path directory = {};
-        bool is_subreaper = false;       ///< orphans come to this process, and may be reaped
-        bool use_cgroups = true;         ///< where they are to be had
-        bool use_new_calls = true;       ///< what came with Linux 6.9 and 6.15, where it is there
-        problem_board* board = nullptr;  ///< what goes wrong is told there
+        bool is_subreaper = false;      ///< orphans come to this process, and may be reaped
+        bool use_cgroups = true;        ///< where they are to be had
+        bool use_new_calls = true;      ///< what came with Linux 6.9 and 6.15, where it is there
+        problem_board* board = nullptr; ///< what goes wrong is told there
         /// Cgroups that nothing is in, kept for the next programs; how many, and how long.
         std::size_t idle_cgroups_max = 16;
         std::chrono::milliseconds idle_cgroup_time_max{10'000};

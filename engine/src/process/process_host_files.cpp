@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 
 #include <cerrno>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -72,19 +73,19 @@ void process_host::impl::remove_scratch(std::filesystem::path directory)
 void process_host::impl::try_to_remove(std::filesystem::path const& directory)
 {
     if (is_shortage(remove_tree(directory)))
-        (void)on_files_later([this, directory] { try_to_remove(directory); });
+        on_files_later([this, directory] { try_to_remove(directory); });
 }
 
 void process_host::impl::try_to_forget(std::uint64_t sequence)
 {
     if (is_shortage(known_outputs()->forget(sequence)))
-        (void)on_files_later([this, sequence] { try_to_forget(sequence); });
+        on_files_later([this, sequence] { try_to_forget(sequence); });
 }
 
 void process_host::impl::on_files(std::function<void()> action)
 {
+    start_files_thread(); // first: what throws here has done nothing yet
     boost::asio::post(files_, std::move(action));
-    start_files_thread();
 }
 
 void process_host::impl::start_files_thread()
@@ -94,7 +95,7 @@ void process_host::impl::start_files_thread()
         return;
     files_work_.emplace(files_.get_executor());
     try {
-        files_thread_ = std::thread([this] { run_all(files_, "files of programs"); });
+        files_thread_ = std::thread([this] { run_files(); });
     } catch (std::system_error const&) {
         // There is no thread to be had at the moment.
         auto const timer = std::make_shared<boost::asio::steady_timer>(context, shortage_pause);
@@ -102,31 +103,34 @@ void process_host::impl::start_files_thread()
     }
 }
 
-bool process_host::impl::on_files_later(std::function<void()> action)
+void process_host::impl::on_files_later(std::function<void()> action)
 {
     {
         std::scoped_lock const lock(mutex_);
         if (files_stopped_)
-            return false;
+            return;
         later_.push_back(std::move(action));
         if (later_.size() != 1)
-            return true;
+            return;
     }
-    auto const timer = std::make_shared<boost::asio::steady_timer>(context, shortage_pause);
-    timer->async_wait([this, timer](boost::system::error_code) { put_in_later(); });
     try {
+        auto const timer = std::make_shared<boost::asio::steady_timer>(context, shortage_pause);
+        timer->async_wait([this, timer](boost::system::error_code) { put_in_later(); });
         run();
+    } catch (std::bad_alloc const&) {
+        look_again();
     } catch (std::system_error const&) {
         // No thread is to be had: it comes with the next program, or at the end.
     }
-    return true;
 }
 
 void process_host::impl::put_in_later()
 {
     std::scoped_lock const lock(mutex_);
-    for (auto& action : std::exchange(later_, {}))
-        boost::asio::post(files_, std::move(action));
+    while (!later_.empty()) {
+        boost::asio::post(files_, later_.back());
+        later_.pop_back();
+    }
 }
 
 } // namespace belay::detail

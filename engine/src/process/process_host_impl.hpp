@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,7 +27,6 @@
 #include <string_view>
 #include <system_error>
 #include <thread>
-#include <unordered_set>
 #include <vector>
 
 namespace belay::detail {
@@ -38,6 +38,10 @@ std::error_code remove_tree(std::filesystem::path const& path);
 
 class process_host::impl {
 public:
+    /// Programs are moved from list to list, so that none of this needs memory.
+    using programs = std::list<std::shared_ptr<program_run>>;
+    using place_of_program = programs::iterator;
+
     explicit impl(process_host::setup setup);
     ~impl();
 
@@ -52,21 +56,23 @@ public:
     void run();
     /// Has `action` called on a thread for what may wait for a disk.
     void on_files(std::function<void()> action);
-    /// The same after a short while; false if the host ends.
-    [[nodiscard]] bool on_files_later(std::function<void()> action);
+    /// The same after a short while, unless the host ends before.
+    void on_files_later(std::function<void()> action);
     void stop();
     [[nodiscard]] std::size_t at_most(std::size_t wanted) const noexcept;
+
+    /// Has each program do what it is time for, soon: what was to see to that could not be had.
+    void look_again() noexcept;
 
     /// Notes the exception in flight, which `what` let out.
     void report(std::string_view what) const noexcept;
 
     // What follows is its thread's own.
 
-    /// One that was started, until it is over.
-    void add(std::shared_ptr<program_run> program);
-    void remove(std::shared_ptr<program_run> const& program) { running_.erase(program); }
-    /// One that was started holds no descriptor any more.
-    void ended();
+    /// One that is to be started, until it is over: `only` is the list that it lies in.
+    void line_up(programs& only);
+    void has_started(place_of_program place) noexcept;
+    void remove(place_of_program place, bool was_started) noexcept;
 
     [[nodiscard]] spawned spawn(spawn_request const& request);
     /// Why a program had to be put off: the exception in flight.
@@ -105,7 +111,9 @@ public:
 private:
     void prepare();
     [[nodiscard]] bool is_prepared();
-    void run_all(boost::asio::io_context& tasks, std::string_view what) const;
+    void run_programs();
+    [[nodiscard]] bool look_at_all() noexcept;
+    void run_files();
     void start_files_thread();
     void put_in_later();
     void try_to_remove(std::filesystem::path const& directory);
@@ -115,13 +123,13 @@ private:
     void drop_first_cgroup();
 
     std::mutex mutex_;
-    std::filesystem::path directory_;         // guarded by mutex_
-    bool is_own_directory_ = false;           // likewise: it goes with this
-    bool stopped_ = false;                    // likewise
-    bool files_stopped_ = false;              // likewise
+    std::filesystem::path directory_;          // guarded by mutex_
+    bool is_own_directory_ = false;            // likewise: it goes with this
+    bool stopped_ = false;                     // likewise
+    bool files_stopped_ = false;               // likewise
     std::vector<std::function<void()>> later_; // likewise: to be put into files_
-    std::thread thread_;                      // likewise
-    std::thread files_thread_;                // likewise
+    std::thread thread_;                       // likewise
+    std::thread files_thread_;                 // likewise
     std::atomic<std::uint64_t> next_scratch_{0};
     using work_guard = boost::asio::executor_work_guard<boost::asio::io_context::executor_type>;
     std::optional<work_guard> work_;
@@ -137,9 +145,10 @@ private:
     std::deque<idle_cgroup> idle_cgroups_;
     boost::asio::steady_timer idle_timer_;
     std::uint64_t next_cgroup_ = 0;
-    std::unordered_set<std::shared_ptr<program_run>> running_; // and those that wait
-    std::size_t started_ = 0;                                  // of them
-    std::deque<std::shared_ptr<program_run>> waiting_; // to be started, if they have not ended
+    programs waiting_; // to be started
+    programs running_;
+    std::size_t started_ = 0; // those whose descriptors are in use
+    std::atomic<bool> looks_again_{false};
     boost::asio::steady_timer waiting_timer_;
     std::chrono::milliseconds waiting_pause_{0};
     bool is_prepared_ = false;

@@ -10,9 +10,11 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
+#include <memory>
 #include <unordered_set>
 
+#include <dirent.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace belay::detail {
@@ -70,15 +72,17 @@ std::vector<process_entry> own_processes(std::uint64_t since)
 {
     std::vector<process_entry> found;
     uid_t const user = ::geteuid();
-    std::error_code problem;
-    for (std::filesystem::directory_iterator next("/proc", problem), end; !problem && next != end;
-         next.increment(problem)) {
-        std::string const name = next->path().filename();
+    // std::filesystem's iterator ends the process where it finds no memory.
+    std::unique_ptr<DIR, decltype(&::closedir)> const all(::opendir("/proc"), ::closedir);
+    if (!all)
+        throw std::system_error(errno, std::system_category(), "looking into /proc");
+    while (dirent const* const next = ::readdir(all.get())) {
+        std::string_view const name = next->d_name;
         pid_t pid = 0;
         auto const [last, fault] = std::from_chars(name.data(), name.data() + name.size(), pid);
         struct stat about {};
         if (fault != std::errc() || last != name.data() + name.size() || pid == ::getpid() ||
-            ::stat(next->path().c_str(), &about) != 0 || about.st_uid != user)
+            ::fstatat(::dirfd(all.get()), next->d_name, &about, 0) != 0 || about.st_uid != user)
             continue;
         auto entry = find_process(pid);
         if (!entry || entry->started < since)
@@ -86,8 +90,6 @@ std::vector<process_entry> own_processes(std::uint64_t since)
         entry->marker = marker_of(pid);
         found.push_back(std::move(*entry));
     }
-    if (problem)
-        throw std::system_error(problem, "looking into /proc");
     return found;
 }
 

@@ -111,65 +111,111 @@ process_usage usage_of(child_end const& end)
 } // namespace
 
 program_run::program_run(process_host::impl& host, program_setup setup)
-    : host_(host), setup_(std::move(setup)), pidfd_(host.context), output_(host.context),
-      error_(host.context), timer_(host.context)
+    : host_(host),
+      setup_(std::move(setup)),
+      pidfd_(host.context),
+      output_(host.context),
+      error_(host.context),
+      timer_(host.context)
 {
 }
 
 void program_run::start()
 {
     host_.run();
-    boost::asio::post(host_.context, [self = shared_from_this()] { self->line_up(); });
+    process_host::impl::programs only{shared_from_this()};
+    boost::asio::post(host_.context,
+                      [&host = host_, only = std::move(only)]() mutable { host.line_up(only); });
 }
 
-void program_run::line_up()
+void program_run::lined_up(process_host::impl::place_of_program place)
 {
-    if (is_stopped_)
-        return finish();
+    place_ = place;
     is_waiting_ = true;
-    host_.add(shared_from_this());
+    if (is_stopped())
+        finish();
 }
 
 void program_run::stop() noexcept
 {
-    is_stopped_ = true; // before its turn comes
-    boost::asio::post(host_.context, [self = shared_from_this()] {
-        if (self->is_waiting_)
-            return self->finish();
-        if (self->pid_ == 0 || self->is_over_ || self->has_ended())
-            return;
-        self->end_.was_terminated = true;
-        self->signal_group(SIGTERM);
-        self->signal_group(SIGCONT); // one that has been stopped does not hear SIGTERM
-    });
+    give(order::stop);
 }
 
 void program_run::kill() noexcept
 {
+    give(order::kill);
+}
+
+void program_run::give(order order) noexcept
+{
     is_stopped_ = true; // before its turn comes
-    boost::asio::post(host_.context, [self = shared_from_this()] {
-        if (self->is_waiting_)
-            return self->finish();
-        if (self->pid_ == 0)
-            return;
-        self->end_.was_killed |= !self->is_over_ && !self->has_ended();
-        self->guarded([&] { self->kill_tree(); });
-    });
+    for (auto before = ordered_.load(); before < order;)
+        if (ordered_.compare_exchange_weak(before, order))
+            break;
+    try {
+        boost::asio::post(host_.context, [self = shared_from_this()] { self->heed(); });
+    } catch (...) {
+        host_.look_again();
+    }
+}
+
+void program_run::heed()
+{
+    auto const ordered = ordered_.load();
+    if (is_waiting_)
+        return finish();
+    if (pid_ == 0 || heeded_ >= ordered)
+        return;
+    heeded_ = ordered;
+    bool const lives = !is_over_ && !has_ended();
+    if (ordered == order::kill) {
+        end_->was_killed |= lives;
+        guarded([&] { kill_tree(); });
+    } else if (lives) {
+        end_->was_terminated = true;
+        signal_group(SIGTERM);
+        signal_group(SIGCONT); // one that has been stopped does not hear SIGTERM
+    }
+}
+
+bool program_run::go_on() noexcept
+try {
+    if (is_finished_)
+        finish();
+    else if (is_waiting_ ? is_stopped() : heeded_ < ordered_)
+        heed();
+    if (pid_ == 0)
+        return true;
+    if (is_over_ || has_ended())
+        leader_ended();
+    else if (end_->problem)
+        broke_down();
+    return true;
+} catch (...) {
+    report();
+    return false;
+}
+
+void program_run::report() const noexcept
+{
+    host_.report(is_finished_ ? "the end of a program" : "a program of a job");
 }
 
 bool program_run::begin()
 {
-    try {
-        launch();
-        return true;
-    } catch (...) {
-        end_.problem = std::current_exception();
-        if (cgroup_)
-            host_.give_back(*std::exchange(cgroup_, std::nullopt));
-        if (is_shortage(end_.problem)) {
-            end_.problem = nullptr;
-            host_.put_off();
-            return false;
+    if (!is_stopped()) {
+        try {
+            launch();
+            return true;
+        } catch (...) {
+            end_->problem = std::current_exception();
+            if (cgroup_)
+                host_.give_back(*std::exchange(cgroup_, std::nullopt));
+            if (is_shortage(end_->problem)) {
+                end_->problem = nullptr;
+                host_.put_off();
+                return false;
+            }
         }
     }
     finish();
@@ -194,13 +240,13 @@ spawn_request program_run::request() const
     command const& command = setup_.command;
     if (command.arguments.empty())
         throw job_failure(failure::failed, "the command has no program");
-    spawn_request made{.program = find_program(command.arguments.front(),
-                                               search_path(command.environment)),
-                       .arguments = command.arguments,
-                       .environment = {std::string(marker_name) + '=' + setup_.marker},
-                       .directory = command.directory.empty() ? setup_.scratch.string()
-                                                              : command.directory.string(),
-                       .nice = command.nice};
+    spawn_request made{
+        .program = find_program(command.arguments.front(), search_path(command.environment)),
+        .arguments = command.arguments,
+        .environment = {std::string(marker_name) + '=' + setup_.marker},
+        .directory =
+            command.directory.empty() ? setup_.scratch.string() : command.directory.string(),
+        .nice = command.nice};
     if (made.program.empty())
         throw job_failure(failure::failed,
                           "there is no program '" + command.arguments.front() + "' in the PATH");
@@ -235,9 +281,10 @@ void program_run::take_up(spawned child, file output, file error)
 {
     // From here on there is a child: whatever is thrown, it does not outlive this.
     is_waiting_ = false;
+    host_.has_started(place_);
     pid_ = child.pid;
     leader_ = std::move(child.pidfd);
-    end_.started = true;
+    end_->started = true;
     guarded([&] {
         note_start(child.not_before);
         watch_leader();
@@ -279,9 +326,13 @@ void program_run::guarded(std::function<void()> const& step)
     try {
         step();
     } catch (...) {
-        host_.report("a program of a job");
-        if (!end_.problem)
-            end_.problem = std::current_exception();
+        report();
+        if (is_finished_)
+            return host_.look_again();
+        if (!end_->problem)
+            end_->problem = std::current_exception();
+        if (is_over_)
+            return host_.look_again();
         broke_down();
     }
 }
@@ -290,8 +341,6 @@ void program_run::broke_down()
 {
     if (pid_ == 0)
         return;
-    if (is_over_)
-        return reap();
     kill_tree();
     look_for_end();
 }
@@ -355,12 +404,13 @@ void program_run::leader_ended()
     is_gone_ = state_of_child(pidfd()) == child_state::gone;
     // A job is over with its program: what that has left behind is not waited for.
     signal_group(SIGKILL);
-    if (output_.descriptor.is_open() && !can_take(output_))
+    if (!end_->problem && output_.descriptor.is_open() && !can_take(output_))
         return after(shortage_pause, [this] { leader_ended(); });
     for (pipe* const from : {&output_, &error_}) {
         if (!from->descriptor.is_open())
             continue;
-        (void)read(*from, read_bytes_max);
+        if (!end_->problem)
+            (void)read(*from, read_bytes_max);
         from->descriptor.close();
     }
     if (cgroup_) {
@@ -400,6 +450,7 @@ void program_run::reap()
     pidfd_.close(ignored);
     leader_ = file();
     pid_ = 0; // from here on it may be another's
+    is_finished_ = true;
     if (host_.records)
         host_.records->remove(record_);
     host_.reap_strays();
@@ -410,71 +461,91 @@ void program_run::reap()
 bool program_run::learn_end()
 {
     if (auto const end = wait_for_child(pidfd())) {
-        end_.what.usage = usage_of(*end);
+        end_->what.usage = usage_of(*end);
         host_.ends_are_taken(false);
         return true;
     }
     auto const known = host_.remembers_ends ? status_of_gone(pidfd())
                                             : remembered{.is_final = true, .status = std::nullopt};
     if (known.status) {
-        end_.what.usage = usage_of({.status = *known.status, .used = {}});
+        end_->what.usage = usage_of({.status = *known.status, .used = {}});
         return true;
     }
     if (!known.is_final && ++looks_at_end_ != looks_at_end_max)
         return false;
     host_.ends_are_taken(true);
-    if (!end_.problem)
-        end_.problem = std::make_exception_ptr(job_failure(failure::failed, why_end_is_unknown()));
+    if (!end_->problem)
+        end_->problem = std::make_exception_ptr(job_failure(failure::failed, why_end_is_unknown()));
     return true;
 }
 
 void program_run::finish()
 {
-    is_waiting_ = false;
-    auto& what = end_.what;
+    is_finished_ = true;
+    switch (keeping_.load()) {
+    case keeping::not_begun: break;
+    case keeping::under_way: return;
+    case keeping::put_off: return hand_to_files();
+    case keeping::over: return tell();
+    }
+    auto& what = end_->what;
     auto& tail = what.standard_error;
     tail.erase(0, tail.size() - std::min(tail.size(), setup_.command.captured_bytes_max));
     what.standard_output_bytes = output_.bytes;
     what.standard_error_bytes = error_.bytes;
-    bool const has_output = draft_ || !setup_.command.output.empty();
-    bool const was_started = end_.started;
-    bool const is_well = !end_.problem && !end_.was_killed && what.usage.exit_status == 0 &&
-                         (!end_.was_terminated || setup_.command.exit_0_after_stop);
-    auto const self = shared_from_this();
-    host_.remove(self);
     if (cgroup_)
         host_.give_back(*std::exchange(cgroup_, std::nullopt));
-    if (has_output && is_well && was_started)
-        return host_.on_files([self, end = std::move(end_)] { self->collect(end); });
-    tell(std::move(end_));
-    if (was_started)
-        host_.ended();
+    bool const has_output = draft_ || !setup_.command.output.empty();
+    bool const is_well = !end_->problem && !end_->was_killed && what.usage.exit_status == 0 &&
+                         (!end_->was_terminated || setup_.command.exit_0_after_stop);
+    if (has_output && is_well && end_->started)
+        return hand_to_files();
+    draft_.reset();
+    keeping_ = keeping::over;
+    tell();
 }
 
-void program_run::tell(program_end end) noexcept
+void program_run::tell()
 {
-    draft_.reset();
+    if (is_told_)
+        return;
+    if (setup_.done) {
+        setup_.done(end_);
+        setup_.done = nullptr;
+    }
+    host_.remove_scratch(setup_.scratch);
+    leave();
+}
+
+void program_run::leave() noexcept
+{
+    auto const self = shared_from_this();
+    is_told_ = true;
+    is_waiting_ = false;
+    setup_.done = nullptr; // it knows the engine, which may own this
+    setup_.is_overdue = nullptr;
+    host_.remove(place_, end_->started);
+}
+
+void program_run::give_up() noexcept
+{
+    if (keeping_ == keeping::under_way)
+        return; // it is given up once its output is kept
+    auto const self = shared_from_this();
     try {
-        std::exchange(setup_.done, nullptr)(std::move(end));
-        host_.remove_scratch(std::move(setup_.scratch));
+        if (pid_ != 0)
+            kill_tree();
+        boost::system::error_code ignored;
+        pidfd_.close(ignored);
+        leader_ = file();
+        output_.descriptor.close(ignored);
+        error_.descriptor.close(ignored);
+        timer_.cancel();
+        tell();
     } catch (...) {
         host_.report("the end of a program");
+        leave();
     }
-    setup_.is_overdue = nullptr; // it knows the engine, which may own this
-}
-
-void program_run::give_up()
-{
-    if (pid_ != 0)
-        kill_tree();
-    boost::system::error_code ignored;
-    pidfd_.close(ignored);
-    leader_ = file();
-    output_.descriptor.close(ignored);
-    error_.descriptor.close(ignored);
-    timer_.cancel();
-    if (setup_.done)
-        tell(std::move(end_));
 }
 
 } // namespace belay::detail

@@ -35,10 +35,15 @@ public:
     void stop() noexcept override;
     void kill() noexcept override;
 
-    /// Whether it is yet to be started, and still to be.
-    [[nodiscard]] bool is_waiting() const noexcept { return is_waiting_; }
+    /// Has been put among those that wait, as `place` says.
+    void lined_up(process_host::impl::place_of_program place);
+    /// Whether it waits no longer for a start, since it was stopped.
+    [[nodiscard]] bool is_stopped() const noexcept { return is_stopped_; }
     /// Starts it; false if that has to be put off.
     [[nodiscard]] bool begin();
+    /// Does what it is time for, of which something may not have happened for want of memory; false
+    /// if it is so again.
+    [[nodiscard]] bool go_on() noexcept;
 
     // The search for what has left its group, where there is no cgroup.
     [[nodiscard]] tree_root root() const { return {is_gone_ ? 0 : pid_, started_, setup_.marker}; }
@@ -46,7 +51,7 @@ public:
     [[nodiscard]] bool looked(bool found_any);
 
     /// The host ends, whatever this is doing.
-    void give_up();
+    void give_up() noexcept;
 
 private:
     /// A pipe that the program writes into.
@@ -61,7 +66,7 @@ private:
     /// ended.
     static constexpr std::size_t read_bytes_max = 1024 * 1024;
 
-    void line_up();
+    void heed();
     void launch();
     [[nodiscard]] spawn_request request() const;
     [[nodiscard]] file open_input() const;
@@ -88,16 +93,32 @@ private:
     void reap();
     [[nodiscard]] bool learn_end();
     void finish();
-    void collect(program_end end);
-    void tell(program_end end) noexcept;
+    void hand_to_files();
+    void collect() noexcept;
+    void tell();
+    void leave() noexcept;
+    void report() const noexcept;
+
+    enum class order : std::uint8_t { none, stop, kill };
+    void give(order order) noexcept;
+
+    /// Who has `end_` and `draft_`: this, or the thread for files until it has kept the output, or
+    /// found that it can't at the moment.
+    enum class keeping : std::uint8_t { not_begun, under_way, put_off, over };
 
     process_host::impl& host_;
     program_setup setup_;
-    program_end end_;
+    std::shared_ptr<program_end> const end_ = std::make_shared<program_end>();
+    process_host::impl::place_of_program place_; ///< with the host, from when it was lined up
+    std::atomic<order> ordered_{order::none};
+    order heeded_ = order::none; ///< of what was ordered
+    std::atomic<keeping> keeping_{keeping::not_begun};
     std::atomic<bool> is_stopped_{false}; ///< told to stop, or killed for whatever reason
     bool is_waiting_ = false;
-    bool is_over_ = false;    ///< its leader has ended
-    bool is_gone_ = false;    ///< and something else has waited for it: its number may be another's
+    bool is_over_ = false;     ///< its leader has ended
+    bool is_finished_ = false; ///< and nothing is left, or it was never started
+    bool is_told_ = false;
+    bool is_gone_ = false; ///< and something else has waited for it: its number may be another's
     int looks_at_end_ = 0;
     int clean_looks_ = 0;
     pid_t pid_ = 0;

@@ -54,7 +54,7 @@ void program_run::watch(pipe& from)
 bool program_run::can_take(pipe const& from)
 {
     int bytes = 0;
-    if (&from == &error_ || draft_ || end_.problem || !setup_.command.output.empty() ||
+    if (&from == &error_ || draft_ || end_->problem || !setup_.command.output.empty() ||
         ::ioctl(output_.descriptor.native_handle(), FIONREAD, &bytes) != 0 || bytes == 0)
         return true;
     try {
@@ -90,10 +90,10 @@ void program_run::take(pipe& from, std::string_view bytes)
     from.bytes += bytes.size();
     look_for_progress(from, bytes);
     if (&from == &error_)
-        return append_tail(end_.what.standard_error, bytes, command.captured_bytes_max);
-    auto& captured = end_.what.standard_output;
+        return append_tail(end_->what.standard_error, bytes, command.captured_bytes_max);
+    auto& captured = end_->what.standard_output;
     captured.append(bytes.substr(0, command.captured_bytes_max - captured.size()));
-    if (!command.output.empty() || end_.problem)
+    if (!command.output.empty() || end_->problem)
         return;
     if (from.bytes > command.output_bytes_max)
         return fail(std::make_exception_ptr(
@@ -110,7 +110,7 @@ void program_run::take(pipe& from, std::string_view bytes)
 
 void program_run::fail(std::exception_ptr problem)
 {
-    end_.problem = std::move(problem);
+    end_->problem = std::move(problem);
     draft_.reset();
     if (!is_over_)
         kill_tree();
@@ -138,7 +138,19 @@ void program_run::look_for_progress(pipe& from, std::string_view bytes)
     }
 }
 
-void program_run::collect(program_end end)
+void program_run::hand_to_files()
+{
+    auto const before = keeping_.exchange(keeping::under_way);
+    end_->problem = nullptr;
+    try {
+        host_.on_files([self = shared_from_this()] { self->collect(); });
+    } catch (...) {
+        keeping_ = before;
+        throw;
+    }
+}
+
+void program_run::collect() noexcept
 {
     try {
         if (!draft_)
@@ -148,18 +160,25 @@ void program_run::collect(program_end end)
                                                    " bytes; at most " +
                                                    std::to_string(setup_.command.output_bytes_max) +
                                                    " are kept");
-        end.what.output_bytes = draft_->size();
+        end_->what.output_bytes = draft_->size();
         host_.outputs->keep(*draft_, setup_.output, setup_.is_overdue);
     } catch (...) {
-        end.problem = std::current_exception();
+        end_->problem = std::current_exception();
     }
-    if (is_shortage(end.problem) && !is_stopped_) {
-        end.problem = nullptr;
-        if (host_.on_files_later([self = shared_from_this(), end] { self->collect(end); }))
-            return;
+    bool const is_put_off = is_shortage(end_->problem) && !is_stopped_;
+    if (!is_put_off)
+        draft_.reset();
+    keeping_ = is_put_off ? keeping::put_off : keeping::over;
+    try {
+        boost::asio::post(host_.context, [self = shared_from_this(), is_put_off] {
+            if (is_put_off)
+                self->after(shortage_pause, [self = self.get()] { self->finish(); });
+            else
+                self->finish();
+        });
+    } catch (...) {
+        host_.look_again();
     }
-    tell(std::move(end));
-    boost::asio::post(host_.context, [&host = host_] { host.ended(); });
 }
 
 } // namespace belay::detail
