@@ -20,10 +20,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
+#include <semaphore>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -269,6 +272,31 @@ BOOST_AUTO_TEST_CASE(a_cancel_ends_the_operation_that_a_body_waits_for)
 
     BOOST_TEST(seen->get_future().get() == asio::error::operation_aborted);
     BOOST_TEST(batch.status().jobs.stopped == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_slow_callback_holds_up_no_other_coroutine)
+{
+    std::counting_semaphore<> go_on(0);
+    auto const batch = engine.submit(
+        2, asio::bind_executor(
+               io.context,
+               [&, bodies = of_bodies](std::uint64_t index, job& job) -> asio::awaitable<void> {
+                   std::optional<std::stop_callback<std::function<void()>>> slow;
+                   if (index == 0)
+                       slow.emplace(job.stop_token(), [&] { go_on.acquire(); });
+                   inside const here(bodies);
+                   co_await pass(1h);
+               }));
+    wait_for_entry(2);
+    std::thread canceller([&] { batch.cancel(); });
+
+    BOOST_TEST(eventually([&] { return of_bodies->inside == 1; }));
+    BOOST_TEST((batch.state() == batch_state::cancelling));
+
+    go_on.release();
+    canceller.join();
+    ended(batch);
+    BOOST_TEST(batch.status().jobs.stopped == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_body_that_is_cancelled_may_keep_its_result)

@@ -12,6 +12,7 @@
 #include <limits>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
@@ -594,6 +595,63 @@ BOOST_AUTO_TEST_CASE(a_sleep_ends_after_the_callbacks_of_its_body)
         second.join();
 
         BOOST_TEST(called_before_the_end);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_slow_callback_holds_up_its_own_body_alone)
+{
+    for (bool const waits : {false, true}) {
+        core_fixture other;
+        std::counting_semaphore<> go_on(0);
+        std::atomic<bool> is_waiting = false;
+        std::atomic<bool> called = false;
+        std::atomic<bool> called_before_the_end = false;
+        std::atomic<int> ended = 0;
+        auto& core = other.make(
+            2,
+            [&](std::uint64_t index, job& job) {
+                if (index == 0) {
+                    std::stop_callback const slow(job.stop_token(), [&] { go_on.acquire(); });
+                    (void)job.sleep_for(1h);
+                    return;
+                }
+                std::mutex mutex;
+                std::condition_variable_any condition;
+                std::stop_callback const callback(job.stop_token(), [&] {
+                    std::scoped_lock const lock(mutex); // which a wait has given up
+                    called = true;
+                });
+                if (waits) {
+                    std::unique_lock lock(mutex);
+                    (void)job.wait(condition, lock, [&] {
+                        is_waiting = true;
+                        return false;
+                    });
+                } else {
+                    (void)job.sleep_for(1h);
+                }
+                called_before_the_end = called.load();
+                ++ended;
+            },
+            {.concurrency = 2});
+        core.open();
+        // The first body is the first to be told.
+        std::thread first([&] { other.executor.run_one(); });
+        BOOST_TEST(eventually([&] { return other.clock.waiting() == 1; }));
+        std::thread second([&] { other.executor.run_one(); });
+        BOOST_TEST(
+            eventually([&] { return waits ? is_waiting.load() : other.clock.waiting() == 2; }));
+
+        std::thread canceller([&] { cancel(core); });
+
+        BOOST_TEST(eventually([&] { return ended == 1; }));
+        BOOST_TEST(called_before_the_end);
+
+        go_on.release();
+        canceller.join();
+        first.join();
+        second.join();
+        BOOST_TEST((core.state() == batch_state::cancelled));
     }
 }
 

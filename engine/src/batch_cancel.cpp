@@ -249,20 +249,17 @@ std::uint64_t batch_core::on_job_end(std::uint64_t index, std::function<void()> 
 
 void batch_core::stop_running(std::uint64_t index, lone_stop& stop, afterwards& then)
 {
-    auto const tell_it = [&](slot& place) {
+    auto const tell_it = [&](slot& place, std::shared_ptr<asynchronous_body> body = nullptr) {
         place.stop_index = index;
         stop.places.push_back(&place);
-        tell(place, then);
+        tell(place, then, std::move(body));
     };
     // Also a slot that only tried to enter this job may be told: it will never run it.
     for (auto* const place : on_thread_)
         if (place->current.load(std::memory_order_acquire) == index)
             tell_it(*place);
-    if (auto const found = detached_.find(index); found != detached_.end()) {
-        tell_it(*found->second.place);
-        if (found->second.body)
-            then.stopped.push_back(found->second.body);
-    }
+    if (auto const found = detached_.find(index); found != detached_.end())
+        tell_it(*found->second.place, found->second.body);
     then.wake_sleepers |= sleepers_ != 0;
     if (states_[index].load() != job_byte::running)
         unseen_stops_.push_back(index);

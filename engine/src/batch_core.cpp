@@ -464,12 +464,12 @@ void batch_core::perform(afterwards& then) noexcept
 {
     if (then.sealed || then.let_go)
         sealed_condition_.notify_all();
-    if (!then.told.empty() || then.wake_sleepers)
-        tell_bodies(then);
     for (auto const& body : then.stopped)
         body->stop();
     for (auto const& body : then.killed)
         body->kill();
+    if (!then.told.empty() || then.wake_sleepers)
+        tell_bodies(then);
     if (then.interrupted)
         fail_point("interrupted");
     for (auto& write : then.writes)

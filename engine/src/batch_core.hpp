@@ -171,6 +171,7 @@ public:
     [[nodiscard]] bool sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration);
     [[nodiscard]] std::stop_token stop_token(slot& place, std::uint64_t index);
     [[nodiscard]] std::stop_token wait_token(slot& place, std::uint64_t index);
+    void call_callbacks(slot& place);
     /// Ends the tokens of the body that ran in `place`, once no callback on them runs any more;
     /// whether the one that it asked for had fired.
     [[nodiscard]] bool end_tokens(slot& place) noexcept;
@@ -231,11 +232,12 @@ private:
         std::vector<job_cancel_done> done;
     };
 
-    /// A body that is told to stop, through what it has: its token first, then what it waits for.
+    /// A body that is told to stop, through what it has.
     struct telling {
         slot* place;
         std::optional<std::stop_source> token;
         std::optional<std::stop_source> wait;
+        std::shared_ptr<asynchronous_body> body; ///< that is told after the token's callbacks
     };
 
     /// What the store is to be asked for.
@@ -393,7 +395,13 @@ private:
     void leave_thread(slot& place) noexcept;
     void make_room_for_slots();
     void stop_running(std::uint64_t index, lone_stop& stop, afterwards& then);
-    void tell(slot& place, afterwards& then);
+    /// `body` is what runs there without a thread, if anything does.
+    void tell(slot& place, afterwards& then, std::shared_ptr<asynchronous_body> body = nullptr);
+    /// Fires the token of the body in `place` if nobody has begun to, without the lock.
+    void fire(std::unique_lock<std::mutex>& lock, slot& place) noexcept;
+    /// Waits, at most so long, until the callbacks on the token of the body in `place`, which this
+    /// thread runs, have been called; whether they have.
+    bool call_callbacks(std::unique_lock<std::mutex>& lock, slot& place, time_point until);
     /// Whether another thread calls the callbacks of the body in `place`.
     [[nodiscard]] static bool is_firing(slot const& place) noexcept;
     void drop_tokens(slot& place) noexcept;

@@ -129,8 +129,7 @@ std::shared_ptr<carrier> batch_core::end_launch(slot const& place) noexcept
 void batch_core::stop_detached(afterwards& then)
 {
     for (auto const& [index, detached] : detached_)
-        if (detached.body)
-            then.stopped.push_back(detached.body);
+        tell(*detached.place, then, detached.body);
 }
 
 void batch_core::kill(detached_body& detached, afterwards& then)

@@ -201,10 +201,17 @@ void batch_core::abandon(slot& place, afterwards& then)
         then.threads_lost.push_back({thread->of, thread->id});
     }
     then.wake_sleepers |= place.firing != std::thread::id();
-    // It may have begun to wait while its callbacks run, and who runs them won't find it here.
+    // Whoever was to wake it may be held up by another wait.
     if (place.wait_source)
-        then.told.push_back({&place, std::nullopt, place.wait_source});
+        then.told.push_back({&place, std::nullopt, place.wait_source, nullptr});
+    // Callbacks that are to be called yet are: their token is found here.
+    auto token = place.to_fire ? place.stop_source : std::nullopt;
     drop_tokens(place);
+    if (token) {
+        place.stop_source = std::move(token);
+        place.to_fire = true;
+        ++tokens_;
+    }
     if (!timed_out)
         end_abandoned(place, index); // which asks for its stop
     if (find_lone_stop(index) != nullptr)

@@ -68,8 +68,10 @@ bool job::sleep_for(std::chrono::nanoseconds duration)
 
 batch_status job::wait(any_batch const& batch, when_stopped what)
 {
-    if (core_.wait_inside(index_, wait_token(), batch.core(), what))
+    if (core_.wait_inside(index_, wait_token(), batch.core(), what)) {
+        call_callbacks();
         shown_ = unusual_ = true;
+    }
     return batch.status();
 }
 
@@ -83,6 +85,11 @@ std::stop_token job::wait_token()
 {
     has_wait_ = unusual_ = true;
     return core_.wait_token(place_, index_);
+}
+
+void job::call_callbacks()
+{
+    core_.call_callbacks(place_);
 }
 
 int job::stop_fd()
@@ -240,9 +247,9 @@ bool batch_core::sleep(slot& place, std::uint64_t index, std::chrono::nanosecond
     time_point const until = time_after(now(), duration);
     std::unique_lock lock(mutex_);
     ++sleepers_;
-    bool stopped = false;
-    while (!(stopped = told_to_stop(place, index) && !is_firing(place)) && now() < until)
+    while (!told_to_stop(place, index) && now() < until)
         time_.wait_until(lock, sleep_condition_, until);
+    bool const stopped = told_to_stop(place, index) && call_callbacks(lock, place, until);
     --sleepers_;
     return !stopped;
 }
@@ -269,8 +276,7 @@ std::stop_token batch_core::wait_token(slot& place, std::uint64_t index)
 {
     std::scoped_lock const lock(mutex_);
     std::stop_source fresh;
-    bool const told = told_to_stop(place, index) || place.abandoned;
-    if (told && !is_firing(place))
+    if (told_to_stop(place, index) || place.abandoned)
         fresh.request_stop();
     if (place.abandoned)
         return fresh.get_token();
@@ -287,14 +293,15 @@ bool batch_core::is_firing(slot const& place) noexcept
     return place.firing != std::thread::id() && place.firing != std::this_thread::get_id();
 }
 
-void batch_core::tell(slot& place, afterwards& then)
+void batch_core::tell(slot& place, afterwards& then, std::shared_ptr<asynchronous_body> body)
 {
-    if (place.firing != std::thread::id())
-        return; // who fires its token tells it the rest
-    telling told{&place, std::nullopt, place.wait_source};
-    if (place.stop_source && !place.stop_source->stop_requested()) {
-        place.firing = std::this_thread::get_id();
+    telling told{&place, std::nullopt, place.wait_source, nullptr};
+    if (place.stop_source && !place.to_fire && !place.stop_source->stop_requested()) {
+        place.to_fire = true;
         told.token = place.stop_source;
+        told.body = std::move(body);
+    } else if (body) {
+        then.stopped.push_back(std::move(body));
     }
     if (told.token || told.wait)
         then.told.push_back(std::move(told));
@@ -302,32 +309,61 @@ void batch_core::tell(slot& place, afterwards& then)
 
 void batch_core::tell_bodies(afterwards& then) noexcept
 {
-    for (auto& told : then.told)
-        if (told.token)
-            told.token->request_stop();
-    if (!then.told.empty()) {
-        std::scoped_lock const lock(mutex_);
-        for (auto& told : then.told) {
-            // Its body may have ended in one of the callbacks, and the slot be another's.
-            if (!told.token || told.place->stop_source != told.token)
-                continue;
-            told.place->firing = {};
-            told.wait = told.place->wait_source;
-        }
-    }
-    if (!then.told.empty() || then.wake_sleepers)
-        sleep_condition_.notify_all();
-    for (auto& told : then.told)
+    // A callback may take for ever. Whom that is to hold up is its own body alone: so those who
+    // sleep or wait are woken first, and call what is to be called before they go on themselves.
+    sleep_condition_.notify_all();
+    for (auto const& told : then.told)
         if (told.wait)
             told.wait->request_stop();
+    for (auto const& told : then.told) {
+        if (!told.token)
+            continue;
+        {
+            std::unique_lock lock(mutex_);
+            // Its body may have ended, and the slot be another's.
+            if (told.place->stop_source == told.token)
+                fire(lock, *told.place);
+        }
+        if (told.body)
+            told.body->stop();
+    }
+}
+
+void batch_core::fire(std::unique_lock<std::mutex>& lock, slot& place) noexcept
+{
+    if (!std::exchange(place.to_fire, false))
+        return;
+    place.firing = std::this_thread::get_id();
+    auto source = *place.stop_source;
+    lock.unlock();
+    source.request_stop();
+    lock.lock();
+    // It may have been abandoned meanwhile, or have ended in one of the callbacks.
+    if (place.stop_source != source)
+        return;
+    place.firing = {};
+    sleep_condition_.notify_all();
+}
+
+bool batch_core::call_callbacks(std::unique_lock<std::mutex>& lock, slot& place, time_point until)
+{
+    fire(lock, place);
+    while (is_firing(place) && now() < until)
+        time_.wait_until(lock, sleep_condition_, until);
+    return !is_firing(place);
+}
+
+void batch_core::call_callbacks(slot& place)
+{
+    std::unique_lock lock(mutex_);
+    (void)call_callbacks(lock, place, time_point::max());
 }
 
 bool batch_core::end_tokens(slot& place) noexcept
 {
     std::unique_lock lock(mutex_);
     // Its callbacks are not to run beside the next attempt.
-    while (is_firing(place))
-        time_.wait_until(lock, sleep_condition_, time_point::max());
+    (void)call_callbacks(lock, place, time_point::max());
     bool const fired = place.abandoned || (place.stop_source && place.stop_source->stop_requested());
     drop_tokens(place);
     return fired;
@@ -339,6 +375,7 @@ void batch_core::drop_tokens(slot& place) noexcept
         --tokens_;
     if (std::exchange(place.wait_source, std::nullopt))
         --tokens_;
+    place.to_fire = false;
     place.firing = {};
 }
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <stop_token>
 #include <string_view>
 #include <utility>
@@ -91,7 +92,13 @@ public:
     {
         if (predicate())
             return true;
-        bool const holds = condition.wait(lock, wait_token(), std::move(predicate));
+        bool holds = condition.wait(lock, wait_token(), std::ref(predicate));
+        if (!holds && has_token_) {
+            lock.unlock(); // a callback may want it
+            call_callbacks();
+            lock.lock();
+            holds = predicate();
+        }
         if (!holds)
             shown_ = true;
         return holds;
@@ -103,9 +110,10 @@ public:
     /// Gives how the batch stands. Throws `error` (`would_deadlock`), as `wait()` does.
     batch_status wait(any_batch const& batch, when_stopped what = when_stopped::cancel);
 
-    /// A token that stops with the job; made when first asked for. Callbacks run on the thread
-    /// that cancels, with no lock of the engine held, before any wait ends early. The end of the
-    /// body waits for those under way: none runs beside the next attempt.
+    /// A token that stops with the job; made when first asked for. Callbacks run before any wait
+    /// ends early, with no lock of the engine held: on the thread that cancels, or on the body's
+    /// own where that sleeps, waits or ends sooner. The end of the body waits for those under way:
+    /// none runs beside the next attempt.
     [[nodiscard]] std::stop_token stop_token();
 
     /// A file descriptor that becomes readable when the job is to stop, for poll() and its like.
@@ -140,8 +148,12 @@ private:
     {
     }
 
-    /// A token that stops with the job, after the callbacks on that of the body's own.
+    /// A token that stops with the job, whatever the callbacks of bodies take: a wait that it ended
+    /// returns after `call_callbacks`.
     [[nodiscard]] std::stop_token wait_token();
+    /// The job is to stop: once this is back, the callbacks on the body's own token have been
+    /// called.
+    void call_callbacks();
 
     detail::batch_core& core_;
     detail::slot& place_;

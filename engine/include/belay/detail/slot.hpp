@@ -95,7 +95,8 @@ struct alignas(128) slot {
     bool in_turn = false;                        ///< its runner is in its turn
     std::shared_ptr<carrier> thread;             ///< that runs the slot's turn
     std::optional<std::stop_source> stop_source; ///< made when the running body asks for it
-    std::optional<std::stop_source> wait_source; ///< made when it waits; fired after the other
+    std::optional<std::stop_source> wait_source; ///< made when it waits
+    bool to_fire = false;                        ///< `stop_source` is to, and nobody has begun
     std::thread::id firing;                      ///< that fires `stop_source`, until it has
 
     std::unique_ptr<stop_descriptor> descriptor; ///< likewise; the running body's own
