@@ -508,6 +508,29 @@ BOOST_AUTO_TEST_CASE(a_command_that_finds_no_descriptor_is_asked_again)
     BOOST_TEST(batch.job(0).attempt == 1U, "it is one attempt");
 }
 
+BOOST_AUTO_TEST_CASE(that_programs_wait_to_be_prepared_is_a_notice_until_none_does)
+{
+    auto const misses = std::make_shared<std::atomic<int>>(-1);
+    fixture fixture(nullptr, without_descriptors(misses));
+    auto const waits = [&] {
+        return std::ranges::any_of(fixture.engine->notices(), [](std::string const& notice) {
+            return notice.starts_with("programs wait until they can be prepared: ");
+        });
+    };
+    auto const stopped = fixture.submit({"", ""});
+    auto const batch = fixture.submit({""});
+    BOOST_TEST(eventually(waits));
+
+    stopped.cancel();
+    BOOST_TEST(stopped.wait_for(patience));
+    BOOST_TEST(waits());
+    *misses = 0;
+
+    BOOST_TEST(batch.wait_for(patience));
+    BOOST_TEST(*batch.output(0) == "ran\n");
+    BOOST_TEST(eventually([&] { return !waits(); }));
+}
+
 BOOST_AUTO_TEST_CASE(one_that_waits_for_descriptors_is_not_started_by_a_stop)
 {
     for (bool const is_durable : {false, true}) {

@@ -514,6 +514,37 @@ BOOST_AUTO_TEST_CASE(suspects_run_ever_fewer_at_a_time_and_others_beside_them)
     }
 }
 
+BOOST_AUTO_TEST_CASE(that_suspects_wait_for_others_is_a_notice)
+{
+    for (auto const& [crashes, said] :
+         {std::pair(2U, "4 jobs that ran when the program crashed wait: of such jobs, any of which "
+                        "may be the cause, at most 4 run at a time"),
+          {3U,
+           "7 jobs that ran when the program crashed wait: of such jobs, any of which may be the "
+           "cause, one runs at a time"}}) {
+        auto const disk = std::make_shared<manual_store>();
+        std::vector<stored_batch> left;
+        for (int i = 0; i != 4; ++i)
+            left.push_back(leave_suspects(*disk, crashes));
+        crowd crowd;
+        engine engine({.workers = 10, .store = disk});
+        crowd.let_in(engine);
+        BOOST_TEST(eventually(
+            [&, said = said] { return std::ranges::count(engine.notices(), said) == 1; }));
+
+        // What nobody waits for any more, nobody is told of.
+        for (auto const& batch : left)
+            found(engine, batch).cancel({.mode = cancel_mode::drain}, {});
+        BOOST_TEST(eventually([&] {
+            disk->write_all();
+            return engine.notices().empty();
+        }));
+        crowd.released = true;
+        BOOST_TEST(
+            eventually([&] { return disk->write_all() == 0 && engine.open_batches() == 0; }));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(suspects_that_are_cancelled_hold_up_no_others)
 {
     auto const disk = std::make_shared<manual_store>();

@@ -53,6 +53,22 @@ BOOST_AUTO_TEST_CASE(after_two_crashes_four_run_at_a_time)
     BOOST_TEST(told == "b");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_worth_knowing_is_how_many_are_kept_back_and_why)
+{
+    BOOST_TEST(!all.notice());
+    all.add(3);
+
+    all.keep_back();
+    BOOST_TEST(*all.notice() ==
+               "1 job that ran when the program crashed waits: of such jobs, any of "
+               "which may be the cause, one runs at a time");
+    all.keep_back();
+    BOOST_TEST(all.notice()->starts_with("2 jobs that ran when the program crashed wait: "));
+    all.take_back(2);
+
+    BOOST_TEST(!all.notice());
+}
+
 BOOST_AUTO_TEST_CASE(after_more_crashes_one_runs_at_a_time_and_who_waited_longest_comes_first)
 {
     all.add(1);

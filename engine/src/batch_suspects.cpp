@@ -27,10 +27,12 @@ bool batch_core::admit(std::uint64_t index)
         auto const core = self.lock();
         return core && core->suspect_may_run();
     });
-    if (may_run)
+    if (may_run) {
         admitted_.insert(index);
-    else
+    } else {
         kept_back_.push_back(index);
+        host_->crash_suspects().keep_back();
+    }
     return may_run;
 }
 
@@ -38,6 +40,7 @@ void batch_core::let_suspects_in()
 {
     if (kept_back_.empty())
         return;
+    host_->crash_suspects().take_back(kept_back_.size());
     for (auto const index : std::exchange(kept_back_, {}))
         waiting_.push(index, now());
     next_due_ = waiting_.next().time_since_epoch().count();
@@ -52,6 +55,7 @@ bool batch_core::suspect_may_run()
     while (!kept_back_.empty()) {
         std::uint64_t const index = kept_back_.front();
         kept_back_.pop_front();
+        host_->crash_suspects().take_back(1);
         if (is_final(states_[index].load(std::memory_order_acquire)))
             continue; // it was cancelled alone
         waiting_.push(index, now());
@@ -79,6 +83,7 @@ void batch_core::leave_unused_places(afterwards& then)
     then.places_left += std::erase_if(admitted_, [&](std::uint64_t index) {
         return !is_running(states_[index].load(std::memory_order_acquire));
     });
+    host_->crash_suspects().take_back(std::exchange(kept_back_, {}).size());
 }
 
 void batch_core::suspect_ended(std::uint64_t index, afterwards& then)
@@ -99,7 +104,7 @@ void batch_core::dismiss_suspects(afterwards& then)
             then.suspects_ended.push_back(crashes);
     admitted_.clear();
     suspects_.clear();
-    kept_back_.clear();
+    host_->crash_suspects().take_back(std::exchange(kept_back_, {}).size());
 }
 
 } // namespace belay::detail

@@ -446,6 +446,8 @@ std::vector<std::string> engine_state::problems() const
 std::vector<std::string> engine_state::notices() const
 {
     auto result = board_.notices();
+    if (auto notice = suspects_.notice())
+        result.push_back(std::move(*notice));
     std::map<std::string, std::size_t> missing;
     {
         std::scoped_lock const lock(mutex_);

@@ -88,6 +88,23 @@ void problem_board::drop_notice(std::string_view kind) noexcept
         notices_.erase(found);
 }
 
+std::shared_ptr<void const> problem_board::share_notice(std::string_view kind,
+                                                        std::string message) noexcept
+try {
+    std::unique_lock lock(mutex_);
+    auto const place = notices_.try_emplace(std::string(kind)).first;
+    place->second.message = std::move(message);
+    ++place->second.sharers;
+    lock.unlock(); // without memory for it, what is made here lets go at once
+    return {&place->second, [this, place](line const*) {
+                std::scoped_lock const lock(mutex_);
+                if (--place->second.sharers == 0)
+                    notices_.erase(place);
+            }};
+} catch (...) {
+    return nullptr; // as above
+}
+
 std::vector<std::string> problem_board::problems() const
 {
     time_point const now = time_.now();

@@ -5,6 +5,7 @@
 #include <belay/engine.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -55,6 +56,10 @@ public:
     /// Something that holds until `drop_notice`, and is no problem.
     void notice(std::string_view kind, std::string message) noexcept;
     void drop_notice(std::string_view kind) noexcept;
+    /// The same for something that holds of several: until the last of them lets go of what it got,
+    /// which is before the board ends. Null where there is no memory for it.
+    [[nodiscard]] std::shared_ptr<void const> share_notice(std::string_view kind,
+                                                           std::string message) noexcept;
 
     [[nodiscard]] std::vector<std::string> problems() const;
     [[nodiscard]] std::vector<std::string> notices() const;
@@ -63,6 +68,7 @@ private:
     struct line {
         std::string message;
         time_point until = time_point::max();
+        std::size_t sharers = 0;
     };
     using lines = std::map<std::string, line, std::less<>>;
 

@@ -1,4 +1,5 @@
 // Jobs that run a program: what comes before it, and what it came to.
+#include "problem_board.hpp"
 #include "recorded.hpp"
 #include "verdict.hpp"
 
@@ -9,6 +10,9 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <exception>
+#include <memory>
+#include <string>
 #include <utility>
 
 namespace belay {
@@ -26,6 +30,16 @@ std::string last_words(std::string_view text)
     text = text.substr(text.find_last_of("\r\n") + 1);
     text = text.substr(std::min(text.size(), text.find_first_not_of(blank)));
     return text.empty() ? "" : ": " + std::string(text.substr(0, last_words_bytes_max));
+}
+
+/// What a shortage says of itself.
+std::string what_of(std::exception_ptr const& problem)
+{
+    try {
+        std::rethrow_exception(problem);
+    } catch (std::exception const& shortage) {
+        return shortage.what();
+    }
 }
 
 /// Why a program that was run did not end well.
@@ -74,13 +88,15 @@ private:
 
     [[nodiscard]] std::shared_ptr<detail::process_host::program>
     make_program(std::filesystem::path const& scratch);
-    void wait();
+    void wait(std::exception_ptr const& problem);
+    void arm();
     void try_again();
     void give_up() noexcept;
 
     recorded& record_; ///< its job owns it
     std::shared_ptr<detail::detached_job> const job_;
     std::atomic<stage> stage_{stage::making};
+    std::shared_ptr<void const> notice_; ///< as long as it has had to wait, and is there
 };
 
 void recorded::program_start::make() noexcept
@@ -104,7 +120,7 @@ void recorded::program_start::make() noexcept
                 record_.conclude(turn, *job_, *end_of(problem), false);
             });
         if (detail::is_shortage(problem))
-            return wait();
+            return wait(problem);
         record_.program_ended(job_, end_of(problem), false);
     }
 }
@@ -144,11 +160,18 @@ recorded::program_start::make_program(std::filesystem::path const& scratch)
              }});
 }
 
-void recorded::program_start::wait()
+void recorded::program_start::wait(std::exception_ptr const& problem)
 {
+    if (!notice_)
+        notice_ = job_->core->owner().board().share_notice(
+            "unprepared_programs", "programs wait until they can be prepared: " + what_of(problem));
     stage_ = stage::waiting;
-    auto const self = shared_from_this();
-    job_->core->set_body(*job_, self); // tells it at once if there has been a stop
+    job_->core->set_body(*job_, shared_from_this()); // tells it at once if there has been a stop
+    arm();
+}
+
+void recorded::program_start::arm()
+{
     auto& host = job_->core->owner();
     // Its batch owns it while it waits; a timer or a queue that did would keep the engine for ever.
     host.call_at(this, host.time().now() + detail::shortage_pause, [weak = weak_from_this()] {
@@ -161,7 +184,7 @@ void recorded::program_start::wait()
                     due->try_again();
             });
         } catch (...) {
-            waiting->wait();
+            waiting->arm();
             throw;
         }
     });

@@ -26,6 +26,31 @@ bool suspects::enter(std::function<bool()> may_run)
     return false;
 }
 
+void suspects::keep_back()
+{
+    std::scoped_lock const lock(mutex_);
+    ++kept_back_;
+}
+
+void suspects::take_back(std::size_t jobs)
+{
+    std::scoped_lock const lock(mutex_);
+    kept_back_ -= jobs;
+}
+
+std::optional<std::string> suspects::notice() const
+{
+    std::scoped_lock const lock(mutex_);
+    if (kept_back_ == 0)
+        return std::nullopt;
+    bool const is_one = kept_back_ == 1;
+    return (is_one ? "1 job" : std::to_string(kept_back_) + " jobs") +
+           " that ran when the program crashed " + (is_one ? "waits" : "wait") +
+           ": of such jobs, any of which may be the cause, " +
+           (limit() == 1 ? "one runs at a time"
+                         : "at most " + std::to_string(limit()) + " run at a time");
+}
+
 void suspects::leave(std::size_t places, std::span<std::uint32_t const> ended)
 {
     std::unique_lock lock(mutex_);

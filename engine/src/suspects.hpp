@@ -8,7 +8,9 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
+#include <string>
 
 namespace belay::detail {
 
@@ -32,6 +34,13 @@ public:
     /// place for it, inside `leave`; false gives that back.
     [[nodiscard]] bool enter(std::function<bool()> may_run);
 
+    /// One more is kept back for want of a place; so many no longer are.
+    void keep_back();
+    void take_back(std::size_t jobs);
+
+    /// What is worth knowing: how many are kept back, and why; nothing if there are none.
+    [[nodiscard]] std::optional<std::string> notice() const;
+
     /// So many places are free again, and some have ended: how many crashes each of these ran at.
     /// Calls those who wait.
     void leave(std::size_t places, std::span<std::uint32_t const> ended);
@@ -42,6 +51,7 @@ private:
     mutable std::mutex mutex_;                     ///< guards what follows
     std::map<std::uint32_t, std::size_t> crashes_; ///< how many suspects ran at so many
     std::size_t inside_ = 0;
+    std::size_t kept_back_ = 0;
     std::deque<std::function<bool()>> waiting_;
 };
 
