@@ -3,6 +3,7 @@
 #include "sqlite_store.hpp"
 
 #include "eventually.hpp"
+#include "failing_call.hpp"
 #include "fault_vfs.hpp"
 #include "noted_syncs.hpp"
 #include "sqlite_schema.hpp"
@@ -15,6 +16,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <array>
@@ -748,6 +750,41 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_closed_while_the_disk_fails_says_so)
 }
 
 // Forgetting.
+
+/// It can't wait for its own end, nor for a thread that does.
+BOOST_AUTO_TEST_CASE(the_thread_that_writes_may_let_go_last_where_no_thread_is_to_be_had)
+{
+    temporary_directory directory;
+    auto store = open_store(directory.path(), small_reserve);
+    auto const sequence = create(*store, 3);
+    counting_listener listener;
+    std::promise<bool> let_go;
+    {
+        held_writer const held(*store, sequence);
+        (void)store->record(sequence, record_of(0), listener);
+        store->commit(sequence, change::started{at(2)}, persistence::once,
+                      [&, own = store](std::exception_ptr const&) mutable {
+                          bool const fails =
+                              let_fail(SYS_clone3, EAGAIN) && let_fail(SYS_clone, EAGAIN);
+                          own.reset();
+                          let_go.set_value(fails);
+                      });
+        // The other one that holds it.
+        store.reset();
+    }
+
+    BOOST_TEST(let_go.get_future().get());
+    BOOST_TEST(eventually([&] {
+        try {
+            store = open_store(directory.path(), small_reserve);
+            return true;
+        } catch (error const&) { // it is still held
+            return false;
+        }
+    }));
+    BOOST_TEST(listener.count() == 1);
+    BOOST_TEST(store->jobs(sequence, 0, 3).size() == 1U, "it wrote what still waited");
+}
 
 BOOST_AUTO_TEST_CASE(a_large_batch_is_forgotten_at_once_and_deleted_bit_by_bit)
 {

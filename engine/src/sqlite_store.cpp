@@ -97,9 +97,15 @@ public:
             states_->leave_behind();
     }
 
-    [[nodiscard]] bool is_on_writer_thread() const noexcept
+    /// Whoever lets go last may be called by the writer: then its thread does this as its last
+    /// deed.
+    static void destroy(sqlite_store* store) noexcept
     {
-        return writer_.is_on_own_thread();
+        if (!store->writer_.is_on_own_thread())
+            delete store;
+        else
+            store->writer_.close_by_itself(
+                [](void* self) noexcept { delete static_cast<sqlite_store*>(self); }, store);
     }
 
     [[nodiscard]] bool is_durable() const noexcept override { return true; }
@@ -238,14 +244,7 @@ private:
 std::shared_ptr<store> open_sqlite_store(std::filesystem::path const& directory,
                                          store_options const& options, std::string const& vfs_name)
 {
-    // Whoever lets go last may be called by the writer: its thread can't wait for its own end.
-    auto const destroy = [](sqlite_store* store) {
-        if (store->is_on_writer_thread())
-            std::thread([store] { delete store; }).detach();
-        else
-            delete store;
-    };
-    return {new sqlite_store(directory, options, vfs_name), destroy};
+    return {new sqlite_store(directory, options, vfs_name), &sqlite_store::destroy};
 }
 
 std::shared_ptr<store> open_store(std::filesystem::path const& directory, store_options options)

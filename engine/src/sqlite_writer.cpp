@@ -82,7 +82,13 @@ sqlite_writer::sqlite_writer(sqlite_schema::place const& place, std::uint64_t wa
 try : path_(place.path.string()), database_(path_, SQLite::OPEN_READWRITE, lock_wait_ms, place.vfs),
     reserve_(std::move(reserve)), queue_(waiting_bytes_max) {
     prepare();
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+        run();
+        if (last_ == nullptr)
+            return;
+        thread_.detach();
+        last_(last_argument_); // nothing of this is used after it
+    });
 } catch (SQLite::Exception const& problem) {
     throw error(errc::store_unusable, place.path.string() + " can't be written: " + problem.what());
 }
@@ -130,6 +136,13 @@ bool sqlite_writer::close()
         thread_.join();
     take();
     return !has_work();
+}
+
+void sqlite_writer::close_by_itself(void (*last)(void*) noexcept, void* argument) noexcept
+{
+    last_ = last;
+    last_argument_ = argument;
+    queue_.stop();
 }
 
 std::optional<std::string> sqlite_writer::problem() const

@@ -46,6 +46,9 @@ public:
     {
         return std::this_thread::get_id() == thread_.get_id();
     }
+    /// On its own thread, which can't wait for its own end: has that write what still waits, and
+    /// then call `last` with `argument`, which may destroy this. Allocates nothing.
+    void close_by_itself(void (*last)(void*) noexcept, void* argument) noexcept;
     sqlite_writer(sqlite_writer const&) = delete;
     sqlite_writer& operator=(sqlite_writer const&) = delete;
 
@@ -177,6 +180,8 @@ private:
     std::unordered_set<std::uint64_t> cancelled_;               ///< batches that have no end yet
     std::set<std::pair<std::uint64_t, std::uint64_t>> cancelled_jobs_; ///< likewise, batch and job
     std::vector<std::uint64_t> abandoned_drafts_;      ///< to be made garbage
+    void (*last_)(void*) noexcept = nullptr;           ///< of `close_by_itself`
+    void* last_argument_ = nullptr;
 
     std::thread thread_;
 };
