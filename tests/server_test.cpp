@@ -1,6 +1,7 @@
 #include <belay/http/server.hpp>
 
 #include "eventually.hpp"
+#include "manual_store.hpp"
 
 #include <belay/http/types.hpp>
 
@@ -298,6 +299,24 @@ BOOST_AUTO_TEST_CASE(a_request_that_finds_no_thread_or_descriptor_is_503)
         ask(server.url(), "POST", "/v1/batches", R"({"type":"wait","inputs":[1]})");
 
     BOOST_TEST(refused.starts_with("HTTP/1.1 503"), refused);
+}
+
+/// Though its answer is made bit by bit.
+BOOST_AUTO_TEST_CASE(a_list_that_finds_no_descriptor_is_503)
+{
+    auto const store = std::make_shared<belay::test::manual_store>();
+    belay::engine reading({.workers = 1, .store = store});
+    http::server server(reading, {waiting_type()}, with_key());
+    auto const whole = ask(server.url(), "GET", "/v1/batches");
+
+    store->on_read = [] { throw belay::error(belay::errc::resources_exhausted, "none is left"); };
+    auto const refused = ask(server.url(), "GET", "/v1/batches");
+    store->on_read = nullptr;
+
+    BOOST_TEST(whole.starts_with("HTTP/1.1 200"), whole);
+    BOOST_TEST(whole.find(R"("batches":[],"next_cursor":null}})") != std::string::npos, whole);
+    BOOST_TEST(refused.starts_with("HTTP/1.1 503"), refused);
+    BOOST_TEST(refused.find("Retry-After: ") != std::string::npos, refused);
 }
 
 BOOST_AUTO_TEST_CASE(while_memory_is_short_there_are_no_new_batches_but_cancels)

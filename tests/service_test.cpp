@@ -2,7 +2,10 @@
 #include "drive.hpp"
 #include "eventually.hpp"
 #include "manual_clock.hpp"
+#include "manual_store.hpp"
+#include "no_descriptors.hpp"
 #include "service.hpp"
+#include "temporary_directory.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/http/job_type.hpp>
@@ -19,6 +22,7 @@
 #include <stdexcept>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace http = belay::http;
 using belay::test::answer;
@@ -345,6 +349,60 @@ BOOST_FIXTURE_TEST_CASE(types_are_shown_with_the_limits_in_effect, held_fixture)
                R"("timeout_ms":null,"grace_ms":2000},"input_schema":{"type":"string"}},)"
                R"({"name":"limited","limits":{"concurrency":1,"max_attempts":5,)"
                R"("timeout_ms":4000,"grace_ms":300},"input_schema":{"type":"string"}}]})");
+}
+
+/// Whichever of its files the store can't open.
+BOOST_AUTO_TEST_CASE(what_finds_no_descriptor_is_503)
+{
+    std::size_t unavailable = 0;
+    for (std::size_t left = 0; left != 8; ++left) {
+        belay::test::temporary_directory const directory;
+        belay::engine engine{{.workers = 2, .store = belay::open_store(directory.path())}};
+        auto const options = with_keys();
+        http::service service{engine, http::built_in_types(), options};
+        auto const create = [&] {
+            return ask(service, "POST", "/v1/batches", "ann", R"({"type":"sleep","inputs":[0]})");
+        };
+        std::vector<answer> answers;
+        {
+            belay::test::no_descriptors const none(left);
+            answers.push_back(ask(service, "GET", "/v1/batches/unknown", "ann"));
+            answers.push_back(ask(service, "GET", "/v1/batches", "ann"));
+            answers.push_back(create());
+        }
+        BOOST_TEST_CONTEXT("left: " << left)
+        {
+            for (auto const& answer : answers) {
+                unavailable += answer.status == 503U ? 1 : 0;
+                BOOST_TEST((answer.status == 503U || answer.status < 300U || answer.status == 404U),
+                           answer.text);
+                BOOST_TEST((answer.status != 503U || answer.field("Retry-After") == "5"));
+            }
+            BOOST_TEST(create().status == 202U);
+            BOOST_TEST(ask(service, "GET", "/readyz", {}).status == 200U);
+        }
+    }
+    BOOST_TEST(unavailable != 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_the_store_has_nothing_left_for_is_503)
+{
+    auto const store = std::make_shared<belay::test::manual_store>();
+    belay::engine engine{{.workers = 2, .store = store}};
+    auto const options = with_keys();
+    http::service service{engine, http::built_in_types(), options};
+    store->on_read = [] { throw belay::error(belay::errc::resources_exhausted, "none is left"); };
+
+    answer const answers[] = {
+        ask(service, "GET", "/v1/batches/unknown", "ann"),
+        ask(service, "POST", "/v1/batches", "ann", R"({"type":"sleep","inputs":[0]})")};
+
+    for (auto const& answer : answers) {
+        BOOST_TEST(answer.status == 503U, answer.text);
+        BOOST_TEST(answer.field("Retry-After") == "5");
+        BOOST_TEST(answer.json().at("message").as_string() == "none is left");
+    }
+    store->on_read = nullptr;
 }
 
 BOOST_FIXTURE_TEST_CASE(a_batch_may_only_tighten_what_its_type_allows, held_fixture)

@@ -5,6 +5,7 @@
 #include "eventually.hpp"
 #include "failing_call.hpp"
 #include "fault_vfs.hpp"
+#include "no_descriptors.hpp"
 #include "noted_syncs.hpp"
 #include "sqlite_schema.hpp"
 #include "state_map.hpp"
@@ -784,6 +785,32 @@ BOOST_AUTO_TEST_CASE(the_thread_that_writes_may_let_go_last_where_no_thread_is_t
     }));
     BOOST_TEST(listener.count() == 1);
     BOOST_TEST(store->jobs(sequence, 0, 3).size() == 1U, "it wrote what still waited");
+}
+
+BOOST_AUTO_TEST_CASE(where_descriptors_have_run_out_reading_says_so_and_goes_on_later)
+{
+    bool was_read = false;
+    for (std::size_t left = 0; !was_read; ++left) {
+        temporary_directory directory;
+        auto const store = open_store(directory.path(), small_reserve);
+        auto const sequence = create(*store, 3);
+        std::optional<std::error_code> problem;
+        {
+            no_descriptors const none(left);
+            try {
+                (void)store->find(batch_of(sequence, 3).id);
+                was_read = true;
+            } catch (error const& thrown) {
+                problem = thrown.code();
+            }
+        }
+        BOOST_TEST_CONTEXT("left: " << left)
+        {
+            BOOST_TEST((was_read || problem == errc::resources_exhausted));
+            BOOST_TEST_REQUIRE(left < 5U);
+            BOOST_TEST(store->find(batch_of(sequence, 3).id).has_value());
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_large_batch_is_forgotten_at_once_and_deleted_bit_by_bit)

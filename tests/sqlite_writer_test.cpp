@@ -3,6 +3,7 @@
 
 #include "eventually.hpp"
 #include "fault_vfs.hpp"
+#include "file_limit.hpp"
 #include "sqlite_store.hpp"
 #include "store_client.hpp"
 #include "temporary_directory.hpp"
@@ -261,6 +262,37 @@ BOOST_AUTO_TEST_CASE(a_batch_that_an_earlier_process_had_cancelled_is_ended_from
 }
 
 // A store that is never idle.
+
+/// The reserve would not help: there is room on the disk.
+BOOST_AUTO_TEST_CASE(files_that_may_not_grow_are_as_good_as_a_full_disk)
+{
+    small_disk place;
+    counting_listener listener;
+    auto const filling = create(*place.store, 30);
+    auto const other = create(*place.store, 6);
+    std::exception_ptr not_cancelled;
+    std::exception_ptr not_created;
+    std::optional<std::string> problem;
+    {
+        file_limit const limit(512 * 1024);
+        for (int round = 0; round != 300 && !not_cancelled; ++round)
+            not_cancelled = try_to(*place.store, other, change::cancelled{cancel_at(round), {}});
+        place.fill(filling, listener, 30);
+        (void)eventually([&] { return place.store->problem().has_value(); });
+        problem = place.store->problem();
+        auto const made = place.store->next_sequence();
+        not_created = try_to(*place.store, made, change::created{batch_of(made, 0), {}});
+        if (!not_cancelled)
+            not_cancelled = try_to(*place.store, other, change::cancelled{cancel_at(7), {}});
+    }
+    BOOST_TEST((not_cancelled == nullptr), "the log is begun anew for it");
+    BOOST_TEST((code_of(not_created) == errc::store_full));
+    BOOST_TEST_REQUIRE(problem.has_value());
+    BOOST_TEST(problem->find("the limit on the size of files") != std::string::npos, *problem);
+    BOOST_TEST(place.reserved() == 1 << 20);
+    BOOST_TEST(eventually([&] { return listener.count() == 30; }));
+    BOOST_TEST(eventually([&] { return !place.store->problem(); }));
+}
 
 BOOST_AUTO_TEST_CASE(garbage_is_collected_while_the_store_is_busy)
 {

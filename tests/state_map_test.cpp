@@ -1,5 +1,7 @@
 #include "state_map.hpp"
 
+#include "file_limit.hpp"
+#include "no_descriptors.hpp"
 #include "temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -11,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -352,6 +355,40 @@ BOOST_AUTO_TEST_CASE(lengths_are_not_trusted)
         BOOST_TEST(begun(earlier_states(directory.path(), 0), 11) ==
                    (is_right ? numbers{5} : numbers{}));
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_file_for_which_there_was_no_room_is_made_later)
+{
+    temporary_directory directory;
+    state_map map(directory.path(), 1);
+    std::optional<std::error_code> code;
+    {
+        belay::test::file_limit const limit(1000);
+        try {
+            (void)map.make(1, 10);
+        } catch (error const& thrown) {
+            code = thrown.code();
+        }
+    }
+    BOOST_TEST((code == errc::store_full));
+    BOOST_TEST(is_all_pending(map.make(1, 10), 10));
+}
+
+BOOST_AUTO_TEST_CASE(where_descriptors_have_run_out_it_says_so)
+{
+    temporary_directory directory;
+    state_map map(directory.path(), 1);
+    std::optional<std::error_code> code;
+    {
+        belay::test::no_descriptors const none;
+        try {
+            (void)map.make(1, 10);
+        } catch (error const& thrown) {
+            code = thrown.code();
+        }
+    }
+    BOOST_TEST((code == errc::resources_exhausted));
+    BOOST_TEST(is_all_pending(map.make(1, 10), 10));
 }
 
 BOOST_AUTO_TEST_CASE(threads_take_and_give_back)

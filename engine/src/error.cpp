@@ -28,8 +28,16 @@ public:
         case errc::idempotency_conflict: return "the idempotency key stands for something else";
         case errc::would_deadlock: return "the wait would never end";
         case errc::store_full: return "the disk is full";
+        case errc::resources_exhausted: return "descriptors or memory have run out";
         }
         return "unknown error";
+    }
+    /// What may be had a moment later is found by `detail::is_shortage`.
+    std::error_condition default_error_condition(int value) const noexcept override
+    {
+        if (static_cast<errc>(value) == errc::resources_exhausted)
+            return std::errc::resource_unavailable_try_again;
+        return {value, *this};
     }
 };
 

@@ -226,7 +226,8 @@ std::optional<file> recorded::open_output(detail::batch_core& core, std::uint64_
     try {
         return outputs->open({batch.sequence, index, status.attempt});
     } catch (std::system_error const& problem) {
-        throw error(errc::store_failed, problem.what());
+        bool const may_come = detail::is_shortage(problem.code());
+        throw error(may_come ? errc::resources_exhausted : errc::store_failed, problem.what());
     }
 }
 

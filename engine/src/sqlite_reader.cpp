@@ -3,8 +3,10 @@
 #include "input_pages.hpp"
 #include "sqlite_changes.hpp"
 #include "sqlite_statement.hpp"
+#include "store_failure.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <limits>
 #include <utility>
@@ -200,13 +202,31 @@ job_record read_job(rows& row)
     return record;
 }
 
+/// `number` is an errno.
+error cant_be_read(std::string const& path, SQLite::Exception const& thrown, int number)
+{
+    return {failure_of({thrown.getExtendedErrorCode()}, number),
+            path + " can't be read: " + thrown.what()};
+}
+
 } // namespace
 
 sqlite_reader::sqlite_reader(sqlite_schema::place const& place)
-    : database_(place.path.string(), SQLite::OPEN_READONLY, 5000, place.vfs)
-{
+try : database_(place.path.string(), SQLite::OPEN_READONLY, 5000, place.vfs) {
     // SQLite opens the log with the first read. If it can't, that is to be known now.
-    (void)database_.execAndGet("SELECT last_sequence FROM store");
+    try {
+        (void)database_.execAndGet("SELECT last_sequence FROM store");
+    } catch (SQLite::Exception const& thrown) {
+        throw failure(thrown);
+    }
+} catch (SQLite::Exception const& thrown) {
+    throw cant_be_read(place.path.string(), thrown, errno); // of the open that failed
+}
+
+error sqlite_reader::failure(SQLite::Exception const& thrown) const
+{
+    return cant_be_read(database_.getFilename(), thrown,
+                        ::sqlite3_system_errno(database_.getHandle()));
 }
 
 SQLite::Statement& sqlite_reader::statement(char const* text)
@@ -343,17 +363,17 @@ std::unique_ptr<sqlite_reader> sqlite_readers::take()
             return reader;
         }
         lock.unlock();
-        std::string why;
+        std::exception_ptr why;
         try {
             return std::make_unique<sqlite_reader>(place_);
-        } catch (std::exception const& problem) {
-            why = problem.what();
+        } catch (...) {
+            why = std::current_exception();
         }
         lock.lock();
         // For want of descriptors, say: then one that is lent will do.
         if (--lent_ == 0) {
             given_back_.notify_all();
-            throw error(errc::store_failed, place_.path.string() + " can't be read: " + why);
+            std::rethrow_exception(why);
         }
         given_back_.wait(lock, [&] { return lent_ == 0 || !idle_.empty(); });
     }

@@ -22,6 +22,7 @@ namespace belay {
 /// Thread safety: none.
 class sqlite_reader {
 public:
+    /// Throws `error` (`store_failed`, `resources_exhausted`).
     explicit sqlite_reader(sqlite_schema::place const& place);
 
     [[nodiscard]] std::optional<stored_batch> find(std::string_view id);
@@ -37,6 +38,9 @@ public:
     find_idempotent(std::string_view owner, std::string_view key, time_point now);
     [[nodiscard]] std::vector<std::uint64_t> expired(time_point now, std::size_t limit);
     [[nodiscard]] std::optional<time_point> next_expiry();
+
+    /// The `error` that stands for what one of them threw; to be asked at once.
+    [[nodiscard]] error failure(SQLite::Exception const& thrown) const;
 
 private:
     [[nodiscard]] SQLite::Statement& statement(char const* text);
@@ -54,7 +58,7 @@ class sqlite_readers {
 public:
     explicit sqlite_readers(sqlite_schema::place place) : place_(std::move(place)) {}
 
-    /// Calls `read` with a connection. Throws `error` (`store_failed`).
+    /// Calls `read` with a connection. Throws `error` (`store_failed`, `resources_exhausted`).
     template <class Read>
     auto with(Read read)
     {
@@ -67,10 +71,10 @@ public:
             give_back(std::move(reader));
             throw;
         } catch (SQLite::Exception const& problem) {
+            auto const failure = reader->failure(problem);
             // A fresh one may do better, unless nothing can be opened.
             give_back(problem.getErrorCode() == SQLITE_CANTOPEN ? std::move(reader) : nullptr);
-            throw error(errc::store_failed,
-                        place_.path.string() + " can't be read: " + problem.what());
+            throw failure;
         } catch (...) {
             give_back(nullptr);
             throw;

@@ -1,6 +1,7 @@
 #include "sqlite_writer.hpp"
 
 #include "sqlite_statement.hpp"
+#include "store_failure.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <new>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -269,7 +271,7 @@ bool sqlite_writer::write_group()
 /// part of what is kept back, too.
 bool sqlite_writer::give_room_to_log()
 {
-    if (failure_.code != errc::store_full || !reserve_.has_half())
+    if (failure_.code != errc::store_full || failure_.is_file_limit || !reserve_.has_half())
         return false;
     return free_bytes_in_file() >= reserve_.size() / 4 && reserve_.give_up_some();
 }
@@ -415,31 +417,42 @@ void sqlite_writer::apply_group(group end)
 bool sqlite_writer::attempt(std::function<void()> const& apply)
 {
     culprit_ = {};
+    errno = 0;
     try {
         database_.exec("BEGIN IMMEDIATE");
         apply();
         database_.exec("COMMIT");
         return true;
     } catch (std::exception const& problem) {
+        int const number = errno;
         auto const* const own = dynamic_cast<error const*>(&problem);
         failure_ = {own == nullptr ? errc::store_failed : static_cast<errc>(own->code().value()),
                     problem.what()};
         if (!is_its_own_fault())
             culprit_ = {};
         if (!culprit_.is_known())
-            note_failure();
+            note_failure(number);
     }
     roll_back();
     return false;
 }
 
-/// On a full disk, takes as much of what is kept back as it needs.
+/// On a full disk, makes as much room as it needs.
 bool sqlite_writer::attempt_from_reserve(std::function<void()> const& apply)
 {
     while (!attempt(apply))
-        if (culprit_.is_known() || failure_.code != errc::store_full || !reserve_.give_up_some())
+        if (culprit_.is_known() || failure_.code != errc::store_full || !make_room())
             return false;
     return true;
+}
+
+/// Takes some of what is kept back, or, where the disk has room and only the file may not grow,
+/// begins the log anew.
+bool sqlite_writer::make_room()
+{
+    if (failure_.is_file_limit)
+        return log_pages_ != 0 && checkpoint(true) == SQLITE_OK;
+    return reserve_.give_up_some();
 }
 
 void sqlite_writer::roll_back() noexcept
@@ -448,22 +461,33 @@ void sqlite_writer::roll_back() noexcept
         (void)database_.tryExec("ROLLBACK");
 }
 
-/// With the exception in flight.
-void sqlite_writer::note_failure()
+/// With the exception in flight, and the errno that belongs to it.
+void sqlite_writer::note_failure(int number)
 {
-    bool full = false;
     try {
         throw;
     } catch (SQLite::Exception const& problem) {
-        full = is_full(problem.getErrorCode());
+        failure_ = failure_of(problem.getExtendedErrorCode(), number, problem.what());
+    } catch (std::bad_alloc const& problem) {
+        failure_ = {errc::resources_exhausted, path_ + " can't be written: " + problem.what()};
     } catch (...) {
-    }
-    if (full)
-        failure_ = {errc::store_full, "the disk is full: " + path_};
-    else
         failure_ = {errc::store_failed, path_ + " can't be written: " + failure_.message};
+    }
     failing_ = true;
     note_problem();
+}
+
+/// `number` is the errno that was left: `sqlite3_system_errno` knows none of a commit.
+sqlite_writer::failure sqlite_writer::failure_of(int result, int number,
+                                                 std::string const& message) const
+{
+    errc const code = belay::failure_of({result}, number);
+    if (code != errc::store_full)
+        return {code, path_ + " can't be written: " + message};
+    if ((result & 0xFF) == SQLITE_IOERR && number == EFBIG)
+        return {code, path_ + " or its log can't grow: the limit on the size of files is reached",
+                true};
+    return {code, "the disk is full: " + path_};
 }
 
 void sqlite_writer::note_problem()
@@ -492,8 +516,9 @@ void sqlite_writer::note_success()
 void sqlite_writer::look_after_garbage()
 {
     // On a full disk this makes room, and it is worth a part of what is kept back for cancels.
-    while (has_garbage_ && !collect() && failure_.code == errc::store_full && reserve_.has_half())
-        (void)reserve_.give_up_some();
+    while (has_garbage_ && !collect() && failure_.code == errc::store_full &&
+           (failure_.is_file_limit || reserve_.has_half()) && make_room()) {
+    }
 }
 
 /// A store that is never idle has garbage, too: for what is written up to twice as much goes.
@@ -530,6 +555,7 @@ int sqlite_writer::checkpoint(bool waits)
 {
     auto* const database = database_.getHandle();
     ::sqlite3_busy_timeout(database, waits ? readers_wait_ms : 0);
+    errno = 0;
     int const result = ::sqlite3_wal_checkpoint_v2(
         database, nullptr, waits ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, nullptr,
         nullptr);
@@ -539,11 +565,10 @@ int sqlite_writer::checkpoint(bool waits)
     return result;
 }
 
+/// Of a checkpoint.
 bool sqlite_writer::is_full(int result)
 {
-    int const number = ::sqlite3_system_errno(database_.getHandle());
-    int const code = result & 0xFF;
-    return code == SQLITE_FULL || (code == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT));
+    return belay::failure_of({result}, errno) == errc::store_full;
 }
 
 void sqlite_writer::note_log(int pages) noexcept

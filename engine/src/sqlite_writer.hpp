@@ -93,6 +93,7 @@ private:
     struct failure {
         errc code = errc::store_failed;
         std::string message;
+        bool is_file_limit = false; ///< there is room, but the file may not grow
     };
 
     void prepare();
@@ -121,8 +122,9 @@ private:
     [[nodiscard]] bool is_light(std::size_t record) const;
     [[nodiscard]] bool attempt(std::function<void()> const& apply);
     [[nodiscard]] bool attempt_from_reserve(std::function<void()> const& apply);
+    [[nodiscard]] bool make_room();
     void roll_back() noexcept;
-    void note_failure();
+    void note_failure(int number);
     void note_problem();
     void note_success();
 
@@ -146,7 +148,8 @@ private:
     void begin_log_anew();
     [[nodiscard]] bool give_room_to_log();
     int checkpoint(bool waits);
-    [[nodiscard]] bool is_full(int result);
+    [[nodiscard]] failure failure_of(int result, int number, std::string const& message) const;
+    [[nodiscard]] static bool is_full(int result);
     void note_log(int pages) noexcept;
 
     std::string path_;

@@ -1,5 +1,7 @@
 #include "state_map.hpp"
 
+#include "store_failure.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -43,9 +45,8 @@ void allocate(file const& file, std::filesystem::path const& path, std::uint64_t
     if (problem == 0)
         return;
     (void)punch(file, offset, bytes); // some of it may have been had
-    bool const is_full = problem == ENOSPC || problem == EDQUOT;
-    throw file_error(is_full ? errc::store_full : errc::store_failed, path,
-                     "can't grow by " + std::to_string(bytes) + " bytes", problem);
+    throw file_error(failure_of(problem), path, "can't grow by " + std::to_string(bytes) + " bytes",
+                     problem);
 }
 
 /// A part of the file, mapped while an array in it is owned.
@@ -143,20 +144,27 @@ private:
             return;
         file fresh(path_, O_RDWR | O_CREAT | O_EXCL);
         if (!fresh.is_open())
-            throw file_error(errc::store_failed, path_, "can't be made", errno);
+            throw file_error(failure_of(errno), path_, "can't be made", errno);
+        try {
+            begin(fresh);
+        } catch (...) {
+            ::unlink(path_.c_str());
+            throw;
+        }
+        file_ = std::move(fresh);
+        end_ = state_file::file_header_bytes;
+    }
+
+    void begin(file const& fresh)
+    {
         allocate(fresh, path_, 0, state_file::file_header_bytes);
         std::random_device random;
         state_file::file_header header{};
         std::memcpy(header.magic, state_file::magic, sizeof header.magic);
         header.salt = (std::uint64_t{random()} << 32) + random();
-        if (::pwrite(fresh.get(), &header, sizeof header, 0) != sizeof header) {
-            int const problem = errno;
-            ::unlink(path_.c_str());
-            throw file_error(errc::store_failed, path_, "can't be written", problem);
-        }
+        if (::pwrite(fresh.get(), &header, sizeof header, 0) != sizeof header)
+            throw file_error(failure_of(errno), path_, "can't be written", errno);
         salt_ = header.salt;
-        file_ = std::move(fresh);
-        end_ = state_file::file_header_bytes;
     }
 
     /// A region whose job bytes are zero.

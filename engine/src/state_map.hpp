@@ -67,7 +67,8 @@ public:
     state_map(state_map const&) = delete;
     state_map& operator=(state_map const&) = delete;
 
-    /// `total` states, all `pending`. Throws `error` (`store_failed`), std::bad_alloc.
+    /// `total` states, all `pending`. Throws `error` (`store_failed`, `store_full`,
+    /// `resources_exhausted`), std::bad_alloc.
     [[nodiscard]] detail::state_array make(std::uint64_t sequence, std::uint64_t total);
 
     /// From here on the file stays as it is, whatever arrays are given back.

@@ -250,7 +250,7 @@ public:
     virtual void when_uncongested(std::function<void()> callback) = 0;
 
     // Reading: only what is durable is seen, and of batches only those that are there. Throws
-    // `error` (`store_failed`).
+    // `error` (`store_failed`, `resources_exhausted`).
 
     [[nodiscard]] virtual std::optional<stored_batch> find(std::string_view id) = 0;
 
@@ -292,7 +292,8 @@ public:
 
     /// The states of the jobs of an open batch, all `pending`. Where the store is durable they lie
     /// in a file, so that a process that ended shows which jobs it had begun. They are given back
-    /// with the last owner. Throws `error` (`store_failed`), std::bad_alloc.
+    /// with the last owner. Throws `error` (`store_failed`, `store_full`, `resources_exhausted`),
+    /// std::bad_alloc.
     [[nodiscard]] virtual detail::state_array states(std::uint64_t sequence,
                                                      std::uint64_t total) = 0;
 

@@ -4,6 +4,8 @@
 #include "resources/resource.hpp"
 #include "text.hpp"
 
+#include <belay/detail/shortage.hpp>
+
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
@@ -13,6 +15,7 @@
 #include <charconv>
 #include <new>
 #include <span>
+#include <system_error>
 #include <utility>
 
 namespace belay::http {
@@ -195,8 +198,9 @@ result<std::unique_ptr<operation>> service::admit(request_head const& head)
         return target.error();
     try {
         return admit(head, std::move(*target), key);
-    } catch (error const& fault) {
-        return processing_error(fault.what());
+    } catch (std::system_error const& fault) {
+        return detail::is_shortage(fault.code()) ? unavailable(fault.what())
+                                                 : processing_error(fault.what());
     }
 }
 

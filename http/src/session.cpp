@@ -3,6 +3,8 @@
 #include "answers.hpp"
 #include "door.hpp"
 
+#include <belay/detail/shortage.hpp>
+
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/post.hpp>
@@ -131,13 +133,11 @@ private:
     std::shared_ptr<asio::steady_timer> timer_; // guarded by mutex_
 };
 
-/// Whether there was too little of something, as there may be enough a moment later.
-bool is_shortage(std::error_code const& code)
-{
-    return code == std::errc::resource_unavailable_try_again ||
-           code == std::errc::too_many_files_open ||
-           code == std::errc::too_many_files_open_in_system || code == std::errc::not_enough_memory;
-}
+/// The rest of an answer that is whole.
+class no_rest final : public body_source {
+public:
+    bool next(std::string&) override { return false; }
+};
 
 /// Disarms it however the wait ends, also with the coroutine.
 struct disarming {
@@ -365,8 +365,10 @@ asio::awaitable<response> session::perform(exchange& exchange, operation& operat
             auto lock = enter();
             step next = operation.proceed();
             lock.unlock();
-            if (auto* const answer = std::get_if<response>(&next))
+            if (auto* const answer = std::get_if<response>(&next)) {
+                make_first_piece(*answer);
                 co_return std::move(*answer);
+            }
             if (auto const* const error = std::get_if<api_error>(&next))
                 co_return failed(*error, exchange.id);
             if (auto const* const wanted = std::get_if<wait_for_end>(&next))
@@ -381,7 +383,7 @@ asio::awaitable<response> session::perform(exchange& exchange, operation& operat
         exchange.after = exchange.body_done ? exchange.after : after::linger;
         co_return failed(out_of_memory(), exchange.id);
     } catch (std::system_error const& thrown) {
-        if (is_shortage(thrown.code())) {
+        if (detail::is_shortage(thrown.code())) {
             exchange.after = exchange.body_done ? exchange.after : after::linger;
             co_return failed(unavailable(thrown.what()), exchange.id);
         }
@@ -393,6 +395,16 @@ asio::awaitable<response> session::perform(exchange& exchange, operation& operat
                   fault);
     exchange.after = after::linger;
     co_return failed(processing_error("The request failed inside the server"), exchange.id);
+}
+
+/// Of an answer that is made bit by bit. What can't be read at all has a status of its own still.
+void session::make_first_piece(response& answer)
+{
+    if (!answer.rest || answer.rest_bytes)
+        return;
+    auto const lock = enter();
+    if (!answer.rest->next(answer.body))
+        answer.rest = std::make_unique<no_rest>();
 }
 
 asio::awaitable<void> session::read_body(exchange& exchange, operation& operation)

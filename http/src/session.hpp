@@ -66,6 +66,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> skip_body(exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<response> perform(exchange& exchange,
                                                            operation& operation);
+    void make_first_piece(response& answer);
     [[nodiscard]] boost::asio::awaitable<void> wait(wait_for_end const& wanted);
     [[nodiscard]] boost::asio::awaitable<void> write(exchange& exchange, response answer);
     [[nodiscard]] boost::asio::awaitable<void> write_rest(exchange& exchange, response& answer);

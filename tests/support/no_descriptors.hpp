@@ -4,6 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstddef>
 #include <vector>
 
 #include <fcntl.h>
@@ -29,14 +30,16 @@ private:
     rlimit before_{};
 };
 
-/// Takes all descriptors that there are, as long as it lives.
+/// Takes all descriptors that there are, but for some, as long as it lives.
 class no_descriptors {
 public:
-    no_descriptors()
+    explicit no_descriptors(std::size_t left = 0)
     {
         int taken = 0;
         while ((taken = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
             taken_.push_back(taken);
+        for (; left != 0; --left, taken_.pop_back())
+            ::close(taken_.back());
     }
     ~no_descriptors()
     {

@@ -171,9 +171,9 @@ public:
     void set_idempotency(idempotency value);
 
     /// Starts the batch once all of it is durable; as to its idempotency key see `engine::submit`.
-    /// Throws `error` (`store_failed`, `store_full`, `memory_exhausted`, `idempotency_conflict`,
-    /// `shutting_down`), and nothing is kept; or (`outcome_unknown`) if the engine ends before the
-    /// store has answered. Once.
+    /// Throws `error` (`store_failed`, `store_full`, `resources_exhausted`, `memory_exhausted`,
+    /// `idempotency_conflict`, `shutting_down`), and nothing is kept; or (`outcome_unknown`) if the
+    /// engine ends before the store has answered. Once.
     recorded_batch submit();
 
     /// The same, without waiting for the store: `done` is called once, on any thread, maybe inside
@@ -249,19 +249,20 @@ public:
     /// 24 hours none is started: where the digest is the same this gives the batch that was made
     /// first, and where it is another, or that batch was forgotten, it throws `error`
     /// (`idempotency_conflict`). Throws `error` (`unknown_type`, `invalid_argument`,
-    /// `memory_exhausted`, `store_failed`, `store_full`, `shutting_down`; `outcome_unknown` if the
-    /// engine ends before the store has answered), std::bad_alloc.
+    /// `memory_exhausted`, `store_failed`, `store_full`, `resources_exhausted`, `shutting_down`;
+    /// `outcome_unknown` if the engine ends before the store has answered), std::bad_alloc.
     recorded_batch submit(batch_spec spec);
 
     /// A batch of a named type whose inputs come one by one; those of `spec` are the first. Throws
     /// as `submit`.
     [[nodiscard]] batch_draft draft(batch_spec spec);
 
-    /// The recorded batch of that id, if there is one. Throws `error` (`store_failed`).
+    /// The recorded batch of that id, if there is one. Throws `error` (`store_failed`,
+    /// `resources_exhausted`).
     [[nodiscard]] std::optional<recorded_batch> find(std::string_view id) const;
 
     /// What `owner` made under an idempotency key in the last 24 hours. Throws `error`
-    /// (`store_failed`).
+    /// (`store_failed`, `resources_exhausted`).
     [[nodiscard]] std::optional<idempotent_batch> find_idempotent(std::string_view owner,
                                                                   std::string_view key) const;
 

@@ -30,6 +30,7 @@ enum class errc {
     idempotency_conflict, ///< the idempotency key stands for another request, or a forgotten batch
     would_deadlock,       ///< a body waits for what can't end before it has
     store_full,           ///< the disk is full; what has ended may be forgotten to make room
+    resources_exhausted,  ///< the store had no descriptor or memory for it; there may be soon
 };
 
 [[nodiscard]] BELAY_EXPORT std::error_category const& error_category() noexcept;

@@ -4,6 +4,7 @@
 #include "../text.hpp"
 #include "../views.hpp"
 
+#include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>
 
 #include <utility>
@@ -186,7 +187,7 @@ std::chrono::milliseconds creation::patience() const
 api_error creation_failed(error const& fault)
 {
     if (fault.code() == errc::memory_exhausted || fault.code() == errc::shutting_down ||
-        fault.code() == errc::store_full)
+        fault.code() == errc::store_full || detail::is_shortage(fault.code()))
         return unavailable(fault.what());
     if (fault.code() == errc::idempotency_conflict)
         return idempotency_conflict();

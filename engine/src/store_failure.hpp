@@ -1,0 +1,23 @@
+// What went wrong with the files of a store, as an `errc`.
+#ifndef BELAY_SRC_STORE_FAILURE_HPP
+#define BELAY_SRC_STORE_FAILURE_HPP
+
+#include <belay/error.hpp>
+
+namespace belay {
+
+/// `store_full`, `resources_exhausted` or `store_failed`, by the errno of a call. A file that may
+/// grow no more (RLIMIT_FSIZE) is as good as a full disk.
+[[nodiscard]] errc failure_of(int number) noexcept;
+
+/// What SQLite answers: with or without its extended part.
+struct sqlite_result {
+    int code;
+};
+
+/// The same, by what SQLite answered and the errno that belongs to it.
+[[nodiscard]] errc failure_of(sqlite_result result, int number) noexcept;
+
+} // namespace belay
+
+#endif
