@@ -1,6 +1,7 @@
 // An engine whose disk is full.
 #include "eventually.hpp"
 #include "fault_vfs.hpp"
+#include "file_limit.hpp"
 #include "sqlite_store.hpp"
 #include "temporary_directory.hpp"
 
@@ -13,9 +14,12 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 using namespace belay;
 using namespace belay::test;
@@ -126,6 +130,41 @@ BOOST_AUTO_TEST_CASE(where_nothing_can_be_written_a_deletion_is_refused_at_once)
     BOOST_TEST(found->output(0).has_value());
     BOOST_TEST(found->open_output(0).has_value());
     BOOST_TEST((forget(*found) == nullptr));
+}
+
+/// Who asks whether it is ready is not told for ever that it isn't.
+BOOST_AUTO_TEST_CASE(that_states_find_no_room_is_a_problem_until_they_do)
+{
+    std::optional<std::error_code> refused;
+    std::vector<std::string> problems;
+    {
+        file_limit const limit(250'000);
+        try {
+            (void)submit("echo", 1);
+        } catch (error const& problem) {
+            refused = problem.code();
+        }
+        problems = engine.problems();
+    }
+
+    BOOST_TEST((refused == errc::store_full));
+    BOOST_TEST_REQUIRE(problems.size() == 1U);
+    BOOST_TEST(problems[0].find("belay.states-1 can't grow") != std::string::npos, problems[0]);
+    BOOST_TEST(engine.problems().empty());
+    BOOST_TEST(submit("echo", 1).wait_for(patience));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_missing_of_the_reserve_is_a_notice)
+{
+    temporary_directory other;
+    belay::engine limited{
+        {.workers = 1,
+         .store = open_store(other.path(), {.reserve_bytes = std::uint64_t{1} << 60})}};
+
+    BOOST_TEST(limited.problems().empty());
+    auto const notices = limited.notices();
+    BOOST_TEST_REQUIRE(notices.size() == 1U);
+    BOOST_TEST(notices[0].find("belay.reserve") != std::string::npos, notices[0]);
 }
 
 /// A long list of inputs is not taken to its end first.

@@ -5,6 +5,7 @@
 #include "eventually.hpp"
 #include "failing_call.hpp"
 #include "fault_vfs.hpp"
+#include "file_limit.hpp"
 #include "no_descriptors.hpp"
 #include "noted_syncs.hpp"
 #include "sqlite_schema.hpp"
@@ -811,6 +812,24 @@ BOOST_AUTO_TEST_CASE(where_descriptors_have_run_out_reading_says_so_and_goes_on_
             BOOST_TEST(store->find(batch_of(sequence, 3).id).has_value());
         }
     }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_missing_of_the_reserve_is_told_until_it_is_there)
+{
+    temporary_directory directory;
+    constexpr std::uint64_t reserve = 2 * 1024 * 1024;
+    std::shared_ptr<store> store;
+    {
+        file_limit const limit(reserve / 2);
+        store = open_store(directory.path(), {.reserve_bytes = reserve});
+    }
+    auto const notice = store->notice();
+    BOOST_TEST_REQUIRE(notice.has_value());
+    BOOST_TEST(notice->find("2097152 of the 2097152 bytes") != std::string::npos, *notice);
+    BOOST_TEST(notice->find("belay.reserve") != std::string::npos, *notice);
+
+    BOOST_TEST(eventually([&] { return !store->notice(); }), "though nothing is written");
+    BOOST_TEST(filesystem::file_size(directory.path() / "belay.reserve") == reserve);
 }
 
 BOOST_AUTO_TEST_CASE(a_large_batch_is_forgotten_at_once_and_deleted_bit_by_bit)

@@ -357,21 +357,52 @@ BOOST_AUTO_TEST_CASE(lengths_are_not_trusted)
     }
 }
 
-BOOST_AUTO_TEST_CASE(a_file_for_which_there_was_no_room_is_made_later)
+BOOST_AUTO_TEST_CASE(where_there_is_little_room_less_is_taken)
 {
     temporary_directory directory;
     state_map map(directory.path(), 1);
-    std::optional<std::error_code> code;
+    auto const path = state_file::path(directory.path(), 1);
+    std::vector<detail::state_array> arrays;
     {
-        belay::test::file_limit const limit(1000);
-        try {
-            (void)map.make(1, 10);
-        } catch (error const& thrown) {
-            code = thrown.code();
-        }
+        belay::test::file_limit const limit(1024 * 1024);
+        for (std::uint64_t i = 0; i != 100; ++i)
+            arrays.push_back(map.make(i + 1, 1000));
     }
-    BOOST_TEST((code == errc::store_full));
-    BOOST_TEST(is_all_pending(map.make(1, 10), 10));
+    BOOST_TEST(std::filesystem::file_size(path) <= 1024 * 1024);
+    for (auto const& array : arrays)
+        BOOST_TEST(is_all_pending(array, 1000));
+    fill(arrays.back(), 1000, job_byte::running);
+    for (std::uint64_t i = 100; i != 1000; ++i)
+        arrays.push_back(map.make(i + 1, 1000));
+    BOOST_TEST(begun(earlier_states(directory.path(), 0), 100).size() == 1000U);
+}
+
+BOOST_AUTO_TEST_CASE(that_it_cant_grow_is_a_problem_until_it_can)
+{
+    temporary_directory directory;
+    state_map map(directory.path(), 1);
+    std::vector<std::string> told;
+    map.on_problem([&](std::string const& problem) { told.push_back(problem); });
+    auto const is_full = [](error const& problem) { return problem.code() == errc::store_full; };
+    BOOST_TEST(!map.problem());
+    for (rlim_t const bytes : {1000, 100'000}) { // for not even the header, and for that alone
+        std::optional<std::string> problem;
+        {
+            belay::test::file_limit const limit(bytes);
+            BOOST_CHECK_EXCEPTION((void)map.make(1, 10), error, is_full);
+            BOOST_CHECK_EXCEPTION((void)map.make(2, 10), error, is_full);
+            problem = map.problem();
+        }
+        BOOST_TEST_REQUIRE(problem.has_value());
+        BOOST_TEST(problem->find("belay.states-1 can't grow by") != std::string::npos, *problem);
+        if (bytes == 1000) {
+            BOOST_TEST(told.size() == 1U);
+            continue;
+        }
+        BOOST_TEST(!map.problem(), "it tries whether it can");
+        BOOST_TEST(told.size() == 1U);
+    }
+    BOOST_TEST(is_all_pending(map.make(3, 10), 10));
 }
 
 BOOST_AUTO_TEST_CASE(where_descriptors_have_run_out_it_says_so)
@@ -379,6 +410,7 @@ BOOST_AUTO_TEST_CASE(where_descriptors_have_run_out_it_says_so)
     temporary_directory directory;
     state_map map(directory.path(), 1);
     std::optional<std::error_code> code;
+    std::optional<std::string> problem;
     {
         belay::test::no_descriptors const none;
         try {
@@ -386,8 +418,11 @@ BOOST_AUTO_TEST_CASE(where_descriptors_have_run_out_it_says_so)
         } catch (error const& thrown) {
             code = thrown.code();
         }
+        problem = map.problem();
     }
     BOOST_TEST((code == errc::resources_exhausted));
+    BOOST_TEST(problem.has_value());
+    BOOST_TEST(!map.problem());
     BOOST_TEST(is_all_pending(map.make(1, 10), 10));
 }
 

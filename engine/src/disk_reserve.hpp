@@ -23,6 +23,7 @@ public:
     /// Whether some of it was given up, and has not been taken again.
     [[nodiscard]] bool is_given_up() const noexcept { return given_up_; }
 
+    [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
     /// How large it is to be.
     [[nodiscard]] std::uint64_t size() const noexcept { return bytes_; }
     /// How much of it there is.

@@ -448,6 +448,8 @@ std::vector<std::string> engine_state::notices() const
     auto result = board_.notices();
     if (auto notice = suspects_.notice())
         result.push_back(std::move(*notice));
+    if (auto notice = store_->notice())
+        result.push_back(std::move(*notice));
     std::map<std::string, std::size_t> missing;
     {
         std::scoped_lock const lock(mutex_);

@@ -220,9 +220,15 @@ public:
         return directory_;
     }
 
-    [[nodiscard]] std::optional<std::string> problem() const override { return writer_.problem(); }
+    [[nodiscard]] std::optional<std::string> problem() const override
+    {
+        auto writing = writer_.problem();
+        return writing ? std::move(writing) : states_->problem();
+    }
+    [[nodiscard]] std::optional<std::string> notice() const override { return writer_.notice(); }
     void on_problem(std::function<void(std::string const&)> told) override
     {
+        states_->on_problem(told);
         writer_.on_problem(std::move(told));
     }
 

@@ -84,6 +84,7 @@ sqlite_writer::sqlite_writer(sqlite_schema::place const& place, std::uint64_t wa
 try : path_(place.path.string()), database_(path_, SQLite::OPEN_READWRITE, lock_wait_ms, place.vfs),
     reserve_(std::move(reserve)), queue_(waiting_bytes_max) {
     prepare();
+    note_reserve();
     thread_ = std::thread([this] {
         run();
         if (last_ == nullptr)
@@ -181,7 +182,7 @@ bool sqlite_writer::step()
     if (failing_)
         wait_to_retry();
     else if (!has_work() && !has_garbage_)
-        queue_.wait();
+        wait_for_work();
     bool const stopped = queue_.is_stopped();
     take();
     if (has_work() || failing_)
@@ -191,7 +192,16 @@ bool sqlite_writer::step()
     else
         look_after_garbage();
     look_after_log();
+    note_reserve();
     return !(stopped && failing_);
+}
+
+void sqlite_writer::wait_for_work()
+{
+    if (reserve_.left() == reserve_.size())
+        return queue_.wait();
+    queue_.wait(reserve_pause);
+    reserve_.restore();
 }
 
 void sqlite_writer::wait_to_retry()
@@ -511,6 +521,21 @@ void sqlite_writer::note_success()
     retry_ = retry_min;
     std::scoped_lock const lock(mutex_);
     problem_.reset();
+}
+
+/// What `notice` tells of.
+void sqlite_writer::note_reserve() noexcept
+{
+    reserve_missing_.store(reserve_.size() - reserve_.left(), std::memory_order_relaxed);
+}
+
+std::optional<std::string> sqlite_writer::notice() const
+{
+    auto const missing = reserve_missing_.load(std::memory_order_relaxed);
+    if (missing == 0)
+        return std::nullopt;
+    return std::to_string(missing) + " of the " + std::to_string(reserve_.size()) +
+           " bytes that are to be kept back on the disk are missing: " + reserve_.path().string();
 }
 
 void sqlite_writer::look_after_garbage()

@@ -10,6 +10,7 @@
 #include <SQLiteCpp/Database.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -63,11 +64,15 @@ public:
     [[nodiscard]] std::optional<std::string> problem() const;
     /// Has `told` called with each problem that is a new one, on the writer's thread.
     void on_problem(std::function<void(std::string const&)> told);
+    /// What is missing of the reserve.
+    [[nodiscard]] std::optional<std::string> notice() const;
 
 private:
     /// Between a failure and the next attempt; doubled up to `retry_max`.
     static constexpr std::chrono::milliseconds retry_min{5};
     static constexpr std::chrono::milliseconds retry_max{100};
+    /// How often a writer that has nothing to do asks for what is missing of the reserve.
+    static constexpr std::chrono::milliseconds reserve_pause{1000};
 
     /// Where a group ends in the backlog.
     struct group {
@@ -102,6 +107,7 @@ private:
     void run() noexcept;
     [[nodiscard]] bool step();
     void wait_to_retry();
+    void wait_for_work();
     void take();
     [[nodiscard]] bool has_work() const noexcept { return !urgent_.empty() || !backlog_.empty(); }
     void write_some();
@@ -150,6 +156,7 @@ private:
     int checkpoint(bool waits);
     [[nodiscard]] failure failure_of(int result, int number, std::string const& message) const;
     [[nodiscard]] static bool is_full(int result);
+    void note_reserve() noexcept;
     void note_log(int pages) noexcept;
 
     std::string path_;
@@ -160,6 +167,8 @@ private:
     std::uint64_t last_sequence_ = 0;
     std::string store_id_;
     std::uint64_t recovered_ = 0;
+
+    std::atomic<std::uint64_t> reserve_missing_{0}; ///< bytes
 
     mutable std::mutex mutex_;
     std::optional<std::string> problem_; ///< guarded by `mutex_`

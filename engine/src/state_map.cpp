@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -99,11 +101,10 @@ public:
     std::pair<std::atomic<job_byte>*, std::uint64_t> take(std::uint64_t sequence,
                                                           std::uint64_t total)
     {
-        std::scoped_lock const lock(mutex_);
-        open();
         auto const bytes =
             round_up(state_file::region_header_bytes + total, state_file::region_unit);
-        auto const [segment, place] = find_room(bytes);
+        std::unique_lock lock(mutex_);
+        auto const [segment, place] = find_room_or_tell(bytes, lock);
         auto& header = segment->region(place);
         header.bytes = bytes;
         header.total = total;
@@ -114,6 +115,28 @@ public:
         return {reinterpret_cast<std::atomic<job_byte>*>(segment->memory + place +
                                                          state_file::region_header_bytes),
                 segment->offset + place};
+    }
+
+    std::optional<std::string> problem()
+    {
+        std::scoped_lock const lock(mutex_);
+        if (!problem_)
+            return std::nullopt;
+        try {
+            open();
+            begin_segment(std::min(lacking_, segment_bytes_ / 4));
+            problem_.reset();
+        } catch (error const& fault) {
+            problem_ = fault.what();
+        } catch (std::bad_alloc const&) { // it is as it was
+        }
+        return problem_;
+    }
+
+    void on_problem(std::function<void(std::string const&)> told)
+    {
+        std::scoped_lock const lock(mutex_);
+        on_problem_ = std::move(told);
     }
 
     void give_back(std::uint64_t offset) noexcept
@@ -137,6 +160,9 @@ public:
 
 private:
     using segments = std::map<std::uint64_t, segment>;
+
+    /// Of the usual segment, what one has at the least where the disk is full.
+    static constexpr std::uint64_t smallest_part = 64;
 
     void open()
     {
@@ -167,6 +193,26 @@ private:
         salt_ = header.salt;
     }
 
+    /// What it throws is a problem from then on.
+    std::pair<segment*, std::uint64_t> find_room_or_tell(std::uint64_t bytes,
+                                                         std::unique_lock<std::mutex>& lock)
+    {
+        try {
+            open();
+            auto const found = find_room(bytes);
+            problem_.reset();
+            return found;
+        } catch (error const& fault) {
+            lacking_ = bytes;
+            auto const told = problem_ ? nullptr : on_problem_;
+            problem_ = fault.what();
+            lock.unlock();
+            if (told)
+                told(fault.what());
+            throw;
+        }
+    }
+
     /// A region whose job bytes are zero.
     std::pair<segment*, std::uint64_t> find_room(std::uint64_t bytes)
     {
@@ -183,14 +229,31 @@ private:
                                           state_file::segment_unit)),
                     state_file::segment_header_bytes};
         segment* segment = current_ == 0 ? nullptr : &segments_.at(current_);
-        if (segment == nullptr || segment->bytes - segment->used < bytes) {
-            segment = &add_segment(segment_bytes_);
-            leave_current();
-            current_ = segment->offset;
-        }
+        if (segment == nullptr || segment->bytes - segment->used < bytes)
+            segment = &begin_segment(bytes);
         std::uint64_t const place = segment->used;
         segment->used += bytes;
         return {segment, place};
+    }
+
+    /// A new current segment with room for `bytes`; where the disk is full it is smaller than
+    /// usual.
+    segment& begin_segment(std::uint64_t bytes)
+    {
+        auto const least =
+            std::max(segment_bytes_ / smallest_part,
+                     round_up(bytes + state_file::segment_header_bytes, state_file::segment_unit));
+        for (std::uint64_t size = segment_bytes_;; size = std::max(size / 4, least)) {
+            try {
+                segment& fresh = add_segment(round_up(size, state_file::segment_unit));
+                leave_current();
+                current_ = fresh.offset;
+                return fresh;
+            } catch (error const& fault) {
+                if (fault.code() != errc::store_full || size <= least)
+                    throw;
+            }
+        }
     }
 
     segment& add_segment(std::uint64_t bytes)
@@ -290,6 +353,9 @@ private:
     std::uint64_t current_ = 0; ///< offset of the segment that regions are taken from; 0: none
     std::uint64_t owned_ = 0;
     bool left_behind_ = false;
+    std::optional<std::string> problem_; ///< why it could not grow when it was last to
+    std::uint64_t lacking_ = 0;          ///< by so much, then
+    std::function<void(std::string const&)> on_problem_;
     segments segments_;                                         ///< mapped ones, by offset
     std::multimap<std::uint64_t, std::uint64_t> free_segments_; ///< bytes, offset; all zero
     std::unordered_multimap<std::uint64_t, std::uint64_t> free_regions_; ///< bytes, offset
@@ -309,6 +375,16 @@ state_map::~state_map()
 void state_map::leave_behind()
 {
     contents_->leave_behind();
+}
+
+std::optional<std::string> state_map::problem() const
+{
+    return contents_->problem();
+}
+
+void state_map::on_problem(std::function<void(std::string const&)> told)
+{
+    contents_->on_problem(std::move(told));
 }
 
 detail::state_array state_map::make(std::uint64_t sequence, std::uint64_t total)

@@ -11,7 +11,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -70,6 +73,11 @@ public:
     /// `total` states, all `pending`. Throws `error` (`store_failed`, `store_full`,
     /// `resources_exhausted`), std::bad_alloc.
     [[nodiscard]] detail::state_array make(std::uint64_t sequence, std::uint64_t total);
+
+    /// Why the file can't grow, since `make` found that it can't; asks anew whether it can.
+    [[nodiscard]] std::optional<std::string> problem() const;
+    /// Has `told` called with each problem that is a new one, under no lock.
+    void on_problem(std::function<void(std::string const&)> told);
 
     /// From here on the file stays as it is, whatever arrays are given back.
     void leave_behind();

@@ -315,16 +315,19 @@ public:
     /// place.
     [[nodiscard]] virtual std::filesystem::path const& directory() const noexcept = 0;
 
-    /// Why nothing can be written at the moment; nothing if it can.
+    /// Why nothing can be written at the moment; nothing if it can. May try whether it can.
     [[nodiscard]] virtual std::optional<std::string> problem() const = 0;
 
     /// What it has in memory of a batch's inputs, results and messages, as its budget was told. After
     /// the batch's end that does not change.
     [[nodiscard]] virtual std::uint64_t held_bytes(std::uint64_t) const noexcept { return 0; }
 
-    /// Has `told` called with each problem that is a new one, on the store's thread, under no lock;
-    /// it does not throw. In place of what was set before.
+    /// Has `told` called with each problem that is a new one, on whatever thread found it, under no
+    /// lock; it does not throw. In place of what was set before.
     virtual void on_problem(std::function<void(std::string const&)>) {}
+
+    /// What is worth knowing, and no problem.
+    [[nodiscard]] virtual std::optional<std::string> notice() const { return std::nullopt; }
 };
 
 namespace detail {

@@ -61,6 +61,21 @@ void write_queue::push(std::uint64_t sequence, job_record&& record, job_listener
     wake(lock);
 }
 
+template <class HasCome>
+void write_queue::sleep(std::unique_lock<std::mutex>& lock,
+                        std::optional<std::chrono::milliseconds> at_most, HasCome has_come)
+{
+    auto const begun = std::chrono::steady_clock::now();
+    while (!has_come()) {
+        sleeps_ = true;
+        if (!at_most)
+            come_.wait(lock);
+        else if (come_.wait_until(lock, begun + *at_most) == std::cv_status::timeout)
+            break;
+    }
+    sleeps_ = false;
+}
+
 void write_queue::wake(std::unique_lock<std::mutex>& lock)
 {
     if (!std::exchange(sleeps_, false))
@@ -88,27 +103,16 @@ void write_queue::stop()
     wake(lock);
 }
 
-void write_queue::wait()
+void write_queue::wait(std::optional<std::chrono::milliseconds> at_most)
 {
     std::unique_lock lock(mutex_);
-    while (!stopped_ && urgent_.empty() && backlog_.empty()) {
-        sleeps_ = true;
-        come_.wait(lock);
-    }
-    sleeps_ = false;
+    sleep(lock, at_most, [&] { return stopped_ || !urgent_.empty() || !backlog_.empty(); });
 }
 
 void write_queue::wait_after_failure(std::chrono::milliseconds at_most)
 {
     std::unique_lock lock(mutex_);
-    auto const has_come = [&] { return stopped_ || !urgent_.empty() || !backlog_.changes.empty(); };
-    auto const until = std::chrono::steady_clock::now() + at_most;
-    while (!has_come()) {
-        sleeps_ = true;
-        if (come_.wait_until(lock, until) == std::cv_status::timeout)
-            break;
-    }
-    sleeps_ = false;
+    sleep(lock, at_most, [&] { return stopped_ || !urgent_.empty() || !backlog_.changes.empty(); });
 }
 
 bool write_queue::is_stopped() const

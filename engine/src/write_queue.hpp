@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <unordered_set>
 #include <variant>
 #include <vector>
@@ -82,8 +83,8 @@ public:
 
     // For the writer.
 
-    /// Waits until something has come, or `stop` was called.
-    void wait();
+    /// Waits until something has come, `stop` was called, or for `at_most`, where that is given.
+    void wait(std::optional<std::chrono::milliseconds> at_most = std::nullopt);
     /// Waits until a change has come (records don't count), `stop` was called, or for a while.
     void wait_after_failure(std::chrono::milliseconds at_most);
     [[nodiscard]] bool is_stopped() const;
@@ -103,6 +104,9 @@ public:
 private:
     [[nodiscard]] bool is_urgent(queued_change const& change) const noexcept;
     void wake(std::unique_lock<std::mutex>& lock);
+    template <class HasCome>
+    void sleep(std::unique_lock<std::mutex>& lock, std::optional<std::chrono::milliseconds> at_most,
+               HasCome has_come);
 
     std::uint64_t const waiting_bytes_max_;
     std::atomic<std::uint64_t> waiting_bytes_{0};

@@ -301,7 +301,8 @@ public:
     [[nodiscard]] std::vector<std::string> problems() const;
 
     /// What is worth knowing and no problem, a line each: job types that batches wait for, workers
-    /// that are missing, a number of programs that was lowered, programs that wait to be started.
+    /// that are missing, a number of programs that was lowered, programs that wait to be started,
+    /// what is missing of a store's reserve.
     [[nodiscard]] std::vector<std::string> notices() const;
 
     /// What it has counted so far.
