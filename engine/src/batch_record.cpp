@@ -27,7 +27,7 @@ void batch_core::open_window(cancel_request const& request, stop_cause cause,
     // Where no caller waits there is nobody who could ask again.
     auto const how = cause == stop_cause::user ? persistence::once : persistence::until_done;
     then.cancel = std::make_shared<cancel_commit const>(
-        cancel_commit{store_, sequence_, std::move(record), change::withdrawn{}, how,
+        cancel_commit{store_, sequence_, std::move(record), how,
                       [self = self_](cancel_outcome outcome, std::string const& problem) {
                           if (auto const core = self.lock())
                               core->cancel_told(outcome, problem);
@@ -158,12 +158,12 @@ void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& re
                          .ended = made.at.time_since_epoch().count()};
         fill_in(*change.record);
     }
-    then.cancel = std::make_shared<cancel_commit const>(cancel_commit{
-        store_, sequence_, std::move(change), change::job_withdrawn{index}, persistence::once,
-        [self = self_, index](cancel_outcome outcome, std::string const& problem) {
-            if (auto const core = self.lock())
-                core->job_cancel_told(index, outcome, problem);
-        }});
+    then.cancel = std::make_shared<cancel_commit const>(
+        cancel_commit{store_, sequence_, std::move(change), persistence::once,
+                      [self = self_, index](cancel_outcome outcome, std::string const& problem) {
+                          if (auto const core = self.lock())
+                              core->job_cancel_told(index, outcome, problem);
+                      }});
 }
 
 void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
@@ -176,7 +176,7 @@ void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
         if (place == job_cancels_.end())
             return; // it was given up
         auto& [request, waits, queued, at, result, asked] = place->second;
-        auto const done = std::exchange(asked, {});
+        auto done = std::exchange(asked, {});
         if (outcome == cancel_outcome::recorded) {
             note_job_cancel(index, request, at);
             job_cancel_recorded(index, place->second, then);
@@ -188,7 +188,7 @@ void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
         result.current_state = state_of(settled_byte(index));
         for (std::size_t i = 0; i != done.size(); ++i)
             if (done[i])
-                then.callbacks.push_back([done = done[i], result = result, i]() mutable {
+                then.callbacks.push_back([done = std::move(done[i]), result = result, i]() mutable {
                     result.changed = result.changed && i == 0;
                     done(result);
                 });

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 
 namespace belay::detail {
 
@@ -14,8 +15,7 @@ namespace belay::detail {
 struct cancel_commit {
     std::weak_ptr<belay::store> store; ///< which keeps this until it has answered
     std::uint64_t sequence;
-    any_change cancel;
-    any_change withdrawal;
+    std::variant<change::cancelled, change::job_cancelled> cancel;
     persistence how;
     /// Told `recorded`, or `not_cancelled`, or `unknown` and later `recorded`.
     std::function<void(cancel_outcome outcome, std::string const& problem)> told;

@@ -81,7 +81,9 @@ constexpr std::uint64_t light_record_bytes_max = 64 * 1024;
 
 sqlite_writer::sqlite_writer(sqlite_schema::place const& place, std::uint64_t waiting_bytes_max,
                              disk_reserve reserve)
-try : path_(place.path.string()), database_(path_, SQLite::OPEN_READWRITE, lock_wait_ms, place.vfs),
+try : path_(place.path.string()),
+    // Without SQLite's locks: one thread at a time uses it.
+    database_(path_, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, lock_wait_ms, place.vfs),
     reserve_(std::move(reserve)), queue_(waiting_bytes_max) {
     prepare();
     note_reserve();

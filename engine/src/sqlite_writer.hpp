@@ -13,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -175,7 +176,7 @@ private:
     std::function<void(std::string const&)> on_problem_; ///< likewise
 
     // The thread's.
-    std::vector<queued_change> urgent_;
+    std::deque<queued_change> urgent_;
     backlog backlog_;
     std::size_t next_change_ = 0; ///< what was written of the backlog ends here
     std::size_t next_record_ = 0;

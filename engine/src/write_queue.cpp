@@ -133,12 +133,13 @@ bool write_queue::has_urgent() const
     return !urgent_.empty();
 }
 
-void write_queue::take_urgent(std::vector<queued_change>& urgent)
+void write_queue::take_urgent(std::deque<queued_change>& urgent)
 {
     std::scoped_lock const lock(mutex_);
-    urgent.reserve(urgent.size() + urgent_.size()); // nothing throws once one has been moved
-    std::ranges::move(urgent_, std::back_inserter(urgent));
-    urgent_.clear();
+    if (urgent.empty())
+        return urgent.swap(urgent_);
+    for (; !urgent_.empty(); urgent_.pop_front())
+        urgent.push_back(std::move(urgent_.front())); // which it moves last of all: nothing is lost
 }
 
 void write_queue::take(backlog& empty)

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -92,7 +93,7 @@ public:
     [[nodiscard]] bool has_urgent() const;
 
     /// Puts what is urgent behind `urgent`.
-    void take_urgent(std::vector<queued_change>& urgent);
+    void take_urgent(std::deque<queued_change>& urgent);
     /// Swaps the rest with `empty`.
     void take(backlog& empty);
 
@@ -115,7 +116,7 @@ private:
     std::condition_variable come_;
     bool sleeps_ = false;
     bool stopped_ = false;
-    std::vector<queued_change> urgent_;
+    std::deque<queued_change> urgent_; ///< none is moved while others come
     backlog backlog_;
     std::unordered_set<std::uint64_t> unborn_; ///< batches whose creation waits
     std::vector<std::function<void()>> for_room_;
