@@ -189,7 +189,7 @@ int wait_for_end(signals const& signals, memory_reserve& memory)
         if (number && signals.is_end(*number))
             return *number;
         if (number == SIGHUP)
-            spdlog::info("SIGHUP: there is no terminal that was closed; going on");
+            spdlog::info("SIGHUP: the server was not started from a terminal; going on");
         bool const was_short = std::exchange(is_short, !memory.restore());
         if (is_short && !was_short)
             spdlog::warn("memory has run out: new batches are refused, and what was kept back goes "

@@ -22,8 +22,9 @@ public:
     [[nodiscard]] std::optional<int>
     wait(std::optional<std::chrono::milliseconds> at_most = std::nullopt) const;
 
-    /// Whether that one asks for the program's end. SIGHUP does where a terminal was closed, and
-    /// means nothing else yet.
+    /// Whether that one asks for the program's end. SIGHUP does, whoever sends it, where the
+    /// program was started with a controlling terminal and did not find it ignored; else it means
+    /// nothing yet.
     [[nodiscard]] bool is_end(int number) const noexcept;
 
     /// Another SIGINT or SIGTERM ends the program at once. Not another SIGHUP: of a terminal that
