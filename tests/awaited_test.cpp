@@ -270,9 +270,11 @@ BOOST_AUTO_TEST_CASE(lines_are_taken_only_while_the_store_keeps_up)
 BOOST_AUTO_TEST_CASE(G3_what_waits_for_the_store_says_so)
 {
     auto const batch = made("[0]");
-    while (!engine.list(~0ULL, 1).front().status().waits_for_store)
-        if (store->waiting() != 0 && !store->waits_for<belay::change::ended>())
-            store->write();
+    auto const status = [&] { return engine.list(~0ULL, 1).front().status(); };
+    BOOST_TEST(belay::test::eventually([&] { return status().waits_for_store; }));
+    answer const before = finish(*begin("PUT", batch + "/state"));
+    while (status().jobs.running != 0)
+        store->write();
 
     auto const cancel = begin("PUT", batch + "/state");
     answer const under_way = finish(*cancel);
@@ -280,7 +282,11 @@ BOOST_AUTO_TEST_CASE(G3_what_waits_for_the_store_says_so)
     store->write_all();
     answer const after = ask(service, "PUT", batch + "/state", "ann");
 
+    BOOST_TEST(before.status == 202U);
+    BOOST_TEST(before.data().at("jobs").at("still_running") == 1);
+    BOOST_TEST(!before.data().contains("waiting_for"), "it is shown as running");
     BOOST_TEST(under_way.status == 202U);
+    BOOST_TEST(under_way.data().at("jobs").at("still_running") == 0);
     BOOST_TEST(under_way.data().at("waiting_for").as_string() == "store");
     BOOST_TEST(!under_way.data().at("changed").as_bool());
     BOOST_TEST(under_way.data().at("current_state").as_string() == "running");

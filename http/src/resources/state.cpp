@@ -315,12 +315,13 @@ private:
         if (auto refused = refusal(status))
             return std::move(*refused);
         auto data = state_view(batch_, status, cancelled_.previous_state, cancelled_.changed);
-        if (status.waits_for_store)
+        // The ends of jobs that it has not taken either are shown as running.
+        if (status.waits_for_store && status.jobs.running == 0)
             data["waiting_for"] = "store";
         if (!is_terminal(status.state))
             return still_stopping(status.state == batch_state::cancelling
                                       ? "Batch is being cancelled"
-                                      : "All jobs of the batch have ended",
+                                      : "The end of the batch is being recorded",
                                   std::move(data), path_of(batch_) + "/state");
         return with_preference(succeeded(200,
                                          cancelled_.changed ? "Batch cancelled successfully"
