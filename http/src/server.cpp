@@ -17,6 +17,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <chrono>
 #include <exception>
 #include <future>
 #include <list>
@@ -43,7 +44,8 @@ public:
           service_(engine, std::move(types), options_),
           executor_(std::move(executor)),
           acceptor_(executor_),
-          spare_(executor_)
+          spare_(executor_),
+          again_(executor_)
     {
         listen();
     }
@@ -51,11 +53,25 @@ public:
     void start()
     {
         // What it could not do for want of memory, say, it does once there is some.
-        asio::co_spawn(executor_, accept(),
-                       [self = shared_from_this()](std::exception_ptr const& fault) {
-                           if (fault && self->acceptor_.is_open())
-                               self->start();
-                       });
+        asio::co_spawn(executor_, accept(), [self = shared_from_this()](std::exception_ptr const&) {
+            self->is_accepting_ = false;
+            self->go_on();
+        });
+    }
+
+    /// On the executor: accepts again if that has ended before its time. Throws where there is
+    /// memory neither for that nor to wait until there is: then it is to be called again.
+    void go_on()
+    {
+        if (is_accepting_ || !acceptor_.is_open())
+            return;
+        try {
+            start();
+            is_accepting_ = true;
+        } catch (std::exception const&) {
+            again_.expires_after(std::chrono::milliseconds(100));
+            again_.async_wait([self = shared_from_this()](error_code) { self->go_on(); });
+        }
     }
 
     [[nodiscard]] tcp::endpoint const& bound() const noexcept { return bound_; }
@@ -147,6 +163,7 @@ private:
         asio::co_spawn(executor_, std::move(running),
                        [self = shared_from_this(), place](std::exception_ptr const&) {
                            self->sessions_.erase(place);
+                           self->go_on(); // there may be memory for it again
                        });
     } catch (std::exception const& fault) { // there is no memory for it: it is closed
         spdlog::warn("could not serve a connection: {}", fault.what());
@@ -169,6 +186,7 @@ private:
         error_code ignored;
         acceptor_.close(ignored);
         spare_.close(ignored);
+        again_.cancel();
         for (auto const& session : sessions_)
             session->close();
     }
@@ -194,6 +212,8 @@ private:
     tcp::acceptor acceptor_;
     tcp::endpoint bound_;
     tcp::socket spare_; ///< a descriptor for a connection where there is none left
+    bool is_accepting_ = true; ///< from the first start() on
+    asio::steady_timer again_;
     std::chrono::steady_clock::time_point tell_after_;
     std::list<std::shared_ptr<session>> sessions_;
 };
@@ -208,19 +228,31 @@ struct server::own_thread {
 
     asio::io_context context{1};
     asio::executor_work_guard<asio::io_context::executor_type> guard{context.get_executor()};
+    std::weak_ptr<listener> accepting; ///< of the thread's alone
     std::thread thread{[this] { run(); }};
 
 private:
     void run()
     {
+        bool has_thrown = false;
         for (;;) {
             try {
+                if (has_thrown && !context.stopped())
+                    go_on();
                 context.run();
                 return;
             } catch (std::exception const& fault) {
                 spdlog::error("a connection could not be looked after: {}", fault.what());
+                if (std::exchange(has_thrown, true))
+                    std::this_thread::sleep_for(std::chrono::milliseconds(10));
             }
         }
+    }
+
+    void go_on() const
+    {
+        if (auto const listener = accepting.lock())
+            listener->go_on();
     }
 };
 
@@ -252,6 +284,10 @@ server::server(engine& engine, std::vector<offered_type> types, server_options o
                                            checked(std::move(options), boost_version),
                                            own_thread_->context.get_executor()))
 {
+    asio::post(own_thread_->context,
+               [own = own_thread_.get(), accepting = std::weak_ptr(listener_)] {
+                   own->accepting = accepting;
+               });
     listener_->start();
 }
 
