@@ -58,6 +58,9 @@ result<std::optional<repeatable>> begin_repeatable(admitted const& request, std:
     auto claim = request.service.keys_under_way().take(request.key->owner, key);
     if (!claim)
         return idempotency_in_progress();
+    // submit() looks again, in one step with the creation. Here it is so that a repeat of gigabytes
+    // is not stored once more to find that out, and is answered whatever a new batch would be refused
+    // for by now.
     repeatable repeat{key, std::move(claim),
                       request.service.batches().find_idempotent(request.key->owner, key), {}};
     for (auto const part : {form, std::string_view("\n"), raw_query(request.head.target),
