@@ -550,6 +550,34 @@ BOOST_AUTO_TEST_CASE(what_is_about_the_gate_overtakes_the_rest_g10)
     BOOST_TEST(listener.calls() <= 4, "many are told at once");
 }
 
+BOOST_AUTO_TEST_CASE(the_cancel_of_a_batch_does_not_wait_for_those_of_many_jobs_g10)
+{
+    constexpr std::uint64_t jobs = 10'000;
+    temporary_directory directory;
+    counting_listener listener;
+    auto const store = open_store(directory.path(), small_reserve);
+    auto const sequence = create(*store, jobs);
+    auto const other = create(*store, 1);
+    std::atomic<std::uint64_t> cancelled = 0;
+    std::atomic<std::uint64_t> before_batch = newest;
+    std::atomic<std::uint64_t> before_end = newest;
+    {
+        held_writer held(*store, sequence);
+        for (std::uint64_t index = 0; index != jobs; ++index)
+            store->commit(sequence, change::job_cancelled{index, {at(5)}, std::nullopt},
+                          persistence::once, [&](auto) {
+                              before_end = listener.count() == 0 ? newest : cancelled.load();
+                              ++cancelled;
+                          });
+        (void)store->record(sequence, record_of(jobs - 1), listener);
+        store->commit(other, change::cancelled{cancel_at(5), {}}, persistence::once,
+                      [&](auto) { before_batch = cancelled.load(); });
+    }
+    BOOST_TEST(eventually([&] { return cancelled == jobs && listener.count() == 1; }));
+    BOOST_TEST(before_batch == 0U);
+    BOOST_TEST(before_end == newest, "no end is there before the cancels that came before it");
+}
+
 BOOST_AUTO_TEST_CASE(a_cancel_does_not_overtake_the_creation_of_its_batch)
 {
     temporary_directory directory;

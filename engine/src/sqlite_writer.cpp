@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <limits>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -75,6 +76,9 @@ bool is_light(queued_change const& change) noexcept
 
 /// Of what is light so much is written at once; records that are larger come last.
 constexpr std::uint64_t light_bytes_max = 256 * 1024;
+/// How many cancels of single jobs go into a transaction, which the cancel of a batch may wait for.
+constexpr std::size_t urgent_max = 1000;
+
 constexpr std::uint64_t light_record_bytes_max = 64 * 1024;
 
 } // namespace
@@ -214,7 +218,7 @@ void sqlite_writer::wait_to_retry()
 
 void sqlite_writer::take()
 {
-    queue_.take_urgent(urgent_);
+    // What is urgent last: the cancel of a job was handed over before its end.
     if (backlog_.empty()) {
         queue_.take(backlog_);
     } else if (failing_) { // who has to be told may be among what came since
@@ -222,6 +226,8 @@ void sqlite_writer::take()
         queue_.take(more);
         backlog_.append(more);
     }
+    has_all_urgent_ = queue_.take_urgent(
+        urgent_, failing_ ? std::numeric_limits<std::size_t>::max() : urgent_max);
 }
 
 void sqlite_writer::write_some()
@@ -259,7 +265,8 @@ std::uint64_t sqlite_writer::free_bytes_in_file()
 bool sqlite_writer::write_group()
 {
     for (;;) {
-        group const end = choose_group();
+        group const end =
+            has_all_urgent_ ? choose_group() : group{next_change_, next_record_, 0};
         bool const written = attempt([&] {
             if (failing_ && urgent_.empty())
                 changes_->probe();

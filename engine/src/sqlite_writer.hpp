@@ -177,6 +177,7 @@ private:
 
     // The thread's.
     std::deque<queued_change> urgent_;
+    bool has_all_urgent_ = true; ///< there: what is not waits for another transaction
     backlog backlog_;
     std::size_t next_change_ = 0; ///< what was written of the backlog ends here
     std::size_t next_record_ = 0;

@@ -42,7 +42,8 @@ void write_queue::push(queued_change&& change)
 {
     std::unique_lock lock(mutex_);
     if (is_urgent(change)) {
-        urgent_.push_back(std::move(change));
+        bool const is_about_job = is_any_of<change::job_cancelled, change::job_withdrawn>(change);
+        (is_about_job ? urgent_jobs_ : urgent_).push_back(std::move(change));
     } else {
         if (is_any_of<change::created>(change))
             unborn_.insert(change.sequence);
@@ -106,13 +107,13 @@ void write_queue::stop()
 void write_queue::wait(std::optional<std::chrono::milliseconds> at_most)
 {
     std::unique_lock lock(mutex_);
-    sleep(lock, at_most, [&] { return stopped_ || !urgent_.empty() || !backlog_.empty(); });
+    sleep(lock, at_most, [&] { return stopped_ || holds_urgent() || !backlog_.empty(); });
 }
 
 void write_queue::wait_after_failure(std::chrono::milliseconds at_most)
 {
     std::unique_lock lock(mutex_);
-    sleep(lock, at_most, [&] { return stopped_ || !urgent_.empty() || !backlog_.changes.empty(); });
+    sleep(lock, at_most, [&] { return stopped_ || holds_urgent() || !backlog_.changes.empty(); });
 }
 
 bool write_queue::is_stopped() const
@@ -124,22 +125,24 @@ bool write_queue::is_stopped() const
 bool write_queue::is_empty() const
 {
     std::scoped_lock const lock(mutex_);
-    return urgent_.empty() && backlog_.empty();
+    return !holds_urgent() && backlog_.empty();
 }
 
 bool write_queue::has_urgent() const
 {
     std::scoped_lock const lock(mutex_);
-    return !urgent_.empty();
+    return holds_urgent();
 }
 
-void write_queue::take_urgent(std::deque<queued_change>& urgent)
+bool write_queue::take_urgent(std::deque<queued_change>& urgent, std::size_t most)
 {
     std::scoped_lock const lock(mutex_);
-    if (urgent.empty())
-        return urgent.swap(urgent_);
+    // Each is moved last of all: where that finds no memory, nothing is lost.
     for (; !urgent_.empty(); urgent_.pop_front())
-        urgent.push_back(std::move(urgent_.front())); // which it moves last of all: nothing is lost
+        urgent.push_back(std::move(urgent_.front()));
+    for (; !urgent_jobs_.empty() && urgent.size() < most; urgent_jobs_.pop_front())
+        urgent.push_back(std::move(urgent_jobs_.front()));
+    return urgent_jobs_.empty();
 }
 
 void write_queue::take(backlog& empty)
