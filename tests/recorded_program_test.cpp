@@ -17,7 +17,9 @@
 #include <filesystem>
 #include <future>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -508,6 +510,27 @@ BOOST_AUTO_TEST_CASE(a_command_that_finds_no_descriptor_is_asked_again)
     BOOST_TEST(batch.job(0).attempt == 1U, "it is one attempt");
 }
 
+BOOST_AUTO_TEST_CASE(a_command_that_is_asked_again_has_the_same_directory_empty)
+{
+    std::set<std::filesystem::path> directories;
+    int calls = 0;
+    fixture fixture(nullptr, {.command = [&](std::string_view, process_job const& job) -> command {
+                        directories.insert(job.scratch);
+                        BOOST_TEST(std::filesystem::is_empty(job.scratch));
+                        std::filesystem::create_directories(job.scratch / "some" / "more");
+                        if (++calls < 4)
+                            throw std::system_error(EMFILE, std::system_category(), "made up");
+                        return {.arguments = {"/bin/echo", "ran"}};
+                    }});
+
+    auto const batch = fixture.run({""});
+
+    BOOST_TEST(*batch.output(0) == "ran\n");
+    BOOST_TEST(calls == 4);
+    BOOST_TEST(directories.size() == 1U);
+    BOOST_TEST(eventually([&] { return !std::filesystem::exists(*directories.begin()); }));
+}
+
 BOOST_AUTO_TEST_CASE(that_programs_wait_to_be_prepared_is_a_notice_until_none_does)
 {
     auto const misses = std::make_shared<std::atomic<int>>(-1);
@@ -602,6 +625,11 @@ BOOST_AUTO_TEST_CASE(a_result_that_never_comes_is_abandoned)
     auto const go = std::make_shared<std::promise<void>>();
     auto const inside = std::make_shared<std::atomic<bool>>(false);
     auto const left = std::make_shared<std::atomic<bool>>(false);
+    auto const descriptors = [] {
+        std::filesystem::directory_iterator const all("/proc/self/fd");
+        return std::distance(begin(all), end(all));
+    };
+    auto const before = descriptors();
     {
         fixture fixture(
             nullptr,
@@ -624,6 +652,7 @@ BOOST_AUTO_TEST_CASE(a_result_that_never_comes_is_abandoned)
     }
     go->set_value(); // the engine is gone
     BOOST_TEST(eventually([&] { return left->load(); }));
+    BOOST_TEST(eventually([&] { return descriptors() == before; }), "nothing of it is left");
 }
 
 BOOST_AUTO_TEST_CASE(outputs_go_with_their_batch)

@@ -76,6 +76,9 @@ public:
         : record_(record), job_(std::move(job))
     {
     }
+    program_start(program_start const&) = delete;
+    program_start& operator=(program_start const&) = delete;
+    ~program_start() override;
 
     /// On a thread that code of the caller's may take.
     void make() noexcept;
@@ -96,25 +99,39 @@ private:
     recorded& record_; ///< its job owns it
     std::shared_ptr<detail::detached_job> const job_;
     std::atomic<stage> stage_{stage::making};
+    /// Until there is a program. It is used again: where there is no thread for the disk, either,
+    /// there would be more and more of them.
+    std::filesystem::path scratch_;
     std::shared_ptr<void const> notice_; ///< as long as it has had to wait, and is there
 };
+
+recorded::program_start::~program_start()
+{
+    try {
+        if (!scratch_.empty())
+            job_->core->owner().processes().remove_scratch(std::move(scratch_));
+    } catch (...) {
+        // Without memory it is left until the next start.
+    }
+}
 
 void recorded::program_start::make() noexcept
 {
     auto& processes = job_->core->owner().processes();
-    std::filesystem::path scratch;
     try {
-        scratch = processes.make_scratch();
-        auto const program = make_program(scratch);
+        if (scratch_.empty())
+            scratch_ = processes.make_scratch();
+        else
+            processes.empty_scratch(scratch_);
+        auto const program = make_program(scratch_);
         // Its engine may have ended since, and nothing be heard of a program.
         if (job_->place->abandoned)
             throw stopped{};
         job_->core->set_body(*job_, program);
         program->start();
+        scratch_.clear(); // it is the program's
     } catch (...) {
         auto const problem = std::current_exception();
-        if (!scratch.empty())
-            processes.remove_scratch(std::move(scratch));
         if (job_->place->abandoned)
             return job_->core->resume(*job_, [&](detail::turn& turn) {
                 record_.conclude(turn, *job_, *end_of(problem), false);

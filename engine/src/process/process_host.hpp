@@ -90,6 +90,8 @@ public:
 
     /// A fresh directory. Throws std::system_error.
     [[nodiscard]] std::filesystem::path make_scratch();
+    /// Makes it as it was when it was made. Throws std::system_error.
+    void empty_scratch(std::filesystem::path const& directory);
     /// Removes one, later, on a thread of its own.
     void remove_scratch(std::filesystem::path directory);
 

@@ -65,6 +65,15 @@ std::filesystem::path process_host::impl::make_scratch()
     throw std::system_error(errno, std::system_category(), path.string() + " can't be made");
 }
 
+void process_host::empty_scratch(std::filesystem::path const& directory)
+{
+    auto problem = remove_tree(directory);
+    if (!problem && ::mkdir(directory.c_str(), 0700) != 0)
+        problem = {errno, std::system_category()};
+    if (problem)
+        throw std::system_error(problem, directory.string() + " can't be emptied");
+}
+
 void process_host::impl::remove_scratch(std::filesystem::path directory)
 {
     on_files([this, directory = std::move(directory)] { try_to_remove(directory); });
