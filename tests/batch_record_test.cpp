@@ -266,6 +266,22 @@ BOOST_AUTO_TEST_CASE(where_nothing_runs_the_cancel_and_the_end_are_one_commit)
     BOOST_TEST(stored[0].end->jobs.not_started == 10U);
 }
 
+BOOST_DATA_TEST_CASE_F(fixture, such_a_commit_overtakes_the_rest_unless_an_attempt_is_being_recorded,
+                       boost::unit_test::data::make({false, true}), has_failed)
+{
+    auto& core = make_durable(
+        2, [](job&) { throw std::runtime_error("once more"); },
+        {.max_attempts = 3, .backoff = 1h});
+    if (has_failed)
+        executor.run_all();
+    cancel(core);
+    auto const found = disk().first<change::cancelled>();
+    BOOST_TEST_REQUIRE(found.has_value());
+    BOOST_TEST(found->is_alone == !has_failed);
+    go_on();
+    BOOST_TEST((core.state() == batch_state::cancelled));
+}
+
 BOOST_AUTO_TEST_CASE(g2_a_cancel_that_cant_be_recorded_is_withdrawn_and_the_batch_goes_on)
 {
     std::vector<int> entered(100);

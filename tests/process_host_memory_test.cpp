@@ -4,12 +4,14 @@
 #include "eventually.hpp"
 #include "manual_clock.hpp"
 #include "problem_board.hpp"
+#include "process/process_tree.hpp"
 #include "temporary_directory.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
@@ -71,6 +73,8 @@ extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size)
 
 namespace {
 
+constexpr auto marker = "memorytest/batch/0/1";
+
 struct fixture {
     explicit fixture(bool use_cgroups)
         : host({.store = "memorytest",
@@ -91,7 +95,7 @@ struct fixture {
         ended = 0;
         return host.make({.command = {.arguments = {"/bin/sh", "-c", script}},
                           .scratch = host.make_scratch(),
-                          .marker = "memorytest/batch/0/1",
+                          .marker = marker,
                           .output = {1, 0, 1},
                           .progress = [this](double) { has_begun = true; },
                           .done =
@@ -110,6 +114,14 @@ struct fixture {
     std::atomic<int> ended{0};
 };
 
+/// Whether a process of a program lives.
+bool is_anything_left()
+{
+    return std::ranges::any_of(detail::own_processes(0), [](auto const& process) {
+        return process.is_alive && process.marker == marker;
+    });
+}
+
 /// Runs `program(fixture)` again and again, until one run needed less than what would have failed.
 template <class Program>
 void fail_each(bool use_cgroups, int how_many, Program program)
@@ -119,13 +131,15 @@ void fail_each(bool use_cgroups, int how_many, Program program)
     fixture.make("true")->start(); // makes the threads
     BOOST_TEST_REQUIRE(test::eventually([&] { return fixture.ended == 1; }));
     bool was_refused = true;
-    for (int i = 0; was_refused; i += 1 + i / 8) { // there are more where it looks into /proc
+    for (int i = 0; was_refused;
+         i += i < 64 ? 1 : i / 8) { // there are more where it looks into /proc
         BOOST_TEST_CONTEXT("allocation " << i)
         {
             until_failure = i;
             program(fixture);
             BOOST_TEST_REQUIRE(test::eventually([&] { return fixture.ended != 0; }));
             was_refused = until_failure.exchange(never) < 0;
+            BOOST_TEST_REQUIRE(test::eventually([] { return !is_anything_left(); }));
             fixture.make("echo next")->start();
             BOOST_TEST_REQUIRE(test::eventually([&] { return fixture.ended != 0; }));
             BOOST_TEST(fixture.is_well);
@@ -149,7 +163,8 @@ BOOST_DATA_TEST_CASE(each_program_can_be_stopped, data::make({false, true}) * da
 {
     fail_each(use_cgroups, how_many, [](fixture& fixture) {
         fixture.has_begun = false;
-        auto const program = fixture.make("echo BELAY_PROGRESS 0.5 >&2; sleep 3600 & wait");
+        auto const program =
+            fixture.make("trap '' PIPE; echo BELAY_PROGRESS 0.5 >&2; sleep 3600 & wait");
         program->start();
         BOOST_TEST_REQUIRE(
             test::eventually([&] { return fixture.has_begun || fixture.ended != 0; }));

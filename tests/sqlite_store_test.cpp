@@ -559,7 +559,9 @@ BOOST_AUTO_TEST_CASE(the_cancel_of_a_batch_does_not_wait_for_those_of_many_jobs_
     auto const sequence = create(*store, jobs);
     auto const other = create(*store, 1);
     std::atomic<std::uint64_t> cancelled = 0;
+    auto const idle = create(*store, 1);
     std::atomic<std::uint64_t> before_batch = newest;
+    std::atomic<std::uint64_t> before_idle = newest;
     std::atomic<std::uint64_t> before_end = newest;
     {
         held_writer held(*store, sequence);
@@ -572,9 +574,13 @@ BOOST_AUTO_TEST_CASE(the_cancel_of_a_batch_does_not_wait_for_those_of_many_jobs_
         (void)store->record(sequence, record_of(jobs - 1), listener);
         store->commit(other, change::cancelled{cancel_at(5), {}}, persistence::once,
                       [&](auto) { before_batch = cancelled.load(); });
+        store->commit(idle,
+                      change::cancelled{cancel_at(5), end_at(5, 1, batch_state::cancelled), true},
+                      persistence::once, [&](auto) { before_idle = cancelled.load(); });
     }
     BOOST_TEST(eventually([&] { return cancelled == jobs && listener.count() == 1; }));
     BOOST_TEST(before_batch == 0U);
+    BOOST_TEST(before_idle == 0U);
     BOOST_TEST(before_end == newest, "no end is there before the cancels that came before it");
 }
 

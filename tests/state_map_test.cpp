@@ -405,6 +405,26 @@ BOOST_AUTO_TEST_CASE(that_it_cant_grow_is_a_problem_until_it_can)
     BOOST_TEST(is_all_pending(map.make(3, 10), 10));
 }
 
+BOOST_AUTO_TEST_CASE(a_problem_is_over_once_there_is_room_for_what_found_none)
+{
+    temporary_directory directory;
+    state_map map(directory.path(), 1);
+    constexpr std::uint64_t large = 20'000'000; // more than a segment
+    auto const small = map.make(1, 10);
+    std::uintmax_t size = 0;
+    std::optional<std::string> problem;
+    {
+        belay::test::file_limit const limit(20 * 1024 * 1024);
+        BOOST_CHECK_THROW((void)map.make(2, large), error);
+        size = std::filesystem::file_size(state_file::path(directory.path(), 1));
+        problem = map.problem();
+    }
+    BOOST_TEST(problem.has_value(), "there is room for less");
+    BOOST_TEST(std::filesystem::file_size(state_file::path(directory.path(), 1)) == size);
+    BOOST_TEST(!map.problem());
+    BOOST_TEST(is_all_pending(map.make(3, large), large));
+}
+
 BOOST_AUTO_TEST_CASE(where_descriptors_have_run_out_it_says_so)
 {
     temporary_directory directory;

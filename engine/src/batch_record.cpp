@@ -22,8 +22,10 @@ void batch_core::open_window(cancel_request const& request, stop_cause cause,
     batch_life as_if = life_;
     (void)as_if.closed(request, cause, busy, at, at);
     change::cancelled record{*as_if.cancel(), std::nullopt};
-    if (!busy)
+    if (!busy) {
         record.end = end_record(as_if);
+        record.is_alone = relay_->under_way() == 0;
+    }
     // Where no caller waits there is nobody who could ask again.
     auto const how = cause == stop_cause::user ? persistence::once : persistence::until_done;
     then.cancel = std::make_shared<cancel_commit const>(

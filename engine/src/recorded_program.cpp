@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -219,15 +220,19 @@ void recorded::program_start::try_again()
 
 void recorded::program_start::give_up() noexcept
 {
-    auto expected = stage::waiting;
-    if (!stage_.compare_exchange_strong(expected, stage::over))
-        return; // it is looked at when the program is made, or that fails once more
+    bool is_over = false;
     try {
-        job_->core->owner().processes().call([self = shared_from_this()] {
-            self->record_.program_ended(self->job_, end_of({}), false);
-        });
+        std::function<void()> tell = [self = shared_from_this(), end = end_of({})] {
+            self->record_.program_ended(self->job_, end, false);
+        };
+        auto expected = stage::waiting;
+        is_over = stage_.compare_exchange_strong(expected, stage::over);
+        // Else it is looked at when the program is made, or that fails once more.
+        if (is_over)
+            job_->core->owner().processes().call(std::move(tell));
     } catch (...) {
-        stage_ = stage::waiting; // it meets its stop once its time has come
+        if (is_over)
+            stage_ = stage::waiting; // it meets its stop once its time has come
     }
 }
 
@@ -241,8 +246,8 @@ void recorded::program_ended(std::shared_ptr<detail::detached_job> const& job,
 {
     // What is the caller's may take long: whoever told of the end does not wait for it.
     job->core->owner().processes().call([this, job, end, finishes_at_stop] {
-        job->core->resume(
-            *job, [&](detail::turn& turn) { conclude(turn, *job, *end, finishes_at_stop); });
+        auto const take = [&](detail::turn& turn) { conclude(turn, *job, *end, finishes_at_stop); };
+        job->core->resume(*job, std::cref(take)); // which needs no memory: nobody would do it again
     });
 }
 

@@ -24,8 +24,9 @@ bool has_end(queued_change const& change) noexcept
 
 void sqlite_writer::tell_urgent()
 {
-    for (auto& change : std::exchange(urgent_, {}))
+    for (auto& change : urgent_) // where a new deque would want memory: it is written already
         finish(change, true);
+    urgent_.clear();
 }
 
 void sqlite_writer::tell_group(group end)

@@ -42,6 +42,8 @@ bool punch(file const& file, std::uint64_t offset, std::uint64_t bytes) noexcept
 void allocate(file const& file, std::filesystem::path const& path, std::uint64_t offset,
               std::uint64_t bytes)
 {
+    if (bytes == 0)
+        return;
     int const problem =
         ::posix_fallocate(file.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes));
     if (problem == 0)
@@ -124,7 +126,7 @@ public:
             return std::nullopt;
         try {
             open();
-            begin_segment(std::min(lacking_, segment_bytes_ / 4));
+            make_room(lacking_);
             problem_.reset();
         } catch (error const& fault) {
             problem_ = fault.what();
@@ -224,16 +226,37 @@ private:
             free_regions_.erase(found);
             return {&segment, place};
         }
-        if (bytes > segment_bytes_ / 4) // one of its own
-            return {&add_segment(round_up(bytes + state_file::segment_header_bytes,
-                                          state_file::segment_unit)),
-                    state_file::segment_header_bytes};
+        if (wants_own_segment(bytes))
+            return {&add_own_segment(bytes), state_file::segment_header_bytes};
         segment* segment = current_ == 0 ? nullptr : &segments_.at(current_);
         if (segment == nullptr || segment->bytes - segment->used < bytes)
             segment = &begin_segment(bytes);
         std::uint64_t const place = segment->used;
         segment->used += bytes;
         return {segment, place};
+    }
+
+    /// Sees to it that `find_room` finds as much.
+    void make_room(std::uint64_t bytes)
+    {
+        if (free_regions_.contains(bytes))
+            return;
+        if (wants_own_segment(bytes))
+            return empty(segments_.find(add_own_segment(bytes).offset));
+        segment const* const current = current_ == 0 ? nullptr : &segments_.at(current_);
+        if (current == nullptr || current->bytes - current->used < bytes)
+            begin_segment(bytes);
+    }
+
+    [[nodiscard]] bool wants_own_segment(std::uint64_t bytes) const noexcept
+    {
+        return bytes > segment_bytes_ / 4;
+    }
+
+    segment& add_own_segment(std::uint64_t bytes)
+    {
+        return add_segment(
+            round_up(bytes + state_file::segment_header_bytes, state_file::segment_unit));
     }
 
     /// A new current segment with room for `bytes`; where the disk is full it is smaller than
@@ -263,7 +286,9 @@ private:
             reused = free_segments_.end();
         segment fresh{.offset = reused == free_segments_.end() ? end_ : reused->second,
                       .bytes = reused == free_segments_.end() ? bytes : reused->first};
-        allocate(file_, path_, fresh.offset, fresh.bytes);
+        // The header of one that is used again stays, come what may: others are found behind it.
+        auto const kept = reused == free_segments_.end() ? 0 : state_file::segment_unit;
+        allocate(file_, path_, fresh.offset + kept, fresh.bytes - kept);
         void* const memory = ::mmap(nullptr, fresh.bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
                                     file_.get(), static_cast<off_t>(fresh.offset));
         if (memory == MAP_FAILED)

@@ -132,6 +132,8 @@ struct started {
 struct cancelled {
     cancel_record cancel;
     std::optional<batch_end> end;
+    /// Nothing of its batch that matters waits to be written: it may overtake the rest.
+    bool is_alone = false;
 };
 
 /// A cancel (and the end with it) that may or may not have been written does not count.
@@ -213,7 +215,8 @@ struct input_page {
 ///
 /// Order: changes of one batch become durable in the order in which they were handed over, also
 /// beside jobs handed over by `record`, save that `job_cancelled` and `job_withdrawn` overtake what
-/// is not about the gate, and `cancelled` without an end and `withdrawn` these, too.
+/// is not about the gate, and `withdrawn`, and `cancelled` without an end or where it is alone, these,
+/// too.
 /// Thread safety: full.
 class store {
 public:

@@ -70,7 +70,10 @@ public:
             is_accepting_ = true;
         } catch (std::exception const&) {
             again_.expires_after(std::chrono::milliseconds(100));
-            again_.async_wait([self = shared_from_this()](error_code) { self->go_on(); });
+            again_.async_wait([self = shared_from_this()](error_code problem) {
+                if (!problem)
+                    self->go_on();
+            });
         }
     }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -156,6 +157,18 @@ public:
         std::scoped_lock const lock(mutex_);
         return !waiting_.empty() && waiting_.front().listener == nullptr &&
                std::holds_alternative<Change>(waiting_.front().what);
+    }
+
+    /// The change of this kind that waits longest.
+    template <class Change>
+    [[nodiscard]] std::optional<Change> first() const
+    {
+        std::scoped_lock const lock(mutex_);
+        for (auto const& one : waiting_)
+            if (auto const* const found = std::get_if<Change>(&one.what);
+                found != nullptr && one.listener == nullptr)
+                return *found;
+        return std::nullopt;
     }
 
     /// Writes what waits longest.

@@ -57,8 +57,13 @@ void process_host::impl::sweep(std::shared_ptr<program_run> program)
         return;
     sweeping_.push_back(std::move(program));
     sweep_pause_ = std::chrono::milliseconds(0);
-    if (sweeping_.size() == 1)
+    if (sweeping_.size() != 1)
+        return;
+    try {
         boost::asio::post(context, [this] { sweep_now(); });
+    } catch (...) {
+        look_again();
+    }
 }
 
 void process_host::impl::sweep_now()

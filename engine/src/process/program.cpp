@@ -11,6 +11,7 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -203,19 +204,24 @@ void program_run::report() const noexcept
 
 bool program_run::begin()
 {
-    if (!is_stopped()) {
+    if (!is_stopped() && !is_finished_) {
         try {
             launch();
             return true;
         } catch (...) {
-            end_->problem = std::current_exception();
+            auto const problem = std::current_exception();
+            if (pid_ != 0) { // it runs: what is to be done of it is done soon
+                end_->problem = problem;
+                host_.look_again();
+                return true;
+            }
             if (cgroup_)
                 host_.give_back(*std::exchange(cgroup_, std::nullopt));
-            if (is_shortage(end_->problem)) {
-                end_->problem = nullptr;
+            if (is_shortage(problem)) {
                 host_.put_off();
                 return false;
             }
+            end_->problem = problem;
         }
     }
     finish();
@@ -285,7 +291,7 @@ void program_run::take_up(spawned child, file output, file error)
     pid_ = child.pid;
     leader_ = std::move(child.pidfd);
     end_->started = true;
-    guarded([&] {
+    auto const watch_it = [&] {
         note_start(child.not_before);
         watch_leader();
         output_.descriptor.assign(output.get());
@@ -294,7 +300,8 @@ void program_run::take_up(spawned child, file output, file error)
         (void)error.release();
         watch(output_);
         watch(error_);
-    });
+    };
+    guarded(std::cref(watch_it)); // which needs no memory
 }
 
 void program_run::note_start(std::uint64_t not_before)
@@ -303,7 +310,7 @@ void program_run::note_start(std::uint64_t not_before)
     try {
         if (auto const leader = host_.with_descriptors([&] { return find_process(pid_); }))
             started_ = leader->started;
-    } catch (std::system_error const&) {
+    } catch (std::exception const&) {
         // It can't be looked at: then it is known by its marker.
     }
     if (host_.records)

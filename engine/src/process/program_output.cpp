@@ -38,8 +38,8 @@ void program_run::watch(pipe& from)
     from.descriptor.async_wait(
         boost::asio::posix::stream_descriptor::wait_read,
         [self = shared_from_this(), &from](boost::system::error_code problem) {
-            if (problem)
-                return;
+            if (problem || self->is_over_)
+                return; // once it is over all that is left is read at once
             self->guarded([&] {
                 if (!self->can_take(from))
                     self->after(shortage_pause, [self = self.get(), &from] { self->watch(from); });
