@@ -16,7 +16,9 @@ void batch_core::open_window(cancel_request const& request, stop_cause cause,
     // An exchange, so that whoever still enters a job has read the clock before it is read here.
     phase_.exchange(phase::held);
     time_point const at = now();
-    bool const busy = inside_ != 0 || !is_all_settled() || !job_cancels_.empty();
+    // What is being recorded of an attempt comes before the end, and is not to hold up the cancel.
+    bool const busy = inside_ != 0 || !is_all_settled() || !job_cancels_.empty() ||
+                      relay_->under_way() != 0;
     window_.emplace(window{request, cause, result, std::move(done), at, closing.word, busy});
 
     batch_life as_if = life_;
@@ -24,7 +26,7 @@ void batch_core::open_window(cancel_request const& request, stop_cause cause,
     change::cancelled record{*as_if.cancel(), std::nullopt};
     if (!busy) {
         record.end = end_record(as_if);
-        record.is_alone = relay_->under_way() == 0;
+        record.is_alone = true;
     }
     // Where no caller waits there is nobody who could ask again.
     auto const how = cause == stop_cause::user ? persistence::once : persistence::until_done;

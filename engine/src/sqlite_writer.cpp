@@ -76,8 +76,7 @@ bool is_light(queued_change const& change) noexcept
 
 /// Of what is light so much is written at once; records that are larger come last.
 constexpr std::uint64_t light_bytes_max = 256 * 1024;
-/// How many cancels of single jobs go into a transaction at the most: the cancel of a batch may have
-/// to wait for one.
+/// About how many cancels go into a transaction: what others a cancel may have to wait for.
 constexpr std::size_t urgent_max = 1000;
 
 constexpr std::uint64_t light_record_bytes_max = 64 * 1024;

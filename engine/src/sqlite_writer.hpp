@@ -13,8 +13,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -176,7 +176,7 @@ private:
     std::function<void(std::string const&)> on_problem_; ///< likewise
 
     // The thread's.
-    std::deque<queued_change> urgent_;
+    std::list<queued_change> urgent_;
     bool has_all_urgent_ = true; ///< there: what is not waits for another transaction
     backlog backlog_;
     std::size_t next_change_ = 0; ///< what was written of the backlog ends here

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <span>
 #include <utility>
 #include <variant>
@@ -24,9 +25,8 @@ bool has_end(queued_change const& change) noexcept
 
 void sqlite_writer::tell_urgent()
 {
-    for (auto& change : urgent_) // where a new deque would want memory: it is written already
+    for (auto& change : std::exchange(urgent_, {}))
         finish(change, true);
-    urgent_.clear();
 }
 
 void sqlite_writer::tell_group(group end)
@@ -134,7 +134,7 @@ bool sqlite_writer::refuse_culprit()
     auto const found = std::exchange(culprit_, {});
     if (found.change != nullptr) {
         finish(*found.change, false);
-        std::erase_if(urgent_, &queued_change::is_finished);
+        std::erase_if(urgent_, std::mem_fn(&queued_change::is_finished));
     } else if (found.record) {
         refuse_record(*found.record);
     }
@@ -172,7 +172,7 @@ void sqlite_writer::refuse_once()
     for (auto& change : urgent_)
         if (is_once(change))
             finish(change, false);
-    std::erase_if(urgent_, &queued_change::is_finished);
+    std::erase_if(urgent_, std::mem_fn(&queued_change::is_finished));
     for (std::size_t place = next_change_; place != backlog_.changes.size(); ++place) {
         auto& change = backlog_.changes[place];
         if (is_once(change))

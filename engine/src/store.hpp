@@ -214,9 +214,8 @@ struct input_page {
 /// Keeps recorded batches.
 ///
 /// Order: changes of one batch become durable in the order in which they were handed over, also
-/// beside jobs handed over by `record`, save that `job_cancelled` and `job_withdrawn` overtake what
-/// is not about the gate, and `withdrawn`, and `cancelled` without an end or where it is alone, these,
-/// too.
+/// beside jobs handed over by `record`, save that `cancelled` without an end or where it is alone,
+/// `withdrawn`, `job_cancelled` and `job_withdrawn` overtake what is not about the gate.
 /// Thread safety: full.
 class store {
 public:

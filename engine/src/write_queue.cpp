@@ -1,5 +1,7 @@
 #include "write_queue.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <iterator>
 #include <utility>
 #include <variant>
@@ -42,8 +44,10 @@ void write_queue::push(queued_change&& change)
 {
     std::unique_lock lock(mutex_);
     if (is_urgent(change)) {
-        bool const is_about_job = is_any_of<change::job_cancelled, change::job_withdrawn>(change);
-        (is_about_job ? urgent_jobs_ : urgent_).push_back(std::move(change));
+        std::list<queued_change> one;
+        one.push_back(std::move(change));
+        auto& all = urgent_[one.front().sequence];
+        all.splice(all.end(), one);
     } else {
         if (is_any_of<change::created>(change))
             unborn_.insert(change.sequence);
@@ -107,13 +111,13 @@ void write_queue::stop()
 void write_queue::wait(std::optional<std::chrono::milliseconds> at_most)
 {
     std::unique_lock lock(mutex_);
-    sleep(lock, at_most, [&] { return stopped_ || holds_urgent() || !backlog_.empty(); });
+    sleep(lock, at_most, [&] { return stopped_ || !urgent_.empty() || !backlog_.empty(); });
 }
 
 void write_queue::wait_after_failure(std::chrono::milliseconds at_most)
 {
     std::unique_lock lock(mutex_);
-    sleep(lock, at_most, [&] { return stopped_ || holds_urgent() || !backlog_.changes.empty(); });
+    sleep(lock, at_most, [&] { return stopped_ || !urgent_.empty() || !backlog_.changes.empty(); });
 }
 
 bool write_queue::is_stopped() const
@@ -125,24 +129,28 @@ bool write_queue::is_stopped() const
 bool write_queue::is_empty() const
 {
     std::scoped_lock const lock(mutex_);
-    return !holds_urgent() && backlog_.empty();
+    return urgent_.empty() && backlog_.empty();
 }
 
 bool write_queue::has_urgent() const
 {
     std::scoped_lock const lock(mutex_);
-    return holds_urgent();
+    return !urgent_.empty();
 }
 
-bool write_queue::take_urgent(std::deque<queued_change>& urgent, std::size_t most)
+bool write_queue::take_urgent(std::list<queued_change>& urgent, std::size_t most) noexcept
 {
     std::scoped_lock const lock(mutex_);
-    // Each is moved last of all: where that finds no memory, nothing is lost.
-    for (; !urgent_.empty(); urgent_.pop_front())
-        urgent.push_back(std::move(urgent_.front()));
-    for (; !urgent_jobs_.empty() && urgent.size() < most; urgent_jobs_.pop_front())
-        urgent.push_back(std::move(urgent_jobs_.front()));
-    return urgent_jobs_.empty();
+    std::size_t const share =
+        std::max<std::size_t>(1, most / std::max<std::size_t>(1, urgent_.size()));
+    for (auto next = urgent_.begin(); next != urgent_.end();) {
+        auto& of_batch = next->second;
+        auto const end = std::next(of_batch.begin(),
+                                   static_cast<std::ptrdiff_t>(std::min(share, of_batch.size())));
+        urgent.splice(urgent.end(), of_batch, of_batch.begin(), end);
+        next = of_batch.empty() ? urgent_.erase(next) : std::next(next);
+    }
+    return urgent_.empty();
 }
 
 void write_queue::take(backlog& empty)

@@ -9,8 +9,9 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <unordered_set>
@@ -92,9 +93,9 @@ public:
     [[nodiscard]] bool is_empty() const;
     [[nodiscard]] bool has_urgent() const;
 
-    /// Puts what is urgent behind `urgent`: what is about whole batches, and of what is about single
-    /// jobs so much that there are at most `most` in all; whether that was all of it.
-    [[nodiscard]] bool take_urgent(std::deque<queued_change>& urgent, std::size_t most);
+    /// Puts what is urgent behind `urgent`: about `most` changes, at least one of each batch that
+    /// has some; whether that was all.
+    [[nodiscard]] bool take_urgent(std::list<queued_change>& urgent, std::size_t most) noexcept;
     /// Swaps the rest with `empty`.
     void take(backlog& empty);
 
@@ -105,10 +106,6 @@ public:
 
 private:
     [[nodiscard]] bool is_urgent(queued_change const& change) const noexcept;
-    [[nodiscard]] bool holds_urgent() const noexcept
-    {
-        return !urgent_.empty() || !urgent_jobs_.empty();
-    }
     void wake(std::unique_lock<std::mutex>& lock);
     template <class HasCome>
     void sleep(std::unique_lock<std::mutex>& lock, std::optional<std::chrono::milliseconds> at_most,
@@ -121,8 +118,8 @@ private:
     std::condition_variable come_;
     bool sleeps_ = false;
     bool stopped_ = false;
-    std::deque<queued_change> urgent_; ///< about whole batches; none is moved while others come
-    std::deque<queued_change> urgent_jobs_; ///< about single jobs
+    /// By batch: one with many is not to hold up the others.
+    std::map<std::uint64_t, std::list<queued_change>> urgent_;
     backlog backlog_;
     std::unordered_set<std::uint64_t> unborn_; ///< batches whose creation waits
     std::vector<std::function<void()>> for_room_;

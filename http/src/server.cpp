@@ -28,6 +28,8 @@
 #include <thread>
 #include <utility>
 
+#include <poll.h>
+
 namespace belay::http {
 
 namespace asio = boost::asio;
@@ -128,11 +130,20 @@ private:
                 co_return;
             if (!error) {
                 serve(std::move(socket));
+            } else if (!is_anyone_waiting()) { // a descriptor is wanted even to find that out
+                co_await acceptor_.async_wait(tcp::acceptor::wait_read,
+                                              asio::redirect_error(asio::use_awaitable, error));
             } else if (!give_one_up(error)) {
                 asio::steady_timer pause(executor_, std::chrono::milliseconds(100));
                 co_await pause.async_wait(asio::use_awaitable);
             }
         }
+    }
+
+    [[nodiscard]] bool is_anyone_waiting()
+    {
+        pollfd waiting{.fd = acceptor_.native_handle(), .events = POLLIN, .revents = 0};
+        return ::poll(&waiting, 1, 0) == 1;
     }
 
     /// Out of descriptors, most likely. Whether one was free at once.
