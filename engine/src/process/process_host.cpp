@@ -60,6 +60,7 @@ void process_host::impl::run()
     std::scoped_lock const lock(mutex_);
     if (thread_.joinable() || stopped_)
         return;
+    make_files_thread(); // without it no output of a program could be kept
     work_.emplace(context.get_executor());
     thread_ = std::thread([this] { run_programs(); });
 }

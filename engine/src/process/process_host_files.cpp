@@ -97,14 +97,19 @@ void process_host::impl::on_files(std::function<void()> action)
     boost::asio::post(files_, std::move(action));
 }
 
-void process_host::impl::start_files_thread()
+void process_host::impl::make_files_thread()
 {
-    std::scoped_lock const lock(mutex_);
     if (files_thread_.joinable() || files_stopped_)
         return;
     files_work_.emplace(files_.get_executor());
+    files_thread_ = std::thread([this] { run_files(); });
+}
+
+void process_host::impl::start_files_thread()
+{
+    std::scoped_lock const lock(mutex_);
     try {
-        files_thread_ = std::thread([this] { run_files(); });
+        make_files_thread();
     } catch (std::system_error const&) {
         // There is no thread to be had at the moment.
         auto const timer = std::make_shared<boost::asio::steady_timer>(context, shortage_pause);

@@ -52,7 +52,7 @@ public:
     [[nodiscard]] std::filesystem::path make_scratch();
     void remove_scratch(std::filesystem::path directory);
     void try_to_forget(std::uint64_t sequence);
-    /// Makes the thread, if it is not there.
+    /// Makes its threads, if they are not there. Throws std::system_error.
     void run();
     /// Has `action` called on a thread for what may wait for a disk.
     void on_files(std::function<void()> action);
@@ -114,6 +114,7 @@ private:
     void run_programs();
     [[nodiscard]] bool look_at_all() noexcept;
     void run_files();
+    void make_files_thread(); // with mutex_ held
     void start_files_thread();
     void put_in_later();
     void try_to_remove(std::filesystem::path const& directory);
