@@ -223,7 +223,10 @@ void recorded::program_start::give_up() noexcept
     bool is_over = false;
     try {
         std::function<void()> tell = [self = shared_from_this(), end = end_of({})] {
-            self->record_.program_ended(self->job_, end, false);
+            auto const take = [&](detail::turn& turn) {
+                self->record_.conclude(turn, *self->job_, *end, false);
+            };
+            self->job_->core->resume(*self->job_, std::cref(take));
         };
         auto expected = stage::waiting;
         is_over = stage_.compare_exchange_strong(expected, stage::over);

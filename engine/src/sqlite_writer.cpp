@@ -219,13 +219,8 @@ void sqlite_writer::wait_to_retry()
 void sqlite_writer::take()
 {
     // What is urgent last: the cancel of a job was handed over before its end.
-    if (backlog_.empty()) {
+    if (backlog_.empty() || failing_) // who has to be told may be among what came since
         queue_.take(backlog_);
-    } else if (failing_) { // who has to be told may be among what came since
-        backlog more;
-        queue_.take(more);
-        backlog_.append(more);
-    }
     has_all_urgent_ = queue_.take_urgent(
         urgent_, failing_ ? std::numeric_limits<std::size_t>::max() : urgent_max);
 }

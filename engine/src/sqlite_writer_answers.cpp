@@ -188,6 +188,9 @@ void sqlite_writer::refuse_once()
 void sqlite_writer::compact()
 {
     backlog left;
+    left.changes.reserve(backlog_.changes.size()); // nothing throws once one has been moved
+    left.records.reserve(backlog_.records.size());
+    left.targets.reserve(backlog_.targets.size());
     walk(
         {backlog_.changes.size(), backlog_.records.size(), 0},
         [&](queued_change& change) {

@@ -153,10 +153,13 @@ bool write_queue::take_urgent(std::list<queued_change>& urgent, std::size_t most
     return urgent_.empty();
 }
 
-void write_queue::take(backlog& empty)
+void write_queue::take(backlog& to)
 {
     std::scoped_lock const lock(mutex_);
-    std::swap(backlog_, empty);
+    if (to.empty())
+        std::swap(backlog_, to);
+    else
+        to.append(backlog_);
 }
 
 void write_queue::finished(queued_change const& change)

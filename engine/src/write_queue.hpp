@@ -96,8 +96,9 @@ public:
     /// Puts what is urgent behind `urgent`: about `most` changes, at least one of each batch that
     /// has some; whether that was all.
     [[nodiscard]] bool take_urgent(std::list<queued_change>& urgent, std::size_t most) noexcept;
-    /// Swaps the rest with `empty`.
-    void take(backlog& empty);
+    /// Puts the rest behind what is in `to`. Throws std::bad_alloc, then nothing was moved; not
+    /// where `to` is empty.
+    void take(backlog& to);
 
     /// A change was written or refused.
     void finished(queued_change const& change);
