@@ -1,4 +1,5 @@
 // Jobs that run a program: what comes before it, and what it came to.
+#include "cancel_commit.hpp"
 #include "problem_board.hpp"
 #include "recorded.hpp"
 #include "verdict.hpp"
@@ -31,16 +32,6 @@ std::string last_words(std::string_view text)
     text = text.substr(text.find_last_of("\r\n") + 1);
     text = text.substr(std::min(text.size(), text.find_first_not_of(blank)));
     return text.empty() ? "" : ": " + std::string(text.substr(0, last_words_bytes_max));
-}
-
-/// What a shortage says of itself.
-std::string what_of(std::exception_ptr const& problem)
-{
-    try {
-        std::rethrow_exception(problem);
-    } catch (std::exception const& shortage) {
-        return shortage.what();
-    }
 }
 
 /// Why a program that was run did not end well.
@@ -182,7 +173,8 @@ void recorded::program_start::wait(std::exception_ptr const& problem)
 {
     if (!notice_)
         notice_ = job_->core->owner().board().share_notice(
-            "unprepared_programs", "programs wait until they can be prepared: " + what_of(problem));
+            "unprepared_programs",
+            "programs wait until they can be prepared: " + detail::message_of(problem));
     stage_ = stage::waiting;
     job_->core->set_body(*job_, shared_from_this()); // tells it at once if there has been a stop
     arm();
