@@ -580,6 +580,24 @@ BOOST_AUTO_TEST_CASE(g3_a_job_whose_end_is_being_recorded_is_not_shown_as_cancel
     BOOST_TEST(!core.job(0).cancel.has_value(), "the store does not have it");
 }
 
+BOOST_AUTO_TEST_CASE(a_job_that_is_cancelled_as_its_attempt_fails_is_not_tried_again)
+{
+    auto& core = make_durable(1, [](job&) { throw std::runtime_error("no"); },
+                              {.max_attempts = 3, .backoff = 1h, .backoff_max = 1h});
+    disk().on_record = [&] { cancel_job(core, 0); };
+    executor.run_all();
+    BOOST_TEST_REQUIRE(job_told.size() == 1U);
+    BOOST_TEST((job_told[0].current_state == job_state::running));
+    BOOST_TEST((core.job_state_of(0) == job_state::pending));
+    BOOST_TEST(!core.job(0).cancel.has_value());
+    BOOST_TEST(disk().first<change::job_cancelled>().has_value());
+    go_on();
+
+    BOOST_TEST((core.job(0).disposition == disposition::not_started));
+    BOOST_TEST(core.job(0).cancel.has_value(), "it is known who cancelled it");
+    BOOST_TEST((core.state() == batch_state::completed));
+}
+
 BOOST_AUTO_TEST_CASE(while_a_batch_drains_the_cancel_of_one_job_is_durable_first)
 {
     auto& core = make_durable(1, [&](job& job) {

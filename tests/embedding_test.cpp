@@ -2,6 +2,7 @@
 #include <belay/engine.hpp>
 
 #include "eventually.hpp"
+#include "open_descriptors.hpp"
 #include "temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -72,15 +73,6 @@ batch_spec spec_of(std::string type)
     batch_spec spec{.type = std::move(type)};
     spec.inputs.push_back("x");
     return spec;
-}
-
-std::set<int> descriptors()
-{
-    std::set<int> open;
-    for (auto const& entry : std::filesystem::directory_iterator("/proc/self/fd"))
-        open.insert(std::stoi(entry.path().filename()));
-    std::erase_if(open, [](int number) { return ::fcntl(number, F_GETFD) < 0; });
-    return open;
 }
 
 } // namespace
@@ -267,7 +259,7 @@ BOOST_AUTO_TEST_CASE(several_threads_may_use_one_engine_and_one_batch)
 BOOST_AUTO_TEST_CASE(programs_inherit_no_descriptor_of_an_engine)
 {
     belay::test::temporary_directory const directory;
-    auto const before = descriptors();
+    auto const before = belay::test::open_descriptors();
     engine engine({.workers = 2, .store = open_store(directory.path())});
     engine.define({.name = "body", .body = [](std::string_view, job&) { return std::string(); }});
     ended(engine.submit(spec_of("body")));
@@ -284,7 +276,7 @@ BOOST_AUTO_TEST_CASE(programs_inherit_no_descriptor_of_an_engine)
     runs(batch, 2);
 
     std::size_t made = 0;
-    for (int const number : descriptors()) {
+    for (int const number : belay::test::open_descriptors()) {
         made += !before.contains(number);
         if (int const flags = ::fcntl(number, F_GETFD); flags >= 0 && !before.contains(number))
             BOOST_TEST((flags & FD_CLOEXEC) != 0, number << " would be inherited");

@@ -22,7 +22,7 @@ BOOST_AUTO_TEST_SUITE(lone_stops_test)
 BOOST_AUTO_TEST_CASE(a_stop_is_due_when_its_grace_is_over_and_when_it_is_to_be_abandoned)
 {
     lone_stops stops;
-    auto& stop = stops.add(7, now + 2s, true);
+    auto& stop = stops.add(7, now + 2s);
     BOOST_TEST(stops.find(7) == &stop);
     BOOST_TEST(stops.find(8) == nullptr);
 
@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(a_stop_is_due_when_its_grace_is_over_and_when_it_is_to_be_a
 BOOST_AUTO_TEST_CASE(a_deadline_only_comes_nearer)
 {
     lone_stops stops;
-    auto& stop = stops.add(1, now + 5s, false);
+    auto& stop = stops.add(1, now + 5s);
     stops.bring_nearer(1, stop, now + 9s);
     BOOST_TEST((stop.deadline == now + 5s));
     stops.bring_nearer(1, stop, now + 1s);
@@ -51,9 +51,9 @@ BOOST_AUTO_TEST_CASE(a_deadline_only_comes_nearer)
 BOOST_AUTO_TEST_CASE(those_that_are_due_come_earliest_first)
 {
     lone_stops stops;
-    stops.add(1, now + 3s, true);
-    stops.add(2, now + 2s, true);
-    stops.add(3, now + 4s, true);
+    stops.add(1, now + 3s);
+    stops.add(2, now + 2s);
+    stops.add(3, now + 4s);
 
     BOOST_TEST(stops.due(now + 2s) == (numbers{2, 1}), boost::test_tools::per_element());
     stops.clear();

@@ -3,6 +3,7 @@
 #include "eventually.hpp"
 #include "manual_clock.hpp"
 #include "no_descriptors.hpp"
+#include "open_descriptors.hpp"
 #include "problem_board.hpp"
 #include "process/cgroup.hpp"
 #include "process/descriptors.hpp"
@@ -225,12 +226,6 @@ auto const with_and_without_cgroups = boost::unit_test::data::make({true, false}
 auto const on_new_and_old_kernels = boost::unit_test::data::make({true, false});
 
 std::string const waits_for_go = ready + "while [ ! -e go ]; do sleep 0.01; done; ";
-
-std::ptrdiff_t open_descriptors()
-{
-    std::filesystem::directory_iterator const all("/proc/self/fd");
-    return std::distance(begin(all), end(all));
-}
 
 /// What becomes of SIGCHLD, as long as it lives.
 class sigchld_is {
@@ -659,7 +654,7 @@ BOOST_AUTO_TEST_CASE(idle_cgroups_are_few)
     host_fixture fixture(process_host::setup{
         .store = "hosttest", .idle_cgroups_max = 2, .idle_cgroup_time_max = std::chrono::hours(1)});
     fixture.run("true");
-    auto const before = open_descriptors();
+    auto const before = test::open_descriptors().size();
     std::vector<std::shared_ptr<process_host::program>> programs;
     std::atomic<int> ended{0};
     for (int i = 0; i != 12; ++i) {
@@ -678,7 +673,7 @@ BOOST_AUTO_TEST_CASE(idle_cgroups_are_few)
     std::ofstream(fixture.directory.path() / "scratch" / "go");
 
     BOOST_TEST(test::eventually([&] { return ended == 12; }));
-    BOOST_TEST(test::eventually([&] { return open_descriptors() <= before + 2; }));
+    BOOST_TEST(test::eventually([&] { return test::open_descriptors().size() <= before + 2; }));
 }
 
 BOOST_AUTO_TEST_CASE(idle_cgroups_go_after_a_while)

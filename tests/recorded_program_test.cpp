@@ -1,6 +1,7 @@
 // Jobs that run a program, in an engine.
 #include "eventually.hpp"
 #include "no_descriptors.hpp"
+#include "open_descriptors.hpp"
 #include "process/process_tree.hpp"
 #include "temporary_directory.hpp"
 
@@ -625,11 +626,7 @@ BOOST_AUTO_TEST_CASE(a_result_that_never_comes_is_abandoned)
     auto const go = std::make_shared<std::promise<void>>();
     auto const inside = std::make_shared<std::atomic<bool>>(false);
     auto const left = std::make_shared<std::atomic<bool>>(false);
-    auto const descriptors = [] {
-        std::filesystem::directory_iterator const all("/proc/self/fd");
-        return std::distance(begin(all), end(all));
-    };
-    auto const before = descriptors();
+    auto const before = test::open_descriptors();
     {
         fixture fixture(
             nullptr,
@@ -652,7 +649,7 @@ BOOST_AUTO_TEST_CASE(a_result_that_never_comes_is_abandoned)
     }
     go->set_value(); // the engine is gone
     BOOST_TEST(eventually([&] { return left->load(); }));
-    BOOST_TEST(eventually([&] { return descriptors() == before; }), "nothing of it is left");
+    BOOST_TEST(eventually([&] { return test::open_descriptors() == before; }), "nothing of it is left");
 }
 
 BOOST_AUTO_TEST_CASE(outputs_go_with_their_batch)

@@ -23,7 +23,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -31,7 +30,6 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,38 +93,6 @@ struct made {
         stream.seekp(static_cast<std::streamoff>(place));
         stream << bytes;
     }
-};
-
-/// Holds the writer up inside of a callback, so that what comes gathers.
-class held_writer {
-public:
-    explicit held_writer(store& store, std::uint64_t sequence)
-    {
-        store.commit(sequence, change::started{at(1)}, persistence::once, [this](auto) {
-            std::unique_lock lock(mutex_);
-            holds_ = true;
-            changed_.notify_all();
-            changed_.wait(lock, [&] { return released_; });
-            holds_ = false;
-            changed_.notify_all();
-        });
-        std::unique_lock lock(mutex_);
-        BOOST_REQUIRE(changed_.wait_for(lock, patience, [&] { return holds_; }));
-    }
-    ~held_writer() { release(); }
-    void release()
-    {
-        std::unique_lock lock(mutex_);
-        released_ = true;
-        changed_.notify_all();
-        changed_.wait(lock, [&] { return !holds_; });
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool holds_ = false;
-    bool released_ = false;
 };
 
 /// Connections that are opened as long as it lives take no larger row.

@@ -16,8 +16,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -239,6 +241,38 @@ BOOST_AUTO_TEST_CASE(where_the_reserve_is_used_up_whoever_asks_is_told_at_once)
     place.disk.disarm();
     BOOST_TEST(eventually([&] { return place.reserved() == 1 << 20; }));
     write(*place.store, old, change::forgotten{});
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_is_cancelled_where_the_cancels_of_many_jobs_find_no_room_g10)
+{
+    constexpr std::uint64_t jobs = 50'000;
+    small_disk place;
+    counting_listener listener;
+    auto const many = create(*place.store, jobs);
+    auto const other = create(*place.store, 1);
+    std::atomic<std::uint64_t> refused = 0;
+    std::atomic<std::uint64_t> told = 0;
+    place.leave(0);
+    std::future<std::exception_ptr> cancelled;
+    {
+        held_writer held(*place.store, other);
+        (void)place.store->record(many, record_of(0, job_byte::succeeded, std::string(100'000, 'x')),
+                                  listener);
+        for (std::uint64_t index = 0; index != jobs; ++index)
+            place.store->commit(many, change::job_cancelled{index, {at(5)}, std::nullopt},
+                                persistence::once, [&](std::exception_ptr const& problem) {
+                                    refused += problem ? 1 : 0;
+                                    ++told;
+                                });
+        cancelled = ask(*place.store, other, change::cancelled{cancel_at(5), {}});
+    }
+
+    BOOST_TEST((wait_for(cancelled) == nullptr));
+    BOOST_TEST(eventually([&] { return told == jobs; }));
+    BOOST_TEST(refused > 0U);
+    BOOST_TEST(refused < jobs);
+    place.disk.remove_capacity();
+    BOOST_TEST(eventually([&] { return listener.count() == 1U; }));
 }
 
 BOOST_AUTO_TEST_CASE(a_batch_that_an_earlier_process_had_cancelled_is_ended_from_the_reserve)

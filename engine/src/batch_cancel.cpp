@@ -169,7 +169,7 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
     auto byte = settled_byte(index);
     job_cancel_result result;
     result.previous_state = state_of(byte);
-    bool const asked = find_lone_stop(index) != nullptr && find_lone_stop(index)->asked_for;
+    bool const asked = find_lone_stop(index) != nullptr && find_lone_stop(index)->asked;
     // While a batch drains, its jobs can be cancelled one by one as before.
     bool const is_draining = phase_.load() == phase::draining;
     if (store_ && !suspended_ && (!life_.is_closed() || is_draining)) {
@@ -205,16 +205,16 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
     lone_stop* stop = find_lone_stop(index);
     time_point const at = now();
     time_point const deadline = *plan_stop(request, life_.grace(), at).deadline;
-    if ((stop == nullptr || !stop->asked_for) && phase_.load() != phase::stopping &&
+    if ((stop == nullptr || !stop->asked) && phase_.load() != phase::stopping &&
         byte == job_byte::running) {
         result.changed = true;
         note_job_cancel(index, request, at);
     }
     if (stop == nullptr) {
-        stop = &lone_stops_.add(index, deadline, true);
+        stop = &lone_stops_.add(index, deadline);
         stop_running(index, *stop, then);
     }
-    stop->asked_for = true;
+    stop->asked = request;
     lone_stops_.bring_nearer(index, *stop, deadline);
     arm_kill(stop->deadline);
     // Its attempt may have failed meanwhile: there is to be no other.

@@ -209,7 +209,6 @@ void batch_core::take_turn(slot& place, bool from_queue) noexcept
         thread_turns::frame const frame(*this, own_executor());
         run_quantum(turn, again);
     }
-    host_->turn_ended(visit);
     if (turn.abandoned) {
         give_back(place);
     } else if (turn.detached) {
@@ -217,6 +216,7 @@ void batch_core::take_turn(slot& place, bool from_queue) noexcept
     } else {
         leave(turn, again);
     }
+    host_->turn_ended(visit); // after the end of the batch was told, if that was it
     come_back();
 }
 

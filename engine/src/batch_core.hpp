@@ -20,8 +20,8 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -538,7 +538,7 @@ private:
     /// Jobs that ran at a crash and have not ended: at how many.
     std::unordered_map<std::uint64_t, std::uint32_t> suspects_;
     std::unordered_set<std::uint64_t> admitted_; ///< those of them that have a place
-    std::deque<std::uint64_t> kept_back_;        ///< those that are due and have none
+    std::list<std::uint64_t> kept_back_;         ///< those that are due and have none
     bool suspects_announced_ = false;            ///< the host knows of them
     record_relay* relay_ = nullptr;              ///< null without a store; set once by make()
     std::unordered_map<std::uint64_t, earlier> earlier_; // changed before open() only

@@ -255,7 +255,7 @@ void batch_core::correct(slot const& place, job_record& record) noexcept
     bool const open = phase_.load() == phase::open;
     bool const alone = place.stop_index == record.index;
     auto const* const stop = find_lone_stop(record.index);
-    bool const asked = stop != nullptr && stop->asked_for;
+    bool const asked = stop != nullptr && stop->asked;
     if (!open && !suspended_)
         return;
     if (record.how == job_byte::succeeded_late && !alone)

@@ -2,6 +2,7 @@
 #include "batch_core.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace belay::detail {
 
@@ -29,7 +30,7 @@ job_byte batch_core::attempt_failed(slot const& place, std::uint64_t index,
     if (place.timed_out.load(std::memory_order_acquire) == index) {
         exception = time_out_exception();
         std::scoped_lock const lock(mutex_);
-        if (auto const* const stop = find_lone_stop(index); stop != nullptr && stop->asked_for)
+        if (auto const* const stop = find_lone_stop(index); stop != nullptr && stop->asked)
             return job_byte::failed;
     } else if (in_vain) {
         return job_byte::failed;
@@ -55,11 +56,18 @@ void batch_core::after_failure(std::uint64_t index, job_byte how)
 void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
 {
     if (lone_stop* const stop = find_lone_stop(index)) {
-        bool const asked_for = stop->asked_for;
+        auto const asked = std::exchange(stop->asked, std::nullopt);
         end_lone_stop(index);
-        // A caller's stop that came too late for the attempt that failed.
-        if (asked_for && not_started_alone(index, job_byte::backing_off, at))
+        // A caller's stop that came too late for the attempt that failed. Where it has yet to be
+        // recorded it begins anew.
+        if (asked && store_ && !cancelled_alone_.contains(index)) {
+            then.callbacks.push_back([self = self_.lock(), index, request = *asked] {
+                self->cancel_job(index, request, {});
+            });
+        } else if (asked && not_started_alone(index, job_byte::backing_off, at)) {
+            note_job_cancel(index, *asked, at);
             return tell_of_end(index, then);
+        }
     }
     leave_place(index, then);
     auto const seed = static_cast<std::uint64_t>(life_.created().time_since_epoch().count());

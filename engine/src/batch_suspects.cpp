@@ -98,6 +98,8 @@ void batch_core::suspect_ended(std::uint64_t index, afterwards& then)
 
 void batch_core::dismiss_suspects(afterwards& then)
 {
+    if (suspects_.empty() && admitted_.empty() && kept_back_.empty()) [[likely]]
+        return; // a batch ends sooner
     then.places_left += admitted_.size();
     if (suspects_announced_)
         for (auto const& [index, crashes] : suspects_)

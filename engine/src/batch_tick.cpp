@@ -136,7 +136,7 @@ time_point batch_core::time_out(slot& place, time_point at, afterwards& then)
     if (lone_stop* const stop = find_lone_stop(index))
         lone_stops_.bring_nearer(index, *stop, deadline);
     else
-        stop_running(index, lone_stops_.add(index, deadline, false), then);
+        stop_running(index, lone_stops_.add(index, deadline), then);
     arm_kill(deadline);
     return of_the_next;
 }

@@ -1,5 +1,7 @@
 #include "cancel_commit.hpp"
 
+#include "exception_message.hpp"
+
 #include <exception>
 
 namespace belay::detail {
@@ -56,17 +58,6 @@ void commit(shared_commit const& cancel)
                           else
                               cancel->told(cancel_outcome::recorded, {});
                       });
-}
-
-std::string message_of(std::exception_ptr const& exception)
-{
-    try {
-        std::rethrow_exception(exception);
-    } catch (std::exception const& failed) {
-        return failed.what();
-    } catch (...) {
-        return "for a reason that is not known";
-    }
 }
 
 } // namespace belay::detail

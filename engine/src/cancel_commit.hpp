@@ -26,9 +26,6 @@ struct cancel_commit {
 /// being destroyed is asked nothing more.
 void commit(std::shared_ptr<cancel_commit const> const& cancel);
 
-/// What an exception says.
-[[nodiscard]] std::string message_of(std::exception_ptr const& exception);
-
 } // namespace belay::detail
 
 #endif

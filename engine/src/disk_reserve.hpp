@@ -7,15 +7,21 @@
 
 namespace belay {
 
+/// What the disk has left for this process on which `path` lies; 0 if that is not known.
+[[nodiscard]] std::uint64_t free_bytes(std::filesystem::path const& path) noexcept;
+
 /// A file with blocks but without content. It is given up bit by bit: what is given up at once is
 /// anybody's. Thread safety: none.
 class disk_reserve {
 public:
-    /// Takes the room if there is twice as much; if not, there is no reserve for now.
+    /// With what an earlier process has left of it; nothing is taken yet.
     disk_reserve(std::filesystem::path path, std::uint64_t bytes);
 
     /// Gives some of the room to others; false if none is left.
     [[nodiscard]] bool give_up_some() noexcept;
+
+    /// Gives up what it takes for `bytes` to be free on the disk, as far as there is as much.
+    void make_room(std::uint64_t bytes) noexcept;
 
     /// Takes what is missing again if there is twice as much.
     void restore() noexcept;
@@ -35,6 +41,7 @@ private:
     std::filesystem::path path_;
     std::uint64_t bytes_;
     std::uint64_t left_ = 0;
+    bool is_whole_ = false; ///< since it was looked at last
     bool given_up_ = false;
 };
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -19,10 +20,10 @@ struct slot;
 /// The stop of a single job that runs.
 struct lone_stop {
     time_point deadline;
-    bool asked_for;                 ///< by a caller, not by its time-out
-    bool killed = false;            ///< its program was, if it is one
-    std::vector<slot*> places = {}; ///< that were told of it
-    time_point next = {};           ///< when something has to be done about it
+    std::optional<cancel_request> asked = {}; ///< by a caller; not if by its time-out alone
+    bool killed = false;                      ///< its program was, if it is one
+    std::vector<slot*> places = {};           ///< that were told of it
+    time_point next = {};                     ///< when something has to be done about it
 };
 
 /// The jobs of a batch that were asked to stop alone, or ran into their time-out, and run still. To
@@ -41,9 +42,9 @@ public:
     }
 
     /// There must be none of this job yet.
-    lone_stop& add(std::uint64_t index, time_point deadline, bool asked_for)
+    lone_stop& add(std::uint64_t index, time_point deadline)
     {
-        auto& stop = stops_.emplace(index, lone_stop{deadline, asked_for}).first->second;
+        auto& stop = stops_.emplace(index, lone_stop{deadline}).first->second;
         plan(index, stop);
         return stop;
     }

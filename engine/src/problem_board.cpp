@@ -1,24 +1,11 @@
 #include "problem_board.hpp"
 
+#include "exception_message.hpp"
+
 #include <exception>
 #include <utility>
 
 namespace belay::detail {
-
-namespace {
-
-std::string message_of_exception_in_flight()
-{
-    try {
-        throw;
-    } catch (std::exception const& problem) {
-        return problem.what();
-    } catch (...) {
-        return "something that is no std::exception";
-    }
-}
-
-} // namespace
 
 problem_board::problem_board(clock& time, std::function<void(problem const&)> on_problem)
     : time_(time), on_problem_(std::move(on_problem))
@@ -44,7 +31,7 @@ void problem_board::incident(std::string_view kind, std::string message) noexcep
 
 void problem_board::caught(std::string_view kind, std::string_view what) noexcept
 try {
-    incident(kind, std::string(what) + ": " + message_of_exception_in_flight());
+    incident(kind, std::string(what) + ": " + detail::message_of(std::current_exception()));
 } catch (...) {
     incident(kind, {}); // there is no memory for more
 }

@@ -1,5 +1,5 @@
 // Jobs that run a program: what comes before it, and what it came to.
-#include "cancel_commit.hpp"
+#include "exception_message.hpp"
 #include "problem_board.hpp"
 #include "recorded.hpp"
 #include "verdict.hpp"

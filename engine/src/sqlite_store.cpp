@@ -75,15 +75,26 @@ sqlite_schema::place prepared(sqlite_schema::place place, directory_lock& lock)
     }
 }
 
+/// Enough for the log and its index, and for what else is made at a start.
+constexpr std::uint64_t opening_bytes = 512 * 1024;
+
+/// With some of it given up where the disk is too full for a start.
+disk_reserve opened_reserve(std::filesystem::path path, std::uint64_t bytes)
+{
+    disk_reserve reserve(std::move(path), bytes);
+    reserve.make_room(opening_bytes);
+    return reserve;
+}
+
 class sqlite_store final : public store {
 public:
     sqlite_store(std::filesystem::path const& directory, store_options const& options,
                  std::string const& vfs_name)
         : directory_(prepared(directory)),
           lock_(directory_ / "belay.states"),
+          reserve_(opened_reserve(directory_ / "belay.reserve", options.reserve_bytes)),
           place_(prepared({directory_ / "belay.db", vfs_name}, lock_)),
-          writer_(place_, options.waiting_bytes_max,
-                  disk_reserve(directory_ / "belay.reserve", options.reserve_bytes)),
+          writer_(place_, options.waiting_bytes_max, reserve_),
           readers_(place_),
           earlier_(directory_, writer_.recovered()),
           last_sequence_(std::max(writer_.last_sequence(), earlier_.highest_sequence()))
@@ -235,6 +246,7 @@ public:
 private:
     std::filesystem::path const directory_;
     directory_lock lock_;
+    disk_reserve reserve_;
     sqlite_schema::place const place_;
     std::optional<state_map> states_; ///< set by the constructor
     // The writer's connection is the last to close, and so the one that tidies up the log.
@@ -250,7 +262,19 @@ private:
 std::shared_ptr<store> open_sqlite_store(std::filesystem::path const& directory,
                                          store_options const& options, std::string const& vfs_name)
 {
-    return {new sqlite_store(directory, options, vfs_name), &sqlite_store::destroy};
+    try {
+        return {new sqlite_store(directory, options, vfs_name), &sqlite_store::destroy};
+    } catch (error const& problem) {
+        // What SQLite says then is often no more than "disk I/O error".
+        std::error_code is_missing;
+        auto const left = std::filesystem::exists(directory, is_missing) ? free_bytes(directory)
+                                                                         : opening_bytes;
+        if (left >= opening_bytes)
+            throw;
+        throw error(static_cast<errc>(problem.code().value()),
+                    std::string(problem.what()) + "; the disk has " + std::to_string(left) +
+                        " bytes left");
+    }
 }
 
 std::shared_ptr<store> open_store(std::filesystem::path const& directory, store_options options)

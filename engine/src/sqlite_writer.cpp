@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 #include <limits>
 #include <new>
 #include <system_error>
@@ -27,6 +28,9 @@ constexpr std::uint64_t group_bytes_max = 1024 * 1024;
 constexpr int checkpoint_pages = 1000;
 constexpr int log_pages_max = 4000;
 constexpr int readers_wait_ms = 100;
+
+/// What states take at least, with what else a start writes.
+constexpr std::uint64_t states_bytes_min = 256 * 1024;
 
 /// How long it waits for another process that writes.
 constexpr int lock_wait_ms = 1000;
@@ -76,7 +80,7 @@ bool is_light(queued_change const& change) noexcept
 
 /// Of what is light so much is written at once; records that are larger come last.
 constexpr std::uint64_t light_bytes_max = 256 * 1024;
-/// About how many cancels go into a transaction: what others a cancel may have to wait for.
+/// How many cancels go into a transaction: so many others a cancel may have to wait for.
 constexpr std::size_t urgent_max = 1000;
 
 constexpr std::uint64_t light_record_bytes_max = 64 * 1024;
@@ -84,12 +88,13 @@ constexpr std::uint64_t light_record_bytes_max = 64 * 1024;
 } // namespace
 
 sqlite_writer::sqlite_writer(sqlite_schema::place const& place, std::uint64_t waiting_bytes_max,
-                             disk_reserve reserve)
+                             disk_reserve& reserve)
 try : path_(place.path.string()),
     // Without SQLite's locks: one thread at a time uses it.
     database_(path_, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, lock_wait_ms, place.vfs),
-    reserve_(std::move(reserve)), queue_(waiting_bytes_max) {
+    reserve_(reserve), queue_(waiting_bytes_max) {
     prepare();
+    reserve_.restore();
     note_reserve();
     thread_ = std::thread([this] {
         run();
@@ -117,6 +122,10 @@ void sqlite_writer::prepare()
     store_id_ = database_.execAndGet("SELECT id FROM store").getString();
     recovered_ =
         static_cast<std::uint64_t>(database_.execAndGet("SELECT recovered FROM store").getInt64());
+    // The states of open batches want room (docs/format.md), and so does what is opened after this.
+    auto const states = database_.execAndGet("SELECT coalesce(sum(total + total / 64 + 128), 0) "
+                                             "FROM batch WHERE state IS NULL");
+    reserve_.make_room(static_cast<std::uint64_t>(states.getInt64()) + states_bytes_min);
     SQLite::Statement cancelled(database_, "SELECT sequence FROM batch WHERE state IS NULL "
                                            "AND cancel_requested_at IS NOT NULL");
     while (cancelled.executeStep())
@@ -221,8 +230,20 @@ void sqlite_writer::take()
     // What is urgent last: the cancel of a job was handed over before its end.
     if (backlog_.empty() || failing_) // who has to be told may be among what came since
         queue_.take(backlog_);
-    has_all_urgent_ = queue_.take_urgent(
-        urgent_, failing_ ? std::numeric_limits<std::size_t>::max() : urgent_max);
+    take_urgent();
+}
+
+void sqlite_writer::take_urgent() noexcept
+{
+    has_all_urgent_ =
+        queue_.take_urgent(urgent_, urgent_max - std::min(urgent_max, urgent_.size()));
+}
+
+/// Of what goes into one transaction.
+std::list<queued_change>::iterator sqlite_writer::urgent_end() noexcept
+{
+    return std::next(urgent_.begin(),
+                     static_cast<std::ptrdiff_t>(std::min(urgent_max, urgent_.size())));
 }
 
 void sqlite_writer::write_some()
@@ -260,8 +281,8 @@ std::uint64_t sqlite_writer::free_bytes_in_file()
 bool sqlite_writer::write_group()
 {
     for (;;) {
-        group const end =
-            has_all_urgent_ ? choose_group() : group{next_change_, next_record_, 0};
+        bool const is_all_urgent = has_all_urgent_ && urgent_end() == urgent_.end();
+        group const end = is_all_urgent ? choose_group() : group{next_change_, next_record_, 0};
         bool const written = attempt([&] {
             if (failing_ && urgent_.empty())
                 changes_->probe();
@@ -269,7 +290,8 @@ bool sqlite_writer::write_group()
             apply_group(end);
         });
         if (written) {
-            note_success();
+            if (is_all_urgent)
+                note_success();
             debt_ +=
                 (end.record - next_record_) + (end.change - next_change_) + end.bytes / page_bytes;
             tell_urgent();
@@ -293,12 +315,15 @@ bool sqlite_writer::give_room_to_log()
 void sqlite_writer::write_essentials()
 {
     auto const failure = failure_;
-    bool can_go_on = true;
-    while (!urgent_.empty() && can_go_on) {
-        if (attempt_from_reserve([&] { apply_urgent(); }))
+    while (!urgent_.empty()) {
+        if (attempt_from_reserve([&] { apply_urgent(); })) {
             tell_urgent();
-        else
-            can_go_on = refuse_culprit();
+            take_urgent();
+        } else if (!refuse_culprit()) {
+            // Whoever is to be told may be among what waits.
+            (void)queue_.take_urgent(urgent_, std::numeric_limits<std::size_t>::max());
+            break;
+        }
     }
     while (!queue_.has_urgent() && write_light(light_record_bytes_max))
         retry_ = retry_min;
@@ -391,9 +416,10 @@ sqlite_writer::group sqlite_writer::choose_group() const
 
 void sqlite_writer::apply_urgent()
 {
-    for (auto& change : urgent_)
+    std::for_each(urgent_.begin(), urgent_end(), [&](queued_change& change) {
         if (!change.is_finished)
             apply(change);
+    });
 }
 
 void sqlite_writer::apply(queued_change& change)

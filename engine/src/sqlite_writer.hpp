@@ -38,7 +38,7 @@ public:
     /// Opens a database that was checked, and brings it to the newest version. Throws `error`
     /// (`store_unusable`).
     sqlite_writer(sqlite_schema::place const& place, std::uint64_t waiting_bytes_max,
-                  disk_reserve reserve);
+                  disk_reserve& reserve);
     /// Closes it; those who wait for what can't be written are told so.
     ~sqlite_writer();
     /// Writes what still waits, and ends the thread; false if that can't be written. Nothing is
@@ -110,6 +110,8 @@ private:
     void wait_to_retry();
     void wait_for_work();
     void take();
+    void take_urgent() noexcept;
+    [[nodiscard]] std::list<queued_change>::iterator urgent_end() noexcept;
     [[nodiscard]] bool has_work() const noexcept { return !urgent_.empty() || !backlog_.empty(); }
     void write_some();
     [[nodiscard]] bool is_short();
@@ -163,7 +165,7 @@ private:
     std::string path_;
     SQLite::Database database_;
     std::optional<sqlite_changes> changes_;
-    disk_reserve reserve_;
+    disk_reserve& reserve_; ///< the thread's, once there is one
     write_queue queue_;
     std::uint64_t last_sequence_ = 0;
     std::string store_id_;
@@ -177,7 +179,7 @@ private:
 
     // The thread's.
     std::list<queued_change> urgent_;
-    bool has_all_urgent_ = true; ///< there: what is not waits for another transaction
+    bool has_all_urgent_ = true; ///< none waits in the queue
     backlog backlog_;
     std::size_t next_change_ = 0; ///< what was written of the backlog ends here
     std::size_t next_record_ = 0;

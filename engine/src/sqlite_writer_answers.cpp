@@ -25,7 +25,9 @@ bool has_end(queued_change const& change) noexcept
 
 void sqlite_writer::tell_urgent()
 {
-    for (auto& change : std::exchange(urgent_, {}))
+    std::list<queued_change> written;
+    written.splice(written.end(), urgent_, urgent_.begin(), urgent_end());
+    for (auto& change : written)
         finish(change, true);
 }
 

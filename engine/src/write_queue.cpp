@@ -141,14 +141,19 @@ bool write_queue::has_urgent() const
 bool write_queue::take_urgent(std::list<queued_change>& urgent, std::size_t most) noexcept
 {
     std::scoped_lock const lock(mutex_);
-    std::size_t const share =
-        std::max<std::size_t>(1, most / std::max<std::size_t>(1, urgent_.size()));
-    for (auto next = urgent_.begin(); next != urgent_.end();) {
+    while (most != 0 && !urgent_.empty()) {
+        auto next = urgent_.lower_bound(turn_);
+        if (next == urgent_.end())
+            next = urgent_.begin();
+        turn_ = next->first + 1;
         auto& of_batch = next->second;
-        auto const end = std::next(of_batch.begin(),
-                                   static_cast<std::ptrdiff_t>(std::min(share, of_batch.size())));
-        urgent.splice(urgent.end(), of_batch, of_batch.begin(), end);
-        next = of_batch.empty() ? urgent_.erase(next) : std::next(next);
+        auto const share = std::max<std::size_t>(1, most / urgent_.size());
+        auto const taken = std::min(share, of_batch.size());
+        urgent.splice(urgent.end(), of_batch, of_batch.begin(),
+                      std::next(of_batch.begin(), static_cast<std::ptrdiff_t>(taken)));
+        most -= taken;
+        if (of_batch.empty())
+            urgent_.erase(next);
     }
     return urgent_.empty();
 }

@@ -93,8 +93,8 @@ public:
     [[nodiscard]] bool is_empty() const;
     [[nodiscard]] bool has_urgent() const;
 
-    /// Puts what is urgent behind `urgent`: about `most` changes, at least one of each batch that
-    /// has some; whether that was all.
+    /// Puts up to `most` of the urgent changes behind `urgent`, the batches by turns; whether that
+    /// was all.
     [[nodiscard]] bool take_urgent(std::list<queued_change>& urgent, std::size_t most) noexcept;
     /// Puts the rest behind what is in `to`. Throws std::bad_alloc, then nothing was moved; not
     /// where `to` is empty.
@@ -121,6 +121,7 @@ private:
     bool stopped_ = false;
     /// By batch: one with many is not to hold up the others.
     std::map<std::uint64_t, std::list<queued_change>> urgent_;
+    std::uint64_t turn_ = 0; ///< the first batch from here on is the next to have some taken
     backlog backlog_;
     std::unordered_set<std::uint64_t> unborn_; ///< batches whose creation waits
     std::vector<std::function<void()>> for_room_;

@@ -92,6 +92,8 @@ def restart(life):
             state = life.ask(lambda client: client.state(cancelled.id))
             one_of(state["current_state"], ("cancelling", "cancelled"), "the state")
             life.cancel(going)
+        elif not life.resource.restart_may_fail:
+            raise AssertionError("the server did not start again")
     life.start()
 
 

@@ -19,6 +19,7 @@ from checks import check
 
 class Resource:
     may_end = False      # whether a server may end for the lack of it
+    restart_may_fail = True
     creations = (202, 503)
     jobs_may_fail = True
 
@@ -110,6 +111,7 @@ class Memory(Limited):
 class Disk(Resource):
     """A file system of its own, filled up to `left` bytes."""
     size = 96 * 1024 * 1024
+    restart_may_fail = False  # room is kept back for it
 
     def __init__(self, folder, left):
         super().__init__(folder, left)

@@ -55,6 +55,8 @@ public:
     [[nodiscard]] bool record(std::uint64_t sequence, job_record&& record,
                               job_listener& listener) override
     {
+        if (on_record)
+            std::exchange(on_record, nullptr)();
         std::scoped_lock const lock(mutex_);
         waiting_.push_back(
             {sequence, {}, persistence::until_done, {}, std::move(record), &listener});
@@ -222,6 +224,7 @@ public:
     std::map<std::uint64_t, std::vector<begun_job>> begun_; ///< by earlier processes, by batch
     std::function<void()> after_list_; ///< what happens just after the next list was read
     std::function<void()> on_read;     ///< called before anything is read; may throw
+    std::function<void()> on_record;   ///< called as the next record comes
 
 private:
     struct operation {

@@ -10,10 +10,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <future>
 #include <initializer_list>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,6 +69,38 @@ private:
     std::atomic<std::uint64_t> count_{0};
     std::atomic<std::uint64_t> dropped_{0};
     std::atomic<std::uint64_t> calls_{0};
+};
+
+/// Holds the writer up inside of a callback, so that what comes gathers.
+class held_writer {
+public:
+    explicit held_writer(store& store, std::uint64_t sequence)
+    {
+        store.commit(sequence, change::started{at(1)}, persistence::once, [this](auto) {
+            std::unique_lock lock(mutex_);
+            holds_ = true;
+            changed_.notify_all();
+            changed_.wait(lock, [&] { return released_; });
+            holds_ = false;
+            changed_.notify_all();
+        });
+        std::unique_lock lock(mutex_);
+        BOOST_REQUIRE(changed_.wait_for(lock, patience, [&] { return holds_; }));
+    }
+    ~held_writer() { release(); }
+    void release()
+    {
+        std::unique_lock lock(mutex_);
+        released_ = true;
+        changed_.notify_all();
+        changed_.wait(lock, [&] { return !holds_; });
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool holds_ = false;
+    bool released_ = false;
 };
 
 /// What a store says to a change: null, or why not.

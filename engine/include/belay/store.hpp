@@ -19,7 +19,7 @@ struct store_options {
     std::uint64_t waiting_bytes_max = 16 * 1024 * 1024;
 
     /// Kept back on the disk, so that cancels, the ends of what was cancelled, and the forgetting
-    /// of batches can be recorded when it is full.
+    /// of batches can be recorded when it is full, and an engine can be started on it again.
     std::uint64_t reserve_bytes = 8 * 1024 * 1024;
 };
 
