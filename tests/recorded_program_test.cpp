@@ -649,7 +649,8 @@ BOOST_AUTO_TEST_CASE(a_result_that_never_comes_is_abandoned)
     }
     go->set_value(); // the engine is gone
     BOOST_TEST(eventually([&] { return left->load(); }));
-    BOOST_TEST(eventually([&] { return test::open_descriptors() == before; }), "nothing of it is left");
+    BOOST_TEST(eventually([&] { return test::open_descriptors() == before; }),
+               "nothing of it is left");
 }
 
 BOOST_AUTO_TEST_CASE(outputs_go_with_their_batch)

@@ -256,8 +256,8 @@ BOOST_AUTO_TEST_CASE(a_batch_is_cancelled_where_the_cancels_of_many_jobs_find_no
     std::future<std::exception_ptr> cancelled;
     {
         held_writer held(*place.store, other);
-        (void)place.store->record(many, record_of(0, job_byte::succeeded, std::string(100'000, 'x')),
-                                  listener);
+        (void)place.store->record(
+            many, record_of(0, job_byte::succeeded, std::string(100'000, 'x')), listener);
         for (std::uint64_t index = 0; index != jobs; ++index)
             place.store->commit(many, change::job_cancelled{index, {at(5)}, std::nullopt},
                                 persistence::once, [&](std::exception_ptr const& problem) {

@@ -20,8 +20,10 @@ struct fixture {
     void cancel_jobs(std::uint64_t batch, std::uint64_t count)
     {
         for (std::uint64_t index = 0; index != count; ++index)
-            queue.push({batch, change::job_cancelled{index, {at(5)}, std::nullopt},
-                        persistence::once, {}});
+            queue.push({batch,
+                        change::job_cancelled{index, {at(5)}, std::nullopt},
+                        persistence::once,
+                        {}});
     }
 
     /// How many of each batch are taken at once.

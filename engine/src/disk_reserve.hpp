@@ -10,6 +10,9 @@ namespace belay {
 /// What the disk has left for this process on which `path` lies; 0 if that is not known.
 [[nodiscard]] std::uint64_t free_bytes(std::filesystem::path const& path) noexcept;
 
+/// Enough of it for the log of a store, its index, and what else is made at a start.
+inline constexpr std::uint64_t start_bytes = 512 * 1024;
+
 /// A file with blocks but without content. It is given up bit by bit: what is given up at once is
 /// anybody's. Thread safety: none.
 class disk_reserve {

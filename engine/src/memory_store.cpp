@@ -287,18 +287,19 @@ private:
     void apply(std::uint64_t sequence, change::created& change, batch_pointer&)
     {
         kept_batch& batch = draft(sequence);
-        if (batch.inputs != change.batch.total || ids_.contains(change.batch.id))
-            throw error(errc::store_failed, "batch " + change.batch.id + " has " +
-                                                std::to_string(batch.inputs) + " inputs for " +
-                                                std::to_string(change.batch.total) +
-                                                " jobs, or is there already");
-        batch.records = std::make_unique<record_table>(change.batch.total, *budget_);
-        ids_.emplace(change.batch.id, sequence);
+        stored_batch& made = *change.batch;
+        if (batch.inputs != made.total || ids_.contains(made.id))
+            throw error(errc::store_failed,
+                        "batch " + made.id + " has " + std::to_string(batch.inputs) +
+                            " inputs for " + std::to_string(made.total) +
+                            " jobs, or is there already");
+        batch.records = std::make_unique<record_table>(made.total, *budget_);
+        ids_.emplace(made.id, sequence);
         if (change.idempotency)
-            remember(change.batch, std::move(*change.idempotency));
-        change.batch.sequence = sequence;
-        change.batch.options.stop_token = {};
-        batch.about = std::move(change.batch);
+            remember(made, std::move(*change.idempotency));
+        made.sequence = sequence;
+        made.options.stop_token = {};
+        batch.about = std::move(made);
         end(batch, std::exchange(batch.about->end, std::nullopt));
     }
 

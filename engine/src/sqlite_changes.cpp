@@ -176,7 +176,7 @@ void sqlite_changes::write(std::uint64_t sequence, change::inputs const& what)
 
 void sqlite_changes::write(std::uint64_t sequence, change::created const& what)
 {
-    stored_batch const& batch = what.batch;
+    stored_batch const& batch = *what.batch;
     if (auto const there = inputs_of(sequence); batch.total != there)
         throw error(errc::store_failed, "batch " + batch.id + " has " + std::to_string(there) +
                                             " inputs for " + std::to_string(batch.total) + " jobs");

@@ -1,6 +1,7 @@
 #include "sqlite_schema.hpp"
 
 #include "file.hpp"
+#include "store_failure.hpp"
 
 #include <belay/error.hpp>
 
@@ -255,7 +256,7 @@ void create(place const& place, steps steps)
         if (!directory.is_open() || ::fsync(directory.get()) != 0)
             throw std::system_error(errno, std::system_category(), "fsync of its directory");
     } catch (std::exception const& problem) {
-        refuse(place.path, "can't be made: " + std::string(problem.what()));
+        refuse(place.path, "can't be made: " + why_not_opened(problem, place.path));
     }
 }
 
@@ -271,7 +272,7 @@ void check(place const& place, steps steps)
             look_inside(place, steps, false); // somebody else does so, too
         }
     } catch (SQLite::Exception const& problem) {
-        refuse(place.path, "can't be opened: " + std::string(problem.what()));
+        refuse(place.path, "can't be opened: " + why_not_opened(problem, place.path));
     }
 }
 

@@ -75,14 +75,11 @@ sqlite_schema::place prepared(sqlite_schema::place place, directory_lock& lock)
     }
 }
 
-/// Enough for the log and its index, and for what else is made at a start.
-constexpr std::uint64_t opening_bytes = 512 * 1024;
-
 /// With some of it given up where the disk is too full for a start.
 disk_reserve opened_reserve(std::filesystem::path path, std::uint64_t bytes)
 {
     disk_reserve reserve(std::move(path), bytes);
-    reserve.make_room(opening_bytes);
+    reserve.make_room(start_bytes);
     return reserve;
 }
 
@@ -262,19 +259,7 @@ private:
 std::shared_ptr<store> open_sqlite_store(std::filesystem::path const& directory,
                                          store_options const& options, std::string const& vfs_name)
 {
-    try {
-        return {new sqlite_store(directory, options, vfs_name), &sqlite_store::destroy};
-    } catch (error const& problem) {
-        // What SQLite says then is often no more than "disk I/O error".
-        std::error_code is_missing;
-        auto const left = std::filesystem::exists(directory, is_missing) ? free_bytes(directory)
-                                                                         : opening_bytes;
-        if (left >= opening_bytes)
-            throw;
-        throw error(static_cast<errc>(problem.code().value()),
-                    std::string(problem.what()) + "; the disk has " + std::to_string(left) +
-                        " bytes left");
-    }
+    return {new sqlite_store(directory, options, vfs_name), &sqlite_store::destroy};
 }
 
 std::shared_ptr<store> open_store(std::filesystem::path const& directory, store_options options)

@@ -104,7 +104,8 @@ try : path_(place.path.string()),
         last_(last_argument_); // nothing of this is used after it
     });
 } catch (SQLite::Exception const& problem) {
-    throw error(errc::store_unusable, place.path.string() + " can't be written: " + problem.what());
+    throw error(errc::store_unusable,
+                place.path.string() + " can't be written: " + why_not_opened(problem, place.path));
 }
 
 void sqlite_writer::prepare()

@@ -22,6 +22,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -118,7 +119,11 @@ struct inputs {
 
 /// From here on the batch is there, with all inputs that were given.
 struct created {
-    stored_batch batch;
+    created(stored_batch made, std::optional<belay::idempotency> by)
+        : batch(std::make_shared<stored_batch>(std::move(made))), idempotency(std::move(by))
+    {
+    }
+    std::shared_ptr<stored_batch> batch; ///< apart: changes of other kinds are smaller
     std::optional<belay::idempotency> idempotency;
 };
 

@@ -1,5 +1,7 @@
 #include "store_failure.hpp"
 
+#include "disk_reserve.hpp"
+
 #include <belay/detail/shortage.hpp>
 
 #include <sqlite3.h>
@@ -26,6 +28,13 @@ errc failure_of(sqlite_result result, int number) noexcept
     case SQLITE_IOERR: return failure_of(number);
     default: return errc::store_failed;
     }
+}
+
+std::string why_not_opened(std::exception const& problem, std::filesystem::path const& path)
+{
+    auto const left = free_bytes(path.parent_path());
+    return problem.what() +
+           (left < start_bytes ? "; the disk has " + std::to_string(left) + " bytes left" : "");
 }
 
 } // namespace belay

@@ -4,6 +4,10 @@
 
 #include <belay/error.hpp>
 
+#include <exception>
+#include <filesystem>
+#include <string>
+
 namespace belay {
 
 /// `store_full`, `resources_exhausted` or `store_failed`, by the errno of a call. A file that may
@@ -17,6 +21,11 @@ struct sqlite_result {
 
 /// The same, by what SQLite answered and the errno that belongs to it.
 [[nodiscard]] errc failure_of(sqlite_result result, int number) noexcept;
+
+/// What SQLite said of a file that it could not open, and what the disk has left where that is
+/// little: all that it says then may be "disk I/O error".
+[[nodiscard]] std::string why_not_opened(std::exception const& problem,
+                                         std::filesystem::path const& path);
 
 } // namespace belay
 

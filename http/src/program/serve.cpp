@@ -316,7 +316,7 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     limit("--store-waiting-bytes-max", options->store.waiting_bytes_max, std::uint64_t{1} << 40,
           "Results and messages that wait for the disk; then no further job is begun");
     limit("--store-reserve-bytes", options->store.reserve_bytes, std::uint64_t{1} << 40,
-          "Kept back on the disk, for cancels, what they stop, DELETE and a restart when it is full");
+          "Kept back on a disk for cancels, what they stop, DELETE and a restart when it is full");
     limit("--header-time-max", options->header_time_max_s, 3600,
           "Seconds from a request's first byte to the end of its header");
     limit("--request-time-max", options->request_time_max_s, 86'400,
