@@ -405,8 +405,9 @@ BOOST_AUTO_TEST_CASE(one_that_was_cancelled_and_cleans_up_undisturbed_is_stopped
 BOOST_AUTO_TEST_CASE(one_whose_body_was_never_entered_was_not_started)
 {
     asio::io_context idle;
-    auto const batch = engine.submit(2, sleeping(idle.get_executor(), of_bodies));
-    auto const alone = engine.submit(1, sleeping(idle.get_executor(), of_bodies));
+    belay::engine patient({.workers = 2, .grace = patience});
+    auto const batch = patient.submit(2, sleeping(idle.get_executor(), of_bodies));
+    auto const alone = patient.submit(1, sleeping(idle.get_executor(), of_bodies));
     BOOST_TEST(eventually([&] {
         return batch.status().jobs.running == 2U && alone.status().jobs.running == 1U;
     }));

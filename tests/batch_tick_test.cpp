@@ -346,6 +346,32 @@ BOOST_AUTO_TEST_CASE(a_job_that_timed_out_and_is_cancelled_alone_is_not_tried_ag
     BOOST_TEST(account(core).failed == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(one_that_is_abandoned_after_its_cancel_is_not_tried_again)
+{
+    auto& core = make_recorded(
+        1,
+        [this](job& job) {
+            BOOST_TEST(job.attempt() == 1U);
+            clock.advance(100ms);
+            shared()->tick();
+            BOOST_TEST(shared()->cancel_job(0, {}).changed);
+            clock.advance(3s);
+            shared()->tick();
+            BOOST_TEST(host->counted.threads_abandoned == 1U);
+            BOOST_TEST((shared()->job(0).state == job_state::failed));
+        },
+        {.failure_policy = failure_policy::fail_fast,
+         .max_attempts = 2,
+         .backoff = 0ms,
+         .timeout = 100ms});
+    core.open();
+
+    executor.run_all();
+
+    BOOST_TEST(account(core).failed == 1U);
+    BOOST_TEST((core.state() == batch_state::completed), "nobody stopped the batch");
+}
+
 BOOST_AUTO_TEST_CASE(the_slot_of_an_abandoned_body_that_has_returned_is_used_again)
 {
     constexpr std::uint64_t attempts = 50;

@@ -805,6 +805,20 @@ BOOST_FIXTURE_TEST_CASE(programs_wait_until_they_can_be_recorded, host_fixture)
     BOOST_TEST(board.problems().empty());
 }
 
+BOOST_FIXTURE_TEST_CASE(that_no_program_can_be_started_is_no_problem_once_none_is_wanted,
+                        host_fixture)
+{
+    std::filesystem::create_directories(directory.path() / "belay.processes" / "full");
+    auto const program = make("echo ran");
+    program->start();
+    BOOST_TEST(test::eventually([&] { return !board.problems().empty(); }));
+
+    program->stop();
+
+    BOOST_TEST(!wait_for_end().started);
+    BOOST_TEST(test::eventually([&] { return board.problems().empty(); }));
+}
+
 BOOST_DATA_TEST_CASE(one_that_was_started_and_cannot_be_watched_is_ended,
                      with_and_without_cgroups* boost::unit_test::data::make({1, 2, 3}), use_cgroups,
                      which)

@@ -217,8 +217,10 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
     stop->asked = request;
     lone_stops_.bring_nearer(index, *stop, deadline);
     arm_kill(stop->deadline);
-    // Its attempt may have failed meanwhile: there is to be no other.
-    while (state_of(byte = states_[index].load()) == job_state::pending)
+    // Its attempt may have failed meanwhile: there is to be no other. A cancel that has yet to be
+    // recorded begins anew for that, in `schedule`.
+    bool const is_recorded = !store_ || suspended_ || cancelled_alone_.contains(index);
+    while (state_of(byte = states_[index].load()) == job_state::pending && is_recorded)
         result.changed |= not_started_alone(index, byte, at);
     seal_if_quiet(then);
     if (is_running(byte))

@@ -322,7 +322,7 @@ private:
     void kill_detached(afterwards& then);
     void arm_kill(time_point deadline);
     void end_abandoned(slot const& place, std::uint64_t index);
-    void fail_abandoned(slot& place, std::uint64_t index, afterwards& then);
+    void fail_abandoned(slot& place, std::uint64_t index, bool asked, afterwards& then);
 
     // Cancels that begin; false, or nothing, where the store has to be waited for: then `done` was
     // taken. That of a batch writes into a result of its caller's, as moving strings costs cold code.

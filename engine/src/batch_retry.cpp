@@ -2,6 +2,7 @@
 #include "batch_core.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 namespace belay::detail {
@@ -59,11 +60,14 @@ void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
         auto const asked = std::exchange(stop->asked, std::nullopt);
         end_lone_stop(index);
         // A caller's stop that came too late for the attempt that failed. Where it has yet to be
-        // recorded it begins anew.
-        if (asked && store_ && !cancelled_alone_.contains(index)) {
+        // recorded it begins anew, and until then nobody is to enter the job.
+        if (asked && store_ && !suspended_ && !cancelled_alone_.contains(index)) {
             then.callbacks.push_back([self = self_.lock(), index, request = *asked] {
                 self->cancel_job(index, request, {});
             });
+            auto expected = job_byte::backing_off;
+            if (states_[index].compare_exchange_strong(expected, job_byte::withheld))
+                return leave_place(index, then);
         } else if (asked && not_started_alone(index, job_byte::backing_off, at)) {
             note_job_cancel(index, *asked, at);
             return tell_of_end(index, then);
@@ -97,6 +101,13 @@ bool batch_core::enter_at_once(slot& place, std::uint64_t index) noexcept
 {
     if (options_.backoff.count() != 0 || options_.timeout)
         return false;
+    std::unique_lock<std::mutex> lock;
+    if (store_) {
+        // A stop that has yet to be recorded, which begins anew once the job waits.
+        lock = std::unique_lock(mutex_);
+        if (find_lone_stop(index) != nullptr)
+            return false;
+    }
     // The gate after the look, as for any entry. The job is not `pending` in between, so no helper
     // can have it, and it stays in this slot, where whoever stops it alone looks for it.
     if (phase_.load(std::memory_order_acquire) != phase::open || !gate_.let_in())

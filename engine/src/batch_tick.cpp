@@ -214,10 +214,12 @@ void batch_core::abandon(slot& place, afterwards& then)
     }
     if (!timed_out)
         end_abandoned(place, index); // which asks for its stop
-    if (find_lone_stop(index) != nullptr)
+    auto const* const stop = find_lone_stop(index);
+    bool const asked = stop != nullptr && stop->asked;
+    if (stop != nullptr)
         end_lone_stop(index);
     if (timed_out)
-        fail_abandoned(place, index, then);
+        fail_abandoned(place, index, asked, then);
     tell_of_end(index, then);
     ledger_add(ended_in(place) - place.flushed);
     if (phase_.load() == phase::open)
@@ -246,10 +248,10 @@ void batch_core::end_abandoned(slot const& place, std::uint64_t index)
     abandoned_.emplace(index, how);
 }
 
-void batch_core::fail_abandoned(slot& place, std::uint64_t index, afterwards& then)
+void batch_core::fail_abandoned(slot& place, std::uint64_t index, bool asked, afterwards& then)
 {
     time_point const at = now();
-    job_byte const how = next_after_failure(index);
+    job_byte const how = asked ? job_byte::failed : next_after_failure(index);
     if (store_) {
         job_record record{.index = index,
                           .how = how,
@@ -268,7 +270,7 @@ void batch_core::fail_abandoned(slot& place, std::uint64_t index, afterwards& th
     if (how == job_byte::backing_off)
         schedule(index, at, then);
     else
-        then.fail_fast = options_.failure_policy == failure_policy::fail_fast;
+        then.fail_fast |= !asked && options_.failure_policy == failure_policy::fail_fast;
 }
 
 std::exception_ptr batch_core::time_out_exception() const

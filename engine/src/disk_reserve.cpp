@@ -24,10 +24,12 @@ std::uint64_t allocated_bytes(struct stat const& about) noexcept
 
 } // namespace
 
-std::uint64_t free_bytes(std::filesystem::path const& path) noexcept
+std::optional<std::uint64_t> free_bytes(std::filesystem::path const& path) noexcept
 {
     struct statvfs about {};
-    return ::statvfs(path.c_str(), &about) == 0 ? about.f_bavail * about.f_frsize : 0;
+    if (::statvfs(path.c_str(), &about) != 0)
+        return std::nullopt;
+    return about.f_bavail * about.f_frsize;
 }
 
 disk_reserve::disk_reserve(std::filesystem::path path, std::uint64_t bytes)
@@ -50,10 +52,25 @@ bool disk_reserve::give_up_some() noexcept
 
 void disk_reserve::make_room(std::uint64_t bytes) noexcept
 {
-    auto const missing = bytes - std::min(bytes, free_bytes(path_));
+    if (left_ == 0 || has_room(bytes))
+        return;
+    auto const missing = bytes - std::min(bytes, free_bytes(path_).value_or(0));
     auto const kept = left_ - std::min(left_, missing);
     while (left_ > kept && give_up_some()) {
     }
+}
+
+/// By trying, where the file system says no: some processes may have more than that.
+bool disk_reserve::has_room(std::uint64_t bytes) const noexcept
+{
+    if (free_bytes(path_).value_or(0) >= bytes)
+        return true;
+    file const reserve(path_, O_RDWR);
+    if (!reserve.is_open())
+        return false;
+    auto const end = static_cast<off_t>(left_);
+    bool const fits = ::posix_fallocate(reserve.get(), end, static_cast<off_t>(bytes)) == 0;
+    return ::ftruncate(reserve.get(), end) == 0 && fits;
 }
 
 void disk_reserve::restore() noexcept
@@ -68,7 +85,7 @@ void disk_reserve::restore() noexcept
     bool const is_allocated =
         static_cast<std::uint64_t>(about.st_size) == bytes_ && allocated == bytes_;
     left_ = std::min(allocated, bytes_);
-    if (!is_allocated && free_bytes(path_) / 2 < bytes_ - left_)
+    if (!is_allocated && free_bytes(path_).value_or(0) / 2 < bytes_ - left_)
         return;
     auto const end = static_cast<off_t>(bytes_);
     if (is_allocated ||

@@ -4,11 +4,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 namespace belay {
 
-/// What the disk has left for this process on which `path` lies; 0 if that is not known.
-[[nodiscard]] std::uint64_t free_bytes(std::filesystem::path const& path) noexcept;
+/// What the disk has left on which `path` lies, where that is known.
+[[nodiscard]] std::optional<std::uint64_t> free_bytes(std::filesystem::path const& path) noexcept;
 
 /// Enough of it for the log of a store, its index, and what else is made at a start.
 inline constexpr std::uint64_t start_bytes = 512 * 1024;
@@ -41,6 +42,8 @@ public:
     [[nodiscard]] bool has_half() const noexcept { return left_ != 0 && left_ >= bytes_ / 2; }
 
 private:
+    [[nodiscard]] bool has_room(std::uint64_t bytes) const noexcept;
+
     std::filesystem::path path_;
     std::uint64_t bytes_;
     std::uint64_t left_ = 0;

@@ -30,7 +30,7 @@ constexpr int log_pages_max = 4000;
 constexpr int readers_wait_ms = 100;
 
 /// What states take at least, with what else a start writes.
-constexpr std::uint64_t states_bytes_min = 256 * 1024;
+constexpr std::uint64_t states_bytes_min = 512 * 1024;
 
 /// How long it waits for another process that writes.
 constexpr int lock_wait_ms = 1000;
@@ -94,7 +94,8 @@ try : path_(place.path.string()),
     database_(path_, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, lock_wait_ms, place.vfs),
     reserve_(reserve), queue_(waiting_bytes_max) {
     prepare();
-    reserve_.restore();
+    if (!reserve_.is_given_up()) // else the rest of the start is to have that room
+        reserve_.restore();
     note_reserve();
     thread_ = std::thread([this] {
         run();
@@ -154,6 +155,7 @@ bool sqlite_writer::close()
     if (thread_.joinable())
         thread_.join();
     take();
+    (void)queue_.take_urgent(urgent_, std::numeric_limits<std::size_t>::max());
     return !has_work();
 }
 
@@ -195,7 +197,8 @@ void sqlite_writer::run() noexcept
 /// Whether there is to be another.
 bool sqlite_writer::step()
 {
-    if (failing_)
+    bool const goes_on = std::exchange(has_more_, false);
+    if (failing_ && !goes_on)
         wait_to_retry();
     else if (!has_work() && !has_garbage_)
         wait_for_work();
@@ -209,7 +212,7 @@ bool sqlite_writer::step()
         look_after_garbage();
     look_after_log();
     note_reserve();
-    return !(stopped && failing_);
+    return !(stopped && failing_ && !has_more_);
 }
 
 void sqlite_writer::wait_for_work()
@@ -291,6 +294,7 @@ bool sqlite_writer::write_group()
             apply_group(end);
         });
         if (written) {
+            has_more_ = !is_all_urgent;
             if (is_all_urgent)
                 note_success();
             debt_ +=

@@ -180,6 +180,7 @@ private:
     // The thread's.
     std::list<queued_change> urgent_;
     bool has_all_urgent_ = true; ///< none waits in the queue
+    bool has_more_ = false;      ///< the last step wrote some of what is urgent, and not all
     backlog backlog_;
     std::size_t next_change_ = 0; ///< what was written of the backlog ends here
     std::size_t next_record_ = 0;

@@ -34,7 +34,9 @@ std::string why_not_opened(std::exception const& problem, std::filesystem::path 
 {
     auto const left = free_bytes(path.parent_path());
     return problem.what() +
-           (left < start_bytes ? "; the disk has " + std::to_string(left) + " bytes left" : "");
+           (left && *left < start_bytes
+                ? "; the disk has " + std::to_string(*left) + " bytes left"
+                : "");
 }
 
 } // namespace belay

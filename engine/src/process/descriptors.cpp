@@ -31,6 +31,9 @@ std::size_t programs_within(std::uint64_t descriptors) noexcept
 
 void descriptor_reserve::refill() noexcept
 {
+    if (std::ranges::all_of(kept_, &file::is_open))
+        return;
+    file const left_to_others("/dev/null", O_PATH);
     for (auto& kept : kept_)
         if (!kept.is_open())
             kept = file("/dev/null", O_PATH);

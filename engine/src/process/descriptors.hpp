@@ -23,7 +23,7 @@ namespace belay::detail {
 /// Thread safety: none.
 class descriptor_reserve {
 public:
-    /// Takes what there is to be had of what is missing.
+    /// Takes what there is to be had of what is missing, but for one that is left to others.
     void refill() noexcept;
 
     /// Gives them back at its end.

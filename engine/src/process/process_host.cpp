@@ -148,18 +148,36 @@ bool process_host::impl::is_prepared()
         return true;
     try {
         prepare();
+    } catch (error const& problem) {
+        if (problem.code() == errc::store_full || problem.code() == errc::resources_exhausted)
+            put_off();
+        else
+            cannot_prepare(problem.what());
+        return false;
     } catch (std::exception const& problem) {
         if (is_shortage(std::current_exception()))
             put_off();
-        else if (options.board != nullptr)
-            options.board->raise("programs",
-                                 std::string("no program can be started: ") + problem.what());
+        else
+            cannot_prepare(problem.what());
         return false;
     }
     is_prepared_ = true;
-    if (options.board != nullptr)
-        options.board->clear("programs");
+    can_prepare();
     return true;
+}
+
+void process_host::impl::cannot_prepare(std::string const& why)
+{
+    cannot_prepare_ = true;
+    if (options.board != nullptr)
+        options.board->raise("programs", "no program can be started: " + why);
+}
+
+/// Or nothing wants it any more.
+void process_host::impl::can_prepare() noexcept
+{
+    if (std::exchange(cannot_prepare_, false) && options.board != nullptr)
+        options.board->clear("programs");
 }
 
 std::size_t process_host::impl::at_most(std::size_t wanted) const noexcept
@@ -221,6 +239,7 @@ void process_host::impl::start_waiting()
     if (waiting_.empty()) {
         waiting_timer_.cancel();
         waiting_pause_ = std::chrono::milliseconds(0);
+        can_prepare();
         if (std::exchange(is_put_off_, false) && options.board != nullptr)
             options.board->drop_notice("waiting_programs");
         return;

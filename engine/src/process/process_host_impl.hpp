@@ -111,6 +111,8 @@ public:
 private:
     void prepare();
     [[nodiscard]] bool is_prepared();
+    void cannot_prepare(std::string const& why);
+    void can_prepare() noexcept;
     void run_programs();
     [[nodiscard]] bool look_at_all() noexcept;
     void run_files();
@@ -154,6 +156,7 @@ private:
     std::chrono::milliseconds waiting_pause_{0};
     bool is_prepared_ = false;
     bool is_put_off_ = false; // the notice board says why
+    bool cannot_prepare_ = false; // likewise, as a problem
     bool ends_are_taken_ = false;
     mutable std::atomic<std::uint64_t> noticed_limit_{0}; // what the notice board may tell of
     descriptor_reserve reserve_;

@@ -1,6 +1,7 @@
 #include "process_records.hpp"
 
 #include "file.hpp"
+#include "store_failure.hpp"
 
 #include <array>
 #include <cstring>
@@ -43,13 +44,13 @@ process_records::process_records(std::filesystem::path const& path,
     std::filesystem::remove(path, ignored);
     file const target(path, O_RDWR | O_CREAT | O_EXCL);
     if (!target.is_open())
-        throw file_error(errc::store_unusable, path, "can't be made", errno);
+        throw file_error(failure_of(errno), path, "can't be made", errno);
     if (int const problem = ::posix_fallocate(target.get(), 0, sizeof(layout)); problem != 0)
-        throw file_error(errc::store_unusable, path, "can't be made", problem);
+        throw file_error(failure_of(problem), path, "can't be made", problem);
     void* const map = ::mmap(nullptr, sizeof(layout), PROT_READ | PROT_WRITE, MAP_SHARED,
                              target.get(), 0);
     if (map == MAP_FAILED)
-        throw file_error(errc::store_unusable, path, "can't be mapped", errno);
+        throw file_error(failure_of(errno), path, "can't be mapped", errno);
     map_ = static_cast<layout*>(map);
     map_->magic = magic;
     boot_id().copy(map_->boot_id.data(), map_->boot_id.size() - 1);

@@ -18,15 +18,14 @@ made_operation get_readiness(admitted request)
     auto problems = request.service.batches().problems();
     if (request.service.is_short_of_memory())
         problems.emplace_back("memory has run out; new batches are refused");
-    if (problems.empty()) {
-        auto const notices = request.service.batches().notices();
-        return answer_with(succeeded(200, {},
-                                     {{"status", "ready"},
-                                      {"notices", boost::json::array(notices.begin(),
-                                                                     notices.end())}}));
-    }
+    auto const told = request.service.batches().notices();
+    boost::json::array notices(told.begin(), told.end());
+    if (problems.empty())
+        return answer_with(
+            succeeded(200, {}, {{"status", "ready"}, {"notices", std::move(notices)}}));
     api_error refused = unavailable("The server can't do all that it should: " + problems.front());
     refused.details["problems"] = boost::json::array(problems.begin(), problems.end());
+    refused.details["notices"] = std::move(notices);
     return refused;
 }
 
