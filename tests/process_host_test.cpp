@@ -1,6 +1,7 @@
 #include "process/process_host.hpp"
 
 #include "eventually.hpp"
+#include "failing_call.hpp"
 #include "manual_clock.hpp"
 #include "no_descriptors.hpp"
 #include "open_descriptors.hpp"
@@ -22,6 +23,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -33,12 +35,15 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 using namespace belay;
 using detail::process_host;
@@ -789,6 +794,25 @@ BOOST_FIXTURE_TEST_CASE(an_end_that_is_not_taken_is_told_again_and_others_run, h
     BOOST_TEST(test::eventually([&] { return told != 0; }));
     run("true");
     BOOST_TEST(told == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_start_that_found_no_thread_may_be_tried_again, host_fixture)
+{
+    auto const program = make("echo ran");
+    bool was_refused = false;
+    std::thread([&] {
+        BOOST_TEST_REQUIRE(test::let_fail(SYS_clone3, EAGAIN));
+        try {
+            program->start();
+        } catch (std::system_error const&) {
+            was_refused = true;
+        }
+    }).join();
+    BOOST_TEST(was_refused);
+
+    program->start();
+
+    BOOST_TEST(wait_for_end().what.standard_output == "ran\n");
 }
 
 BOOST_FIXTURE_TEST_CASE(programs_wait_until_they_can_be_recorded, host_fixture)

@@ -61,7 +61,8 @@ void process_host::impl::run()
     if (thread_.joinable() || stopped_)
         return;
     make_files_thread(); // without it no output of a program could be kept
-    work_.emplace(context.get_executor());
+    if (!work_)
+        work_.emplace(context.get_executor());
     thread_ = std::thread([this] { run_programs(); });
 }
 

@@ -101,7 +101,8 @@ void process_host::impl::make_files_thread()
 {
     if (files_thread_.joinable() || files_stopped_)
         return;
-    files_work_.emplace(files_.get_executor());
+    if (!files_work_) // to replace it would stop the context, which has no other work
+        files_work_.emplace(files_.get_executor());
     files_thread_ = std::thread([this] { run_files(); });
 }
 
