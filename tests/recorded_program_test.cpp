@@ -18,7 +18,6 @@
 #include <filesystem>
 #include <future>
 #include <initializer_list>
-#include <iterator>
 #include <memory>
 #include <set>
 #include <stop_token>
@@ -541,9 +540,10 @@ BOOST_AUTO_TEST_CASE(that_programs_wait_to_be_prepared_is_a_notice_until_none_do
             return notice.starts_with("programs wait until they can be prepared: ");
         });
     };
-    auto const stopped = fixture.submit({"", ""});
     auto const batch = fixture.submit({""});
     BOOST_TEST(eventually(waits));
+    auto const stopped = fixture.submit({"", ""});
+    BOOST_TEST(eventually([&] { return stopped.status().jobs.running == 2U; }));
 
     stopped.cancel();
     BOOST_TEST(stopped.wait_for(patience));
