@@ -17,13 +17,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <latch>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <ranges>
-#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>

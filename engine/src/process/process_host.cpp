@@ -24,6 +24,15 @@ constexpr int looks_at_end = 100;
 constexpr std::chrono::milliseconds waiting_pause_min{10};
 constexpr std::chrono::milliseconds waiting_pause_max{250};
 
+/// Whether `problem`, which is in flight, is one of something that there may be again: also room on
+/// the disk.
+bool has_run_out(std::exception const& problem) noexcept
+{
+    if (auto const* const own = dynamic_cast<error const*>(&problem))
+        return own->code() == errc::store_full || own->code() == errc::resources_exhausted;
+    return is_shortage(std::current_exception());
+}
+
 } // namespace
 
 process_host::impl::impl(process_host::setup setup)
@@ -149,29 +158,20 @@ bool process_host::impl::is_prepared()
         return true;
     try {
         prepare();
-    } catch (error const& problem) {
-        if (problem.code() == errc::store_full || problem.code() == errc::resources_exhausted)
-            put_off();
-        else
-            cannot_prepare(problem.what());
-        return false;
     } catch (std::exception const& problem) {
-        if (is_shortage(std::current_exception()))
+        if (has_run_out(problem)) {
             put_off();
-        else
-            cannot_prepare(problem.what());
+        } else {
+            cannot_prepare_ = true;
+            if (options.board != nullptr)
+                options.board->raise("programs",
+                                     std::string("no program can be started: ") + problem.what());
+        }
         return false;
     }
     is_prepared_ = true;
     can_prepare();
     return true;
-}
-
-void process_host::impl::cannot_prepare(std::string const& why)
-{
-    cannot_prepare_ = true;
-    if (options.board != nullptr)
-        options.board->raise("programs", "no program can be started: " + why);
 }
 
 /// Or nothing wants it any more.

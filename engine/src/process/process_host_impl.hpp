@@ -111,7 +111,6 @@ public:
 private:
     void prepare();
     [[nodiscard]] bool is_prepared();
-    void cannot_prepare(std::string const& why);
     void can_prepare() noexcept;
     void run_programs();
     [[nodiscard]] bool look_at_all() noexcept;
