@@ -23,6 +23,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <new>
 #include <optional>
 #include <semaphore>
 #include <stdexcept>
@@ -103,6 +104,42 @@ auto sleeping(asio::any_io_executor const& executor, std::shared_ptr<count> cons
             co_await pass(1h);
             co_return index;
         });
+}
+
+/// An executor that calls `before` and `after` around its first `execute`.
+struct watched_executor {
+    asio::io_context::executor_type inner;
+    std::shared_ptr<std::function<void()>> before;
+    std::shared_ptr<std::function<void()>> after;
+
+    template <class Function>
+    void execute(Function function) const
+    {
+        auto const call_before = std::exchange(*before, nullptr);
+        auto const call_after = std::exchange(*after, nullptr);
+        if (call_before)
+            call_before();
+        inner.execute(std::move(function));
+        if (call_after)
+            call_after();
+    }
+    [[nodiscard]] asio::execution_context& query(asio::execution::context_t) const noexcept
+    {
+        return inner.context();
+    }
+    [[nodiscard]] static constexpr asio::execution::blocking_t::never_t
+    query(asio::execution::blocking_t) noexcept
+    {
+        return {};
+    }
+    bool operator==(watched_executor const&) const noexcept = default;
+};
+
+watched_executor watched(asio::io_context& context, std::function<void()> before,
+                         std::function<void()> after)
+{
+    return {context.get_executor(), std::make_shared<std::function<void()>>(std::move(before)),
+            std::make_shared<std::function<void()>>(std::move(after))};
 }
 
 struct fixture {
@@ -575,6 +612,33 @@ BOOST_AUTO_TEST_CASE(an_engine_that_is_destroyed_stops_its_coroutines)
     BOOST_TEST((batch.state() == batch_state::cancelled));
     BOOST_TEST((batch.status().cancel->cause == stop_cause::shutdown));
     BOOST_TEST(batch.status().jobs.stopped == coroutine_concurrency);
+}
+
+BOOST_AUTO_TEST_CASE(a_job_has_not_ended_while_its_executor_is_still_in_use)
+{
+    auto const has_ended = std::make_shared<std::binary_semaphore>(0);
+    auto const ended_before = std::make_shared<std::promise<bool>>();
+    auto const batch = engine.submit(
+        1, asio::bind_executor(
+               watched(io.context, {}, [=] { ended_before->set_value(has_ended->try_acquire_for(100ms)); }),
+               [](std::uint64_t) -> asio::awaitable<void> { co_return; }));
+    batch.on_end([=] { has_ended->release(); });
+    ended(batch);
+
+    BOOST_TEST(!ended_before->get_future().get(), "the context may be destroyed once it has ended");
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_its_executor_has_no_memory_for_has_failed)
+{
+    auto const batch = engine.submit(
+        2, asio::bind_executor(watched(io.context, [] { throw std::bad_alloc(); }, {}),
+                               [](std::uint64_t) -> asio::awaitable<void> { co_return; }),
+        {.concurrency = 1});
+    ended(batch);
+
+    BOOST_TEST((batch.state() == batch_state::completed));
+    BOOST_CHECK_THROW(std::rethrow_exception(batch.exception(0)), std::bad_alloc);
+    BOOST_TEST((batch.job_state_of(1) == job_state::succeeded));
 }
 
 BOOST_AUTO_TEST_CASE(several_threads_may_run_the_executor)

@@ -19,6 +19,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -52,15 +53,23 @@ public:
 
     void start() noexcept
     {
-        try {
-            boost::asio::post(*strand_,
-                              [ending = completion(this->shared_from_this())]() mutable {
-                                  auto& self = *ending.of;
-                                  self.enter(std::move(ending));
-                              });
-        } catch (...) {
-            // The completion has seen to it.
+        std::exception_ptr failure;
+        {
+            std::scoped_lock const lock(mutex_);
+            starting_ = true;
+            try {
+                boost::asio::post(*strand_,
+                                  [ending = completion(this->shared_from_this())]() mutable {
+                                      auto& self = *ending.of;
+                                      self.enter(std::move(ending));
+                                  });
+            } catch (...) {
+                failure = std::current_exception();
+            }
+            starting_ = false;
         }
+        if (failure)
+            finish(failure);
     }
 
     void stop() noexcept override
@@ -113,7 +122,7 @@ private:
 
     boost::asio::awaitable<void> run()
     {
-        if (is_told()) {
+        if (told_) {
             exception_ = std::make_exception_ptr(stopped{});
             co_return; // its body is never entered
         }
@@ -157,6 +166,8 @@ private:
         bool told = false;
         {
             std::scoped_lock const lock(mutex_);
+            if (starting_)
+                return; // `start` tells why
             gone_ = true;
             told = told_;
             let_go();
@@ -186,21 +197,18 @@ private:
             signal_.slot().clear();
     }
 
-    [[nodiscard]] bool is_told()
-    {
-        std::scoped_lock const lock(mutex_);
-        return told_;
-    }
-
     [[nodiscard]] static std::exception_ptr gone()
     {
         return std::make_exception_ptr(std::runtime_error(
             "the execution context of the coroutine was destroyed before it had ended"));
     }
 
-    std::mutex mutex_;
+    // Held while something is posted: who tells of the end, or destroys the context, waits until the
+    // strand is out of the posting thread's hands. Recursive: a post that fails drops the completion.
+    std::recursive_mutex mutex_;
     std::optional<boost::asio::strand<boost::asio::any_io_executor>> strand_; // set under mutex_
-    bool told_ = false; // guarded by mutex_
+    bool starting_ = false; // guarded by mutex_
+    std::atomic<bool> told_{false}; // set under mutex_
     bool gone_ = false; // guarded by mutex_
     bool over_ = false; // set under mutex_, by the strand
     bool has_returned_ = false;
