@@ -336,7 +336,10 @@ BOOST_AUTO_TEST_CASE(a_job_that_timed_out_and_is_cancelled_alone_is_not_tried_ag
             shared()->tick();
             shared()->cancel_job(0, {});
         },
-        {.max_attempts = 2, .backoff = 0ms, .timeout = 100ms});
+        {.failure_policy = failure_policy::fail_fast,
+         .max_attempts = 2,
+         .backoff = 0ms,
+         .timeout = 100ms});
     core.open();
 
     executor.run_all();
@@ -344,6 +347,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_timed_out_and_is_cancelled_alone_is_not_tried_ag
     BOOST_TEST((core.job(0).failure == failure::timeout));
     BOOST_TEST(core.job(0).attempt == 1U);
     BOOST_TEST(account(core).failed == 1U);
+    BOOST_TEST((core.state() == batch_state::completed), "nobody stopped the batch");
 }
 
 BOOST_AUTO_TEST_CASE(one_that_is_abandoned_after_its_cancel_is_not_tried_again)

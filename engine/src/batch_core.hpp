@@ -388,6 +388,8 @@ private:
     /// Makes `as` of a job that backs off; false if it no longer does.
     [[nodiscard]] bool let_in(std::uint64_t index, job_byte as) noexcept;
     [[nodiscard]] job_byte next_after_failure(std::uint64_t index) noexcept;
+    /// Whether the batch is to stop since this job has failed for good.
+    [[nodiscard]] bool stops_the_batch(std::uint64_t index) const;
     [[nodiscard]] std::exception_ptr time_out_exception() const;
     void replace(slot& lost);
     /// The abandoned body in `place` has returned, and its runner does not touch it any more.

@@ -276,7 +276,7 @@ void batch_core::decide(window::end end, afterwards& then)
     if (how == job_byte::backing_off)
         schedule(index, now(), then);
     else if (how == job_byte::failed && phase_.load() == phase::open)
-        then.fail_fast |= options_.failure_policy == failure_policy::fail_fast;
+        then.fail_fast |= stops_the_batch(index);
 }
 
 void batch_core::take_over_elsewhere(job_record&& record) noexcept
@@ -353,8 +353,8 @@ void batch_core::refused(job_record const& record, job_byte was) noexcept
         ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
         errors_.add(record.failure, record.text);
         end_is_outdated_ = end_requested_;
-        bool const is_fatal = options_.failure_policy == failure_policy::fail_fast &&
-                              !life_.is_closed() && !suspended_;
+        bool const is_fatal =
+            stops_the_batch(record.index) && !life_.is_closed() && !suspended_;
         if (is_fatal && gate_.done() && !window_) {
             // Too late for a cancel: every job has ended.
             claimed_at_close_ = total_;

@@ -39,11 +39,22 @@ job_byte batch_core::attempt_failed(slot const& place, std::uint64_t index,
     return next_after_failure(index);
 }
 
+bool batch_core::stops_the_batch(std::uint64_t index) const
+{
+    return options_.failure_policy == failure_policy::fail_fast &&
+           !cancelled_alone_.contains(index);
+}
+
 void batch_core::after_failure(std::uint64_t index, job_byte how)
 {
     if (how == job_byte::failed) {
-        if (options_.failure_policy == failure_policy::fail_fast)
+        if (options_.failure_policy != failure_policy::fail_fast)
+            return;
+        std::unique_lock lock(mutex_);
+        if (stops_the_batch(index)) {
+            lock.unlock();
             cancel({}, stop_cause::fail_fast, {});
+        }
         return;
     }
     afterwards then;

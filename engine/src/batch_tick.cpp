@@ -270,7 +270,7 @@ void batch_core::fail_abandoned(slot& place, std::uint64_t index, bool asked, af
     if (how == job_byte::backing_off)
         schedule(index, at, then);
     else
-        then.fail_fast |= !asked && options_.failure_policy == failure_policy::fail_fast;
+        then.fail_fast |= stops_the_batch(index);
 }
 
 std::exception_ptr batch_core::time_out_exception() const

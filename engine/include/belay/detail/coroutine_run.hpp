@@ -54,9 +54,10 @@ public:
     void start() noexcept
     {
         std::exception_ptr failure;
+        bool was_dropped = false;
         {
             std::scoped_lock const lock(mutex_);
-            starting_ = true;
+            stage_ = stage::starting;
             try {
                 boost::asio::post(*strand_,
                                   [ending = completion(this->shared_from_this())]() mutable {
@@ -66,10 +67,13 @@ public:
             } catch (...) {
                 failure = std::current_exception();
             }
-            starting_ = false;
+            was_dropped = dropped_;
+            stage_ = failure || was_dropped ? stage::not_started : stage::started;
         }
         if (failure)
             finish(failure);
+        else if (was_dropped)
+            dropped();
     }
 
     void stop() noexcept override
@@ -79,7 +83,7 @@ public:
             told_ = true;
             if (!gone_) {
                 try {
-                    if (strand_)
+                    if (stage_ == stage::started && strand_)
                         boost::asio::post(*strand_,
                                           [self = this->shared_from_this()] { self->deliver(); });
                 } catch (...) {
@@ -115,9 +119,18 @@ private:
 
     void enter(completion ending)
     {
-        boost::asio::co_spawn(
-            *strand_, [self = this->shared_from_this()] { return self->run(); },
-            boost::asio::bind_cancellation_slot(signal_.slot(), std::move(ending)));
+        std::exception_ptr failure;
+        entering_ = true;
+        try {
+            boost::asio::co_spawn(
+                *strand_, [self = this->shared_from_this()] { return self->run(); },
+                boost::asio::bind_cancellation_slot(signal_.slot(), std::move(ending)));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        entering_ = false;
+        if (failure)
+            finish(has_returned_ ? exception_ : failure);
     }
 
     boost::asio::awaitable<void> run()
@@ -161,32 +174,36 @@ private:
 
     void dropped() noexcept
     {
-        if (over_)
-            return;
-        bool told = false;
+        if (entering_)
+            return; // `enter` tells why
+        std::shared_ptr<detached_job const> detached;
         {
             std::scoped_lock const lock(mutex_);
-            if (starting_)
-                return; // `start` tells why
+            dropped_ = true;
+            if (over_ || stage_ == stage::starting)
+                return;
             gone_ = true;
-            told = told_;
+            detached = detached_;
             let_go();
         }
-        if (executor_gone(*detached_) || told)
+        if (has_returned_)
+            finish(exception_);
+        else if (executor_gone(*detached) || told_)
             finish(gone());
     }
 
     void finish(std::exception_ptr exception) noexcept
     {
+        std::shared_ptr<detached_job const> detached;
         {
             std::scoped_lock const lock(mutex_);
             if (std::exchange(over_, true))
                 return;
+            detached = std::move(detached_);
             let_go();
         }
         auto const done = std::move(done_);
         done(job_, value_, std::move(exception));
-        detached_.reset();
     }
 
     /// Lets go of all that belongs to the context, which from here on may be destroyed.
@@ -203,14 +220,18 @@ private:
             "the execution context of the coroutine was destroyed before it had ended"));
     }
 
+    enum class stage { not_started, starting, started };
+
     // Held while something is posted: who tells of the end, or destroys the context, waits until the
     // strand is out of the posting thread's hands. Recursive: a post that fails drops the completion.
     std::recursive_mutex mutex_;
     std::optional<boost::asio::strand<boost::asio::any_io_executor>> strand_; // set under mutex_
-    bool starting_ = false; // guarded by mutex_
+    stage stage_ = stage::not_started; // guarded by mutex_
     std::atomic<bool> told_{false}; // set under mutex_
+    bool dropped_ = false; // guarded by mutex_
     bool gone_ = false; // guarded by mutex_
     bool over_ = false; // set under mutex_, by the strand
+    bool entering_ = false;
     bool has_returned_ = false;
     bool delivering_ = false;
     boost::asio::cancellation_signal signal_;

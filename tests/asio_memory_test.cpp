@@ -1,0 +1,135 @@
+// The first allocations that a context makes to enter a coroutine fail, each in turn. Asio itself
+// does not bear it if later ones do: what a strand has taken stays there, its frame gone.
+#include <belay/asio.hpp>
+
+#include "eventually.hpp"
+#include "temporary_directory.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include <dlfcn.h>
+
+namespace asio = boost::asio;
+using namespace belay;
+
+namespace {
+
+/// How many allocations this thread makes before one fails; negative: none does.
+thread_local int until_failure = -1;
+
+bool is_refused() noexcept
+{
+    return until_failure >= 0 && until_failure-- == 0;
+}
+
+} // namespace
+
+// Those of the system's libraries.
+[[gnu::noinline]] void* operator new(std::size_t size, std::nothrow_t const&) noexcept
+{
+    return is_refused() ? nullptr : std::malloc(size);
+}
+[[gnu::noinline]] void* operator new(std::size_t size)
+{
+    void* const made = operator new(size, std::nothrow);
+    if (made == nullptr)
+        throw std::bad_alloc();
+    return made;
+}
+[[gnu::noinline]] void operator delete(void* what) noexcept
+{
+    std::free(what);
+}
+[[gnu::noinline]] void operator delete(void* what, std::size_t) noexcept
+{
+    std::free(what);
+}
+
+/// What Asio takes its memory from.
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size)
+{
+    static auto const real =
+        reinterpret_cast<void* (*)(std::size_t, std::size_t)>(::dlsym(RTLD_NEXT, "aligned_alloc"));
+    return is_refused() ? nullptr : real(alignment, size);
+}
+
+namespace {
+
+/// Runs a context on this thread until the batch has ended, whatever its handlers throw.
+void run(asio::io_context& context, any_batch const& batch, int allocations)
+{
+    auto const guard = asio::make_work_guard(context);
+    batch.on_end([&] { context.stop(); });
+    until_failure = allocations;
+    auto const deadline = std::chrono::steady_clock::now() + test::patience;
+    while (!context.stopped() && std::chrono::steady_clock::now() < deadline) {
+        try {
+            context.run_until(deadline);
+        } catch (std::bad_alloc const&) {
+            BOOST_TEST(false, "no handler throws");
+        }
+    }
+    until_failure = -1;
+}
+
+constexpr int first_ones = 8;
+
+void require_failure(asio::io_context& context, any_batch const& batch, int allocations)
+{
+    BOOST_TEST_CONTEXT("allocation " << allocations)
+    {
+        run(context, batch, allocations);
+        BOOST_TEST_REQUIRE(batch.wait_for(test::patience), "it ends");
+        BOOST_TEST((batch.state() == batch_state::completed));
+        BOOST_TEST(batch.status().jobs.failed == 1U);
+    }
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(asio_memory_test)
+
+BOOST_AUTO_TEST_CASE(a_job_that_could_not_be_entered_has_failed)
+{
+    engine engine({.workers = 1});
+    for (int i = 0; i != first_ones; ++i) {
+        asio::io_context context;
+        auto const batch = engine.submit(
+            1, asio::bind_executor(context,
+                                   [](std::uint64_t) -> asio::awaitable<void> { co_return; }));
+        require_failure(context, batch, i);
+        BOOST_CHECK_THROW(std::rethrow_exception(batch.exception(0)), std::bad_alloc);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_durable_one_too)
+{
+    test::temporary_directory const directory;
+    asio::io_context context;
+    engine engine({.workers = 1, .store = open_store(directory.path())});
+    engine.define({.name = "once",
+                   .coroutine = coroutine(asio::bind_executor(
+                       context, [](std::string_view) -> asio::awaitable<std::string> {
+                           co_return "done";
+                       }))});
+    for (int i = 0; i != first_ones; ++i) {
+        byte_strings inputs;
+        inputs.push_back("");
+        require_failure(context, engine.submit({.type = "once", .inputs = inputs}), i);
+        context.restart();
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
