@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 using namespace belay::http;
 using namespace std::string_view_literals;
@@ -37,6 +38,18 @@ BOOST_AUTO_TEST_CASE(control_characters_are_found)
     for (auto const bad :
          {"\0"sv, "a\n"sv, "\x1F"sv, "a\x7F z"sv, "é\xC2\x80"sv, "\xC2\x9F"sv})
         BOOST_TEST(has_control(bad), shown(bad));
+}
+
+BOOST_AUTO_TEST_CASE(text_is_compared_without_case_to_its_end_and_no_further)
+{
+    // On the heap, of its own size, so that AddressSanitizer sees a read behind the end.
+    std::vector<char> const bytes{'l', 'o', 'c', 'a', 'L', 'h', 'o', 's', 'T'};
+    std::string_view const left(bytes.data(), bytes.size());
+    BOOST_TEST(equal_but_for_case(left, "localhost"));
+    BOOST_TEST(!equal_but_for_case(left, "localhosts"));
+    BOOST_TEST(!equal_but_for_case(left, "localhos"));
+    BOOST_TEST(!equal_but_for_case("[", "{"));
+    BOOST_TEST(equal_but_for_case("", ""));
 }
 
 BOOST_AUTO_TEST_CASE(bytes_of_no_character_are_replaced)

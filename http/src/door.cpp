@@ -1,6 +1,7 @@
 #include "door.hpp"
 
-#include <boost/url/grammar/ci_string.hpp>
+#include "text.hpp"
+
 #include <boost/url/ipv4_address.hpp>
 #include <boost/url/ipv6_address.hpp>
 
@@ -14,8 +15,6 @@
 namespace belay::http {
 
 namespace {
-
-using boost::urls::grammar::ci_is_equal;
 
 api_error refused(std::string message)
 {
@@ -176,7 +175,7 @@ private:
 
     void note(std::string_view name, std::string_view value)
     {
-        auto const is = [name](std::string_view known) { return ci_is_equal(name, known); };
+        auto const is = [name](std::string_view known) { return equal_but_for_case(name, known); };
         field* const seen = is("Host")                ? &hosts_
                             : is("Content-Length")    ? &content_lengths_
                             : is("Transfer-Encoding") ? &transfer_encodings_
@@ -210,7 +209,7 @@ private:
             return refused("HTTP/1.0 has no Transfer-Encoding");
         if (content_lengths_.count != 0)
             return refused("The header has both a Transfer-Encoding and a Content-Length");
-        if (transfer_encodings_.count > 1 || !ci_is_equal(transfer_encodings_.value, "chunked"))
+        if (transfer_encodings_.count > 1 || !equal_but_for_case(transfer_encodings_.value, "chunked"))
             return not_implemented("No other Transfer-Encoding than chunked is implemented");
         return std::nullopt;
     }
@@ -225,7 +224,7 @@ bool is_loopback_name(std::string_view name, std::string_view listen_address)
 {
     if (name.ends_with('.'))
         name.remove_suffix(1);
-    if (ci_is_equal(name, "localhost") || (!name.empty() && ci_is_equal(name, listen_address)))
+    if (equal_but_for_case(name, "localhost") || (!name.empty() && equal_but_for_case(name, listen_address)))
         return true;
     auto const address = boost::urls::parse_ipv4_address(name);
     return address && address->is_loopback();

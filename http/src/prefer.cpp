@@ -1,6 +1,6 @@
 #include "prefer.hpp"
 
-#include <boost/url/grammar/ci_string.hpp>
+#include "text.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -9,8 +9,6 @@
 namespace belay::http {
 
 namespace {
-
-using boost::urls::grammar::ci_is_equal;
 
 constexpr std::string_view blanks = " \t";
 constexpr std::string_view delimiters = "\"(),/:;<=>?@[\\]{} \t";
@@ -146,10 +144,10 @@ preferences parse_prefer(std::string_view field)
     bool seen_wait = false;
     prefer_reader reader(field);
     while (auto const found = reader.next()) {
-        if (!seen_respond_async && ci_is_equal(found->name, "respond-async")) {
+        if (!seen_respond_async && equal_but_for_case(found->name, "respond-async")) {
             seen_respond_async = true;
             known.respond_async = found->value.empty();
-        } else if (!seen_wait && ci_is_equal(found->name, "wait")) {
+        } else if (!seen_wait && equal_but_for_case(found->name, "wait")) {
             seen_wait = true;
             known.wait = parse_wait(found->value);
         }

@@ -48,6 +48,11 @@ bool is_control(std::string_view character) noexcept
     return first < 0x20 || first == 0x7F || (first == 0xC2 && byte_at(character, 1) < 0xA0);
 }
 
+constexpr char lower(char c) noexcept
+{
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
 void append_hex(std::string& out, std::string_view bytes)
 {
     constexpr char digits[] = "0123456789abcdef";
@@ -86,6 +91,11 @@ bool has_control(std::string_view utf8) noexcept
         utf8.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return false;
+}
+
+bool equal_but_for_case(std::string_view left, std::string_view right) noexcept
+{
+    return std::ranges::equal(left, right, {}, lower, lower);
 }
 
 std::string replace_bad_utf8(std::string_view bytes)

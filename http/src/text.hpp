@@ -1,4 +1,4 @@
-// UTF-8, and how text from outside is shown in messages.
+// UTF-8, text compared without case, and how text from outside is shown in messages.
 #ifndef BELAY_HTTP_SRC_TEXT_HPP
 #define BELAY_HTTP_SRC_TEXT_HPP
 
@@ -16,6 +16,9 @@ namespace belay::http {
 
 /// Whether there is a control character in it: C0, DEL or C1.
 [[nodiscard]] bool has_control(std::string_view utf8) noexcept;
+
+/// Whether they differ at most in the case of ASCII letters.
+[[nodiscard]] bool equal_but_for_case(std::string_view left, std::string_view right) noexcept;
 
 /// `bytes`, but U+FFFD for each that belongs to no character.
 [[nodiscard]] std::string replace_bad_utf8(std::string_view bytes);
