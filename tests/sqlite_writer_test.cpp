@@ -275,6 +275,37 @@ BOOST_AUTO_TEST_CASE(a_batch_is_cancelled_where_the_cancels_of_many_jobs_find_no
     BOOST_TEST(eventually([&] { return listener.count() == 1U; }));
 }
 
+BOOST_AUTO_TEST_CASE(one_that_ends_on_a_full_disk_tells_of_all_cancels_and_keeps_those_it_said_it_has)
+{
+    constexpr std::uint64_t jobs = 2'500; // more than one transaction takes
+    small_disk place;
+    counting_listener listener;
+    auto const many = create(*place.store, jobs);
+    auto const other = create(*place.store, 1);
+    std::atomic<std::uint64_t> recorded = 0;
+    std::atomic<std::uint64_t> told = 0;
+    place.leave(0);
+    {
+        held_writer held(*place.store, other);
+        (void)place.store->record(
+            many, record_of(0, job_byte::succeeded, std::string(100'000, 'x')), listener);
+        for (std::uint64_t index = 0; index != jobs; ++index)
+            place.store->commit(many, change::job_cancelled{index, {at(5)}, std::nullopt},
+                                persistence::once, [&](std::exception_ptr const& problem) {
+                                    recorded += problem ? 0 : 1;
+                                    ++told;
+                                });
+    }
+
+    place.store.reset();
+
+    BOOST_TEST(told == jobs);
+    BOOST_TEST(recorded > 1'000U);
+    place.disk.remove_capacity();
+    place.reopen();
+    BOOST_TEST(place.ask("SELECT count(*) FROM job_cancel") == static_cast<std::int64_t>(recorded));
+}
+
 BOOST_AUTO_TEST_CASE(a_batch_that_an_earlier_process_had_cancelled_is_ended_from_the_reserve)
 {
     small_disk place;
