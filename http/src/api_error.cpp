@@ -130,6 +130,12 @@ api_error unsupported_media_type(std::string_view given, std::string_view accept
                 " is not accepted here; accepted: " + std::string(accepted)};
 }
 
+api_error unsupported_encoding(std::string_view given)
+{
+    return {415, "unsupported_media_type",
+            "The Content-Encoding " + quoted(given) + " is not accepted; send the body as it is"};
+}
+
 api_error range_not_satisfiable(std::uint64_t size)
 {
     return {416, "range_not_satisfiable",

@@ -87,6 +87,9 @@ using result = boost::system::result<T, api_error>;
 /// 415. `accepted` names the media types that would be right.
 [[nodiscard]] api_error unsupported_media_type(std::string_view given, std::string_view accepted);
 
+/// 415. `given` is the Content-Encoding.
+[[nodiscard]] api_error unsupported_encoding(std::string_view given);
+
 /// 416. `size` is that of what was asked for a part of.
 [[nodiscard]] api_error range_not_satisfiable(std::uint64_t size);
 

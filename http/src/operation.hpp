@@ -24,6 +24,7 @@ struct request_head {
     std::string target;
     std::string api_key;           ///< from X-Api-Key or Authorization; empty if there is none
     std::string content_type = {}; ///< empty if there is none
+    std::string content_encoding = {};
     std::string accept = {};
     std::string prefer = {};
     std::optional<std::string> idempotency_key = {};
@@ -76,8 +77,9 @@ public:
     /// The most bytes its body may have; a body that is sent all the same is refused if longer.
     [[nodiscard]] virtual std::uint64_t body_bytes_max() const noexcept { return 0; }
 
-    /// Whether it cancels something: such requests are not counted among those under way (G10).
-    [[nodiscard]] virtual bool is_cancel() const noexcept { return false; }
+    /// Whether it is one of those of which only so many may be under way: cancels are not (G10), nor
+    /// what is answered at once.
+    [[nodiscard]] virtual bool is_limited() const noexcept { return true; }
 
     /// Takes at most about half a millisecond, as `digest` and `proceed` do.
     [[nodiscard]] virtual std::optional<api_error> take(std::string_view) { return std::nullopt; }

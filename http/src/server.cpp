@@ -209,7 +209,7 @@ private:
                                          std::function<void()> done)
     {
         auto const self = shared_from_this();
-        while (counts_.requests + counts_.cancels != 0 && std::chrono::steady_clock::now() < end &&
+        while (counts_.limited + counts_.unlimited != 0 && std::chrono::steady_clock::now() < end &&
                acceptor_.is_open()) {
             asio::steady_timer pause(executor_, std::chrono::milliseconds(5));
             co_await pause.async_wait(asio::use_awaitable);

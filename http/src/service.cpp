@@ -106,6 +106,8 @@ std::optional<api_error> check_body(route const& route, request_head const& head
     std::uint64_t const most = body_bytes_max(route.body, head, options);
     if (head.content_length && *head.content_length > most)
         return payload_too_large(most);
+    if (!head.content_encoding.empty() && !equal_but_for_case(head.content_encoding, "identity"))
+        return unsupported_encoding(head.content_encoding);
     return check_media_type(route.body, head.content_type);
 }
 

@@ -89,6 +89,16 @@ bool has_bare_line_feed(std::string_view text, std::size_t from)
     return false;
 }
 
+/// Those before a request are to be ignored (RFC 9112, 2.2). How many bytes that were.
+std::size_t drop_empty_lines(std::string& input)
+{
+    std::size_t end = 0;
+    while (std::string_view(input).substr(end).starts_with("\r\n"))
+        end += 2;
+    input.erase(0, end);
+    return end;
+}
+
 template <class Name>
 std::string joined(bhttp::fields const& fields, Name name)
 {
@@ -101,13 +111,18 @@ std::string joined(bhttp::fields const& fields, Name name)
 
 std::string key_of(bhttp::fields const& fields)
 {
-    if (auto const found = fields.find("X-Api-Key"); found != fields.end())
-        return std::string(found->value());
+    if (std::string_view const key = fields["X-Api-Key"]; !key.empty())
+        return std::string(key);
     constexpr std::string_view scheme = "bearer ";
     std::string_view const given = fields[bhttp::field::authorization];
     if (given.size() > scheme.size() && beast::iequals(given.substr(0, scheme.size()), scheme))
         return std::string(given.substr(scheme.size()));
     return {};
+}
+
+api_error too_many_requests()
+{
+    return unavailable("Too many requests are under way");
 }
 
 /// Wakes a coroutine that waits on a timer, from whatever thread, as long as it waits: the callback
@@ -246,18 +261,18 @@ asio::awaitable<std::size_t> session::read_header(exchange& exchange)
 {
     server_options const& options = service_.options();
     std::size_t seen = 0;
+    std::size_t empty_lines = 0; // bytes
     std::optional<api_error> refused;
-    if (input_.empty())
-        stream_.expires_after(options.idle_time_max);
-    else
-        stream_.expires_after(options.header_time_max);
+    bool has_begun = !input_.empty();
+    stream_.expires_after(has_begun ? options.header_time_max : options.idle_time_max);
     while (true) {
-        // Empty lines before a request are to be ignored (RFC 9112, 2.2).
-        while (input_.starts_with("\r\n"))
-            input_.erase(0, 2);
+        if (std::size_t const dropped = drop_empty_lines(input_)) {
+            empty_lines += dropped;
+            seen = 0;
+        }
         std::size_t const end = input_.find("\r\n\r\n", seen < 3 ? 0 : seen - 3);
         std::size_t const size = end == std::string::npos ? input_.size() : end + 4;
-        if (size > options.header_bytes_max) {
+        if (size + empty_lines > options.header_bytes_max) {
             refused = header_too_large(options.header_bytes_max);
             break;
         }
@@ -272,9 +287,8 @@ asio::awaitable<std::size_t> session::read_header(exchange& exchange)
             break;
         }
         seen = input_.size();
-        bool const first = input_.empty();
         co_await read_some();
-        if (first)
+        if (!std::exchange(has_begun, true))
             stream_.expires_after(options.header_time_max);
     }
 
@@ -306,12 +320,15 @@ asio::awaitable<void> session::answer_request(exchange& exchange)
     head.target = message.target();
     head.api_key = key_of(message);
     head.content_type = message[bhttp::field::content_type];
+    head.content_encoding = joined(message, bhttp::field::content_encoding);
     head.accept = joined(message, bhttp::field::accept);
     head.prefer = joined(message, bhttp::field::prefer);
     if (message.count("Idempotency-Key") != 0)
         head.idempotency_key = joined(message, "Idempotency-Key");
-    head.range = joined(message, bhttp::field::range);
-    head.if_range = message[bhttp::field::if_range];
+    if (head.method == "GET") { // a range of anything else is to be ignored (RFC 9110, 14.2)
+        head.range = joined(message, bhttp::field::range);
+        head.if_range = message[bhttp::field::if_range];
+    }
     if (auto const length = exchange.parser.content_length())
         head.content_length = *length;
     head.has_body = exchange.parser.chunked() || head.content_length.value_or(0) != 0;
@@ -326,11 +343,7 @@ asio::awaitable<void> session::answer_request(exchange& exchange)
         co_await write(exchange, failed(*refused, exchange.id));
         co_return;
     }
-    response answer;
-    {
-        request_count const count(operation->is_cancel() ? counts_.cancels : counts_.requests);
-        answer = co_await perform(exchange, *operation);
-    }
+    response answer = co_await perform(exchange, *operation);
     co_await write(exchange, std::move(answer));
 }
 
@@ -349,15 +362,27 @@ std::optional<api_error> session::admit(request_head const& head, std::string_vi
     } catch (std::bad_alloc const&) {
         return out_of_memory();
     }
-    if (!operation->is_cancel() && counts_.requests >= service_.options().requests_max)
-        return unavailable("Too many requests are under way");
+    if (is_full_for(*operation))
+        return too_many_requests();
     return std::nullopt;
+}
+
+bool session::is_full_for(operation const& operation) const
+{
+    return operation.is_limited() && counts_.limited >= service_.options().requests_max;
 }
 
 asio::awaitable<response> session::perform(exchange& exchange, operation& operation)
 {
     std::string fault;
     try {
+        // A body that is not wanted is dropped, and only then the request is under way.
+        if (!exchange.body_done && operation.body_bytes_max() == 0) {
+            co_await read_body(exchange, operation);
+            if (is_full_for(operation))
+                throw too_many_requests();
+        }
+        request_count const count(operation.is_limited() ? counts_.limited : counts_.unlimited);
         if (!exchange.body_done)
             co_await read_body(exchange, operation);
         busy_ = true;
@@ -410,12 +435,19 @@ void session::make_first_piece(response& answer)
 asio::awaitable<void> session::read_body(exchange& exchange, operation& operation)
 {
     auto& parser = exchange.parser;
-    std::uint64_t const most = operation.body_bytes_max();
-    parser.body_limit(std::max<std::uint64_t>(most, skipped_body_bytes_max));
+    bool const is_wanted = operation.body_bytes_max() != 0;
+    std::uint64_t const most = is_wanted ? operation.body_bytes_max() : skipped_body_bytes_max;
+    if (exchange.head.content_length > most) // Beast has looked at its limit before
+        throw payload_too_large(most);
+    parser.body_limit(boost::none);
     stream_.expires_after(service_.options().request_time_max);
     if (beast::iequals(parser.get()[bhttp::field::expect], "100-continue") && input_.empty()) {
         constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        co_await asio::async_write(stream_, asio::buffer(go_on), asio::use_awaitable);
+        error_code error;
+        co_await asio::async_write(stream_, asio::buffer(go_on),
+                                   asio::redirect_error(asio::use_awaitable, error));
+        if (error)
+            throw connection_over{};
     }
     std::array<char, read_bytes> piece; // NOLINT: filled by the parser
     std::uint64_t taken = 0;
@@ -425,16 +457,13 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
         error_code error;
         std::size_t const used = parser.put(asio::buffer(input_), error);
         input_.erase(0, used);
-        if (error == bhttp::error::body_limit)
-            throw payload_too_large(most);
         if (error && error != bhttp::error::need_more && error != bhttp::error::need_buffer)
             throw invalid_request({}, "The body could not be read: " + error.message());
         std::size_t const got = piece.size() - parser.get().body().size;
         taken += got;
-        // A body where none is wanted is dropped.
-        if (taken > most && most != 0)
+        if (taken > most)
             throw payload_too_large(most);
-        if (got != 0 && most != 0) {
+        if (got != 0 && is_wanted) {
             auto lock = enter();
             auto refused = operation.take({piece.data(), got});
             lock.unlock();
@@ -563,6 +592,8 @@ asio::awaitable<void> session::write_rest(exchange& exchange, response& answer)
             co_await asio::post(stream_.get_executor(), asio::use_awaitable);
             continue;
         }
+        if (piece.empty())
+            break; // as a chunk it would end the answer
         stream_.expires_after(service_.options().request_time_max);
         error_code error;
         if (chunked)
@@ -576,8 +607,13 @@ asio::awaitable<void> session::write_rest(exchange& exchange, response& answer)
         last_active_ = std::chrono::steady_clock::now();
         piece.clear();
     }
-    if (chunked)
-        co_await asio::async_write(stream_, bhttp::make_chunk_last(), asio::use_awaitable);
+    if (!chunked)
+        co_return;
+    error_code error;
+    co_await asio::async_write(stream_, bhttp::make_chunk_last(),
+                               asio::redirect_error(asio::use_awaitable, error));
+    if (error)
+        throw connection_over{};
 }
 
 asio::awaitable<void> session::linger()

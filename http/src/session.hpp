@@ -20,8 +20,8 @@ namespace belay::http {
 
 /// What the sessions of a server have in common. Used by them alone.
 struct session_counts {
-    std::size_t requests = 0; ///< under way, cancels not counted
-    std::size_t cancels = 0;  ///< under way
+    std::size_t limited = 0;   ///< requests under way of which there may be so many
+    std::size_t unlimited = 0; ///< the others, such as cancels
 };
 
 /// One connection: requests in, answers out, one after the other. It owns the time-outs and the
@@ -61,6 +61,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> answer_request(exchange& exchange);
     [[nodiscard]] std::optional<api_error> admit(request_head const& head, std::string_view host,
                                                  std::unique_ptr<operation>& operation);
+    [[nodiscard]] bool is_full_for(operation const& operation) const;
     [[nodiscard]] boost::asio::awaitable<void> read_body(exchange& exchange, operation& operation);
     [[nodiscard]] boost::asio::awaitable<void> digest(operation& operation);
     [[nodiscard]] boost::asio::awaitable<void> skip_body(exchange& exchange);

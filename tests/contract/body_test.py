@@ -118,6 +118,39 @@ def body_where_none_is_wanted(suite):
 
 
 @test
+def too_much_where_none_is_wanted(suite):
+    """a GET with a body of more than 64 KiB: 413 and close, whatever length it says"""
+    server = suite.server
+    chunk = f"{2000:x}\r\n{'x' * 2000}\r\n"
+    with Cases() as table:
+        for what, text in (
+                ("2^63 - 1 bytes", request(server, "GET", "/healthz", length(2**63 - 1), key=False)),
+                ("65,537 bytes", request(server, "GET", "/v1/batches", length(65_537))),
+                ("chunks", request(server, "GET", "/healthz", CHUNKED, body=chunk * 40))):
+            with table.case(what), wire_to(server) as wire:
+                wire.send(text).answer().is_(413, "payload_too_large")
+                check(wire.closed(), "the connection goes on")
+    with wire_to(server) as wire:
+        wire.send(request(server, "GET", "/healthz", length(65_536), body="x" * 65_536))
+        wire.answer().is_(200)
+        wire.send(request(server, "GET", "/healthz")).answer().is_(200)
+
+
+@test
+def encoded(suite):
+    """415 for a Content-Encoding other than identity"""
+    server = suite.server
+    batch = suite.client.sleeping(jobs=2)
+    with unchanged(suite.client, batch), wire_to(server) as wire:
+        for text in (put(server, batch, JSON, length(2), "Content-Encoding: gzip", body="{}"),
+                     post(server, length(2), "Content-Encoding: br, identity", body="{}")):
+            wire.send(text).answer().is_(415, "unsupported_media_type")
+    with wire_to(server) as wire:
+        wire.send(put(server, batch, JSON, length(2), "Content-Encoding: Identity", body="{}"))
+        wire.answer().is_(200)
+
+
+@test
 def expect_continue(suite):
     """Expect: 100-continue: 100 and then the answer; a refusal comes without 100"""
     server = suite.server

@@ -88,7 +88,22 @@ def requests_under_way(suite):
             refused = until(lambda: (answer := client.get("/v1/batches")).status != 200 and answer,
                             "the refusal of one request too many")
             refused.is_(503, "unavailable").header("Retry-After")
+            for path in ("/healthz", "/readyz", f"/v1/batches/{batch}/state"):
+                client.get(path).is_(200)
             cancelled(client, batch)
+
+
+@test
+def bodies_where_none_is_wanted(suite):
+    """with as many requests whose body is not wanted and does not come: nobody is kept out"""
+    with suite.start("--requests-max", "4") as server:
+        client = suite.client_of(server)
+        with wires(server, 8) as crowd:
+            for wire in crowd:
+                wire.send(request(server, "GET", "/v1/batches", "Content-Length: 60000"))
+            for _ in range(8):
+                client.session.close()
+                client.get("/v1/batches").is_(200)
 
 
 @test

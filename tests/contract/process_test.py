@@ -200,8 +200,10 @@ def outputs(suite):
             equal(whole.headers[name], value, name)
         part = output(client, batch, 0, Range="bytes=255999-")
         equal((part.status_code, part.content), (206, b"\xff"), "its last byte")
-        head = output(client, batch, 0, "HEAD")
-        equal((head.headers["Content-Length"], head.content), ("256000", b""), "HEAD")
+        for fields in ({}, {"Range": "bytes=0-0"}):
+            head = output(client, batch, 0, "HEAD", **fields)
+            equal((head.status_code, head.headers["Content-Length"], head.content),
+                  (200, "256000", b""), f"HEAD with {fields}")
         client.get(f"/v1/batches/{batch}/jobs/0/output", headers={"Range": "bytes=256000-"}
                    ).is_(416, "range_not_satisfiable").header("Content-Range", "bytes */256000")
         result = client.results(batch)[0]["result"]

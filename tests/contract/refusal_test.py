@@ -86,6 +86,16 @@ def no_key(suite):
 
 
 @test
+def empty_key(suite):
+    """an empty X-Api-Key counts as none: a right Bearer beside it decides"""
+    client = suite.client
+    headers = {"X-Api-Key": "", "Authorization": f"Bearer {client.key}"}
+    client.get("/v1/batches", key=None, headers=headers).is_(200)
+    headers["X-Api-Key"] = "wrong"
+    client.get("/v1/batches", key=None, headers=headers).is_(401, "unauthorized")
+
+
+@test
 def not_found(suite):
     """404 for unknown and malformed ids"""
     batch = suite.client.sleeping(jobs=2)

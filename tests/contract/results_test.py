@@ -5,6 +5,7 @@ import json
 import shapes
 from checks import check, equal, until
 from suite import test
+from wire import request, wire_to
 
 RESULTS = {
     "batch_summary": {"batch_name": shapes.maybe(str), "status": str,
@@ -100,6 +101,18 @@ def json_lines_running(suite):
         equal(numbers(client.get(f"/v1/batches/{batch}/results", headers=headers).is_(200).data),
               [0],
               f"the jobs with Accept: {accept}")
+
+
+@test
+def json_lines_none(suite):
+    """x-ndjson of a batch without results is empty, and the connection goes on"""
+    batch = suite.client.sleeping(jobs=2)
+    with wire_to(suite.server) as wire:
+        for _ in range(2):
+            wire.send(request(suite.server, "GET", f"/v1/batches/{batch}/results",
+                              "Accept: application/x-ndjson"))
+            equal(wire.answer().is_(200).text, "", "the lines")
+        wire.send(request(suite.server, "GET", "/healthz")).answer().is_(200)
 
 
 @test

@@ -302,7 +302,7 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     limit("--connections-max", server.connections_max, 1'000'000,
           "Connections; then the one that was idle longest gives way");
     limit("--requests-max", server.requests_max, 1'000'000,
-          "Requests under way, cancels not counted; then 503");
+          "Requests under way, without cancels and short answers; then 503");
     limit("--header-bytes-max", server.header_bytes_max, 1'000'000,
           "Size of a request's header; then 431");
     limit("--body-bytes-max", server.body_bytes_max, 1'000'000'000,

@@ -31,6 +31,7 @@ using made_operation = result<std::unique_ptr<operation>>;
 class immediate final : public operation {
 public:
     explicit immediate(response answer) : answer_(std::move(answer)) {}
+    [[nodiscard]] bool is_limited() const noexcept override { return answer_.rest != nullptr; }
     [[nodiscard]] step proceed() override { return std::move(answer_); }
 
 private:

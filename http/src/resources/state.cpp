@@ -149,7 +149,7 @@ public:
     {
         return small_body_bytes_max;
     }
-    [[nodiscard]] bool is_cancel() const noexcept override { return true; }
+    [[nodiscard]] bool is_limited() const noexcept override { return false; }
 
     [[nodiscard]] std::optional<api_error> take(std::string_view piece) override
     {

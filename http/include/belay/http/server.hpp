@@ -56,7 +56,7 @@ struct server_options {
     std::chrono::seconds wait_max{30};
 
     std::size_t connections_max = 1024; ///< then the one that was idle longest is closed
-    std::size_t requests_max = 256;     ///< under way at a time; cancels are not counted
+    std::size_t requests_max = 256;     ///< under way at a time; not counted: cancels, short answers
     std::size_t header_bytes_max = 16 * 1024;
     std::uint64_t body_bytes_max = 8 * 1024 * 1024; ///< of a new batch; of others 64 KiB
     std::uint64_t stream_bytes_max = 4ULL << 30;    ///< of a new batch that comes as lines
