@@ -100,7 +100,11 @@ void measure_once(std::filesystem::path const& program, std::string const& body,
     found.recover_s.add(microseconds(begin, now()) * 1e-6);
     connection connection(again);
     auto const data = connection.data(http::verb::get, batch, http::status::ok);
-    expect(number(data.at("jobs").as_object(), "pending") == jobs, "every job is pending again");
+    // The batches take turns again: some of its jobs may run before those that hold the workers.
+    auto const& counts = data.at("jobs").as_object();
+    expect(number(counts, "pending") + number(counts, "running") + number(counts, "succeeded") ==
+               jobs,
+           "every job is there again");
     auto const job = connection.data(http::verb::get, batch + "/jobs/123456", http::status::ok);
     expect(number(job.at("input").as_object(), "ms") == 456, "it has its input");
     found.insert_s.add(insert_seconds(body));
