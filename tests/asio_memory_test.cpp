@@ -17,7 +17,6 @@
 #include <new>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include <dlfcn.h>
 

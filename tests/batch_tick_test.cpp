@@ -26,6 +26,10 @@ cancel_request const immediate{.mode = cancel_mode::immediate};
 auto const nothing = [](std::uint64_t, job&) {};
 batch_options const expires{.deadline = 10s};
 batch_options const times_out{.timeout = 100ms};
+batch_options const repeats_or_fails_fast{.failure_policy = failure_policy::fail_fast,
+                                          .max_attempts = 2,
+                                          .backoff = 0ms,
+                                          .timeout = 100ms};
 
 /// Calls a body.
 struct outliving_work {
@@ -336,10 +340,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_timed_out_and_is_cancelled_alone_is_not_tried_ag
             shared()->tick();
             shared()->cancel_job(0, {});
         },
-        {.failure_policy = failure_policy::fail_fast,
-         .max_attempts = 2,
-         .backoff = 0ms,
-         .timeout = 100ms});
+        repeats_or_fails_fast);
     core.open();
 
     executor.run_all();
@@ -364,10 +365,7 @@ BOOST_AUTO_TEST_CASE(one_that_is_abandoned_after_its_cancel_is_not_tried_again)
             BOOST_TEST(host->counted.threads_abandoned == 1U);
             BOOST_TEST((shared()->job(0).state == job_state::failed));
         },
-        {.failure_policy = failure_policy::fail_fast,
-         .max_attempts = 2,
-         .backoff = 0ms,
-         .timeout = 100ms});
+        repeats_or_fails_fast);
     core.open();
 
     executor.run_all();

@@ -114,6 +114,26 @@ void cancel(store& store, std::uint64_t sequence, bool is_cancelled_first,
     BOOST_TEST(listener.count() == 6U);
 }
 
+/// What a store says to the cancels of single jobs.
+struct job_cancel_answers {
+    std::atomic<std::uint64_t> refused = 0;
+    std::atomic<std::uint64_t> told = 0;
+
+    /// Of the first `jobs` of a batch, behind a record that finds no room.
+    void ask_behind_a_large_record(store& store, std::uint64_t sequence, std::uint64_t jobs,
+                                   counting_listener& listener)
+    {
+        (void)store.record(
+            sequence, record_of(0, job_byte::succeeded, std::string(100'000, 'x')), listener);
+        for (std::uint64_t index = 0; index != jobs; ++index)
+            store.commit(sequence, change::job_cancelled{index, {at(5)}, std::nullopt},
+                         persistence::once, [this](std::exception_ptr const& problem) {
+                             refused += problem ? 1 : 0;
+                             ++told;
+                         });
+    }
+};
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(sqlite_writer_test)
@@ -250,27 +270,19 @@ BOOST_AUTO_TEST_CASE(a_batch_is_cancelled_where_the_cancels_of_many_jobs_find_no
     counting_listener listener;
     auto const many = create(*place.store, jobs);
     auto const other = create(*place.store, 1);
-    std::atomic<std::uint64_t> refused = 0;
-    std::atomic<std::uint64_t> told = 0;
+    job_cancel_answers answers;
     place.leave(0);
     std::future<std::exception_ptr> cancelled;
     {
         held_writer held(*place.store, other);
-        (void)place.store->record(
-            many, record_of(0, job_byte::succeeded, std::string(100'000, 'x')), listener);
-        for (std::uint64_t index = 0; index != jobs; ++index)
-            place.store->commit(many, change::job_cancelled{index, {at(5)}, std::nullopt},
-                                persistence::once, [&](std::exception_ptr const& problem) {
-                                    refused += problem ? 1 : 0;
-                                    ++told;
-                                });
+        answers.ask_behind_a_large_record(*place.store, many, jobs, listener);
         cancelled = ask(*place.store, other, change::cancelled{cancel_at(5), {}});
     }
 
     BOOST_TEST((wait_for(cancelled) == nullptr));
-    BOOST_TEST(eventually([&] { return told == jobs; }));
-    BOOST_TEST(refused > 0U);
-    BOOST_TEST(refused < jobs);
+    BOOST_TEST(eventually([&] { return answers.told == jobs; }));
+    BOOST_TEST(answers.refused > 0U);
+    BOOST_TEST(answers.refused < jobs);
     place.disk.remove_capacity();
     BOOST_TEST(eventually([&] { return listener.count() == 1U; }));
 }
@@ -282,24 +294,17 @@ BOOST_AUTO_TEST_CASE(one_that_ends_on_a_full_disk_tells_of_all_cancels_and_keeps
     counting_listener listener;
     auto const many = create(*place.store, jobs);
     auto const other = create(*place.store, 1);
-    std::atomic<std::uint64_t> recorded = 0;
-    std::atomic<std::uint64_t> told = 0;
+    job_cancel_answers answers;
     place.leave(0);
     {
         held_writer held(*place.store, other);
-        (void)place.store->record(
-            many, record_of(0, job_byte::succeeded, std::string(100'000, 'x')), listener);
-        for (std::uint64_t index = 0; index != jobs; ++index)
-            place.store->commit(many, change::job_cancelled{index, {at(5)}, std::nullopt},
-                                persistence::once, [&](std::exception_ptr const& problem) {
-                                    recorded += problem ? 0 : 1;
-                                    ++told;
-                                });
+        answers.ask_behind_a_large_record(*place.store, many, jobs, listener);
     }
 
     place.store.reset();
 
-    BOOST_TEST(told == jobs);
+    BOOST_TEST(answers.told == jobs);
+    std::uint64_t const recorded = answers.told - answers.refused;
     BOOST_TEST(recorded > 1'000U);
     place.disk.remove_capacity();
     place.reopen();

@@ -439,7 +439,6 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
     std::uint64_t const most = is_wanted ? operation.body_bytes_max() : skipped_body_bytes_max;
     if (exchange.head.content_length > most) // Beast has looked at its limit before
         throw payload_too_large(most);
-    parser.body_limit(boost::none);
     stream_.expires_after(service_.options().request_time_max);
     if (beast::iequals(parser.get()[bhttp::field::expect], "100-continue") && input_.empty()) {
         constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
