@@ -31,7 +31,8 @@ struct caller_threads::shared {
 
     std::function<void()> const on_exception;
     std::mutex mutex; // guards what follows
-    std::condition_variable changed;
+    std::condition_variable posted; ///< waited for by those who are idle
+    std::condition_variable left;   ///< and by who stops them
     std::deque<std::function<void()>> actions;
     std::size_t threads = 0;
     std::size_t idle = 0; // of them
@@ -63,7 +64,7 @@ void caller_threads::post(std::function<void()> action)
         }
     }
     all_->actions.push_back(std::move(action));
-    all_->changed.notify_all();
+    all_->posted.notify_one(); // all of them would be in each other's way
 }
 
 void caller_threads::run(std::shared_ptr<shared> const& all)
@@ -71,8 +72,8 @@ void caller_threads::run(std::shared_ptr<shared> const& all)
     std::unique_lock lock(all->mutex);
     while (true) {
         ++all->idle;
-        all->changed.wait_for(lock, idle_time_max,
-                              [&] { return !all->actions.empty() || all->is_stopped; });
+        all->posted.wait_for(lock, idle_time_max,
+                             [&] { return !all->actions.empty() || all->is_stopped; });
         --all->idle;
         if (all->actions.empty())
             break;
@@ -84,15 +85,15 @@ void caller_threads::run(std::shared_ptr<shared> const& all)
         lock.lock();
     }
     --all->threads;
-    all->changed.notify_all();
+    all->left.notify_all();
 }
 
 void caller_threads::stop() noexcept
 {
     std::unique_lock lock(all_->mutex);
     all_->is_stopped = true;
-    all_->changed.notify_all();
-    all_->changed.wait_for(lock, stop_time_max, [&] { return all_->threads == 0; });
+    all_->posted.notify_all();
+    all_->left.wait_for(lock, stop_time_max, [&] { return all_->threads == 0; });
 }
 
 } // namespace belay::detail
