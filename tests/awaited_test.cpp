@@ -57,7 +57,7 @@ struct fixture {
     std::unique_ptr<http::operation> begin(std::string method, std::string target)
     {
         auto admitted =
-            service.admit({.method = std::move(method), .target = std::move(target),
+            belay::test::admit(service, {.method = std::move(method), .target = std::move(target),
                            .api_key = "ann"});
         BOOST_TEST_REQUIRE(admitted.has_value());
         return std::move(*admitted);
@@ -230,7 +230,7 @@ BOOST_AUTO_TEST_CASE(a_batch_that_could_not_be_written_is_500_and_there_is_none)
 BOOST_AUTO_TEST_CASE(lines_are_taken_only_while_the_store_keeps_up)
 {
     store->by_hand();
-    auto admitted = service.admit({.method = "POST",
+    auto admitted = belay::test::admit(service, {.method = "POST",
                                    .target = "/v1/batches?type=sleep",
                                    .api_key = "ann",
                                    .content_type = "application/x-ndjson",

@@ -13,6 +13,7 @@ using namespace belay::http;
 namespace {
 
 constexpr std::uint64_t inputs_max = 5;
+constexpr std::size_t input_bytes_max = 200;
 
 /// A message without the byte it tells, which depends on how the text was cut.
 std::string without_byte(std::string message)
@@ -25,7 +26,7 @@ std::string without_byte(std::string message)
 /// What came out of parsing, as text, so that outcomes can be compared.
 std::string outcome(std::vector<std::string_view> const& pieces)
 {
-    batch_body_parser parser(inputs_max);
+    batch_body_parser parser(inputs_max, input_bytes_max);
     std::optional<api_error> error;
     for (auto const piece : pieces)
         error = parser.write(piece);
@@ -50,7 +51,7 @@ std::string outcome(std::string_view text)
 /// `details.field` of the error.
 std::string field(std::string_view text)
 {
-    batch_body_parser parser(inputs_max);
+    batch_body_parser parser(inputs_max, input_bytes_max);
     (void)parser.write(text);
     auto const error = parser.finish();
     BOOST_REQUIRE_MESSAGE(error, text);
@@ -166,9 +167,35 @@ BOOST_AUTO_TEST_CASE(what_is_not_json_is_refused)
     BOOST_TEST(field("{\"inputs\":" + std::string(32, '[') + std::string(32, ']') + "}") == "");
 }
 
+BOOST_AUTO_TEST_CASE(an_input_has_a_size_without_its_blanks)
+{
+    std::string const most = '"' + std::string(input_bytes_max - 2, 'x') + '"';
+    BOOST_TEST(outcome("{\"inputs\":[ " + most + " , 1]}").starts_with("type"));
+    std::string const more = '"' + std::string(input_bytes_max - 1, 'x') + '"';
+    BOOST_TEST(field("{\"inputs\":[1," + more + "]}") == "inputs[1]");
+
+    std::string zeros(input_bytes_max - 1, '0');
+    for (std::size_t i = 1; i < zeros.size(); i += 2)
+        zeros[i] = ',';
+    for (auto const& text : {"{\"inputs\":[[" + zeros + "]]}", "{\"inputs\":[{\"a\":[" + zeros + "]}]}",
+                            "{\"inputs\":[{\"" + std::string(input_bytes_max, 'x') + "\":1}]}"}) {
+        BOOST_TEST(field(text) == "inputs[0]");
+        std::vector<std::string_view> single;
+        for (std::size_t i = 0; i != text.size(); ++i)
+            single.push_back(std::string_view(text).substr(i, 1));
+        BOOST_TEST(outcome(single) == outcome(text));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(options_have_a_size)
+{
+    std::string const text(64 * 1024, 'x');
+    BOOST_TEST(field("{\"inputs\":[1],\"options\":{\"a\":\"" + text + "\"}}") == "options");
+}
+
 BOOST_AUTO_TEST_CASE(the_first_error_stays)
 {
-    batch_body_parser parser(inputs_max);
+    batch_body_parser parser(inputs_max, input_bytes_max);
 
     auto const first = parser.write("{x");
 

@@ -127,8 +127,8 @@ struct held_fixture {
 
         answer const under_way =
             ask(service, "PUT", batch + "/state", "root", R"({"reason":"x"})", "respond-async");
-        auto const waiting = service.admit(
-            {.method = "PUT", .target = batch + "/state", .api_key = "root"});
+        auto const waiting = belay::test::admit(
+            service, {.method = "PUT", .target = batch + "/state", .api_key = "root"});
         http::step const first = (*waiting)->proceed();
         BOOST_TEST_REQUIRE(std::holds_alternative<http::wait_for_end>(first));
         holder::set(held->let_go);

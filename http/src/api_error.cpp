@@ -142,6 +142,12 @@ api_error range_not_satisfiable(std::uint64_t size)
             "No byte of the range exists; there are " + std::to_string(size), {{"size", size}}};
 }
 
+api_error expectation_failed(std::string_view given)
+{
+    return {417, "expectation_failed",
+            "The expectation " + quoted(given) + " can't be met; the one known is 100-continue"};
+}
+
 api_error misdirected_request()
 {
     return {421, "misdirected_request",

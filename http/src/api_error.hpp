@@ -93,6 +93,9 @@ using result = boost::system::result<T, api_error>;
 /// 416. `size` is that of what was asked for a part of.
 [[nodiscard]] api_error range_not_satisfiable(std::uint64_t size);
 
+/// 417. `given` is the Expect.
+[[nodiscard]] api_error expectation_failed(std::string_view given);
+
 /// 421: a foreign `Host` on loopback.
 [[nodiscard]] api_error misdirected_request();
 

@@ -17,6 +17,8 @@ namespace {
 /// The members of the body.
 enum class member { type, batch_name, collection_id, options, inputs };
 
+constexpr std::size_t options_bytes_max = 64 * 1024;
+
 enum class kind { object, array, string, other, null };
 
 std::optional<member> find_member(std::string_view name) noexcept
@@ -79,7 +81,10 @@ void append_escaped(std::string& out, std::string_view text)
 /// came.
 class batch_body_parser::handler : public strict_handler {
 public:
-    explicit handler(std::uint64_t inputs_max) : inputs_max_(inputs_max) {}
+    handler(std::uint64_t inputs_max, std::size_t input_bytes_max)
+        : inputs_max_(inputs_max), input_bytes_max_(input_bytes_max)
+    {
+    }
 
     bool on_object_begin(error_code& ec)
     {
@@ -88,13 +93,13 @@ public:
             return false;
         path_.open_object();
         write("{");
-        return true;
+        return check_size(ec);
     }
     bool on_object_end(std::size_t, error_code& ec)
     {
         path_.close();
         write("}");
-        return end_value(kind::object, ec);
+        return check_size(ec) && end_value(kind::object, ec);
     }
     bool on_array_begin(error_code& ec)
     {
@@ -103,13 +108,13 @@ public:
             return false;
         path_.open_array();
         write("[");
-        return true;
+        return check_size(ec);
     }
     bool on_array_end(std::size_t, error_code& ec)
     {
         path_.close();
         write("]");
-        return end_value(kind::array, ec);
+        return check_size(ec) && end_value(kind::array, ec);
     }
 
     bool on_key(string_view last_part, std::size_t, error_code& ec)
@@ -121,7 +126,7 @@ public:
         write(path_.count() == 1 ? "\"" : ",\"");
         append_escaped(text_, path_.name());
         write("\":");
-        return true;
+        return check_size(ec);
     }
 
     bool on_string_part(string_view part, std::size_t, error_code&)
@@ -243,6 +248,22 @@ private:
         return true;
     }
 
+    /// Asked where a value or a key ends or begins, as `check_value` is: where a text is cut makes no
+    /// difference.
+    bool check_size(error_code& ec)
+    {
+        bool const is_input = member_ == member::inputs;
+        std::size_t const most = is_input ? input_bytes_max_ : options_bytes_max;
+        if (!is_written_ || text_.size() <= most)
+            return true;
+        std::string const what =
+            is_input ? "inputs[" + std::to_string(body.inputs.size()) + ']' : "options";
+        return fail(what,
+                    what + " is too long; at most " + std::to_string(most) +
+                        " bytes of JSON without blanks are accepted",
+                    ec);
+    }
+
     bool set_text(std::optional<std::string>& to, std::string text, std::size_t characters_max,
                   error_code& ec)
     {
@@ -292,7 +313,7 @@ private:
     bool end_scalar(kind kind, error_code& ec)
     {
         in_scalar_ = false;
-        return check_value(kind, ec) && end_value(kind, ec);
+        return check_value(kind, ec) && check_size(ec) && end_value(kind, ec);
     }
 
     void write(std::string_view text)
@@ -302,6 +323,7 @@ private:
     }
 
     std::uint64_t inputs_max_;
+    std::size_t input_bytes_max_;
     member member_ = member::type; ///< that the parser is in
     std::string text_;             ///< of it, or of the current input
     bool is_written_ = false;      ///< `text_` is JSON
@@ -309,8 +331,9 @@ private:
 };
 
 struct batch_body_parser::state {
-    state(boost::json::parse_options const& options, std::uint64_t inputs_max)
-        : parser(options, inputs_max)
+    state(boost::json::parse_options const& options, std::uint64_t inputs_max,
+          std::size_t input_bytes_max)
+        : parser(options, inputs_max, input_bytes_max)
     {
     }
 
@@ -319,11 +342,11 @@ struct batch_body_parser::state {
     std::optional<api_error> error;
 };
 
-batch_body_parser::batch_body_parser(std::uint64_t inputs_max)
+batch_body_parser::batch_body_parser(std::uint64_t inputs_max, std::size_t input_bytes_max)
 {
     boost::json::parse_options options;
     options.max_depth = json_depth_max;
-    state_ = std::make_unique<state>(options, inputs_max);
+    state_ = std::make_unique<state>(options, inputs_max, input_bytes_max);
 }
 
 batch_body_parser::~batch_body_parser() = default;
@@ -340,6 +363,11 @@ std::optional<api_error> batch_body_parser::write(std::string_view piece)
     if (ec)
         state_->error = state_->parser.handler().explain(ec, state_->offset);
     return state_->error;
+}
+
+std::uint64_t batch_body_parser::bytes_held() const noexcept
+{
+    return state_->offset + state_->parser.handler().body.inputs.size() * sizeof(std::size_t);
 }
 
 std::optional<api_error> batch_body_parser::finish()

@@ -33,13 +33,14 @@ struct batch_body {
 /// Parses the JSON of a new batch in pieces, its members in any order, without building a tree of
 /// the inputs. Refuses what `parse_strict` refuses and, with 400 and `details.field`
 /// (`inputs[3].ms`), members that are unknown, doubled or of a wrong type, names of more than 256
-/// characters, no inputs, and more than `inputs_max` of them. How the body is cut into pieces makes
+/// characters, no inputs, more than `inputs_max` of them, one whose compact text has more than
+/// `input_bytes_max` bytes, and options of more than 64 KiB. How the body is cut into pieces makes
 /// no difference, save for the byte that a fault of syntax is said to be near. Memory is bounded by
 /// the size of the body, which the caller limits; time is linear in it, about the same for each
 /// byte.
 class batch_body_parser {
 public:
-    explicit batch_body_parser(std::uint64_t inputs_max);
+    batch_body_parser(std::uint64_t inputs_max, std::size_t input_bytes_max);
     ~batch_body_parser();
     batch_body_parser(batch_body_parser const&) = delete;
     batch_body_parser& operator=(batch_body_parser const&) = delete;
@@ -49,6 +50,9 @@ public:
 
     /// Says that the body has ended.
     [[nodiscard]] std::optional<api_error> finish();
+
+    /// About how much memory what was read takes.
+    [[nodiscard]] std::uint64_t bytes_held() const noexcept;
 
     /// What was read. Only after `finish` gave no error, and once.
     [[nodiscard]] batch_body release();

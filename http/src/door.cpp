@@ -220,10 +220,14 @@ private:
     field transfer_encodings_;
 };
 
+std::string_view without_dot(std::string_view name) noexcept
+{
+    return name.substr(0, name.size() - (name.ends_with('.') ? 1 : 0));
+}
+
 bool is_loopback_name(std::string_view name, std::string_view listen_address)
 {
-    if (name.ends_with('.'))
-        name.remove_suffix(1);
+    name = without_dot(name);
     if (equal_but_for_case(name, "localhost") || (!name.empty() && equal_but_for_case(name, listen_address)))
         return true;
     auto const address = boost::urls::parse_ipv4_address(name);
@@ -269,6 +273,14 @@ bool is_loopback_host(std::string_view host_header, std::string_view listen_addr
         return false;
     return host->ipv6 ? is_loopback_ipv6(*host->ipv6, listen_address)
                       : is_loopback_name(host->name, listen_address);
+}
+
+bool is_host_among(std::string_view host_header, std::span<std::string const> names)
+{
+    auto const host = parse_host(host_header);
+    return host && std::ranges::any_of(names, [&](std::string_view name) {
+        return equal_but_for_case(without_dot(host->name), without_dot(name));
+    });
 }
 
 } // namespace belay::http

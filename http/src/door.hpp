@@ -6,6 +6,8 @@
 #include "api_error.hpp"
 
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 namespace belay::http {
@@ -20,6 +22,10 @@ namespace belay::http {
 /// `[::1]`, letter case and one trailing dot not minded, any port or none. False for what is not
 /// a host.
 [[nodiscard]] bool is_loopback_host(std::string_view host_header, std::string_view listen_address);
+
+/// Whether this `Host` is one of those names, which have no port; letter case and one trailing dot
+/// not minded, any port or none. False for what is not a host.
+[[nodiscard]] bool is_host_among(std::string_view host_header, std::span<std::string const> names);
 
 } // namespace belay::http
 

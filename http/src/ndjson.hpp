@@ -34,6 +34,9 @@ public:
     /// The number of the line that `next` gave last, from 1.
     [[nodiscard]] std::uint64_t line() const noexcept { return line_; }
 
+    /// How much memory it holds.
+    [[nodiscard]] std::uint64_t bytes_held() const noexcept { return text_.capacity(); }
+
     /// How long that line was.
     [[nodiscard]] std::size_t line_bytes() const noexcept { return line_bytes_; }
 

@@ -59,6 +59,9 @@ struct wait_for_end {
     std::function<std::uint64_t(std::function<void()>)> subscribe;
     std::function<void(std::uint64_t)> unsubscribe;
     std::chrono::milliseconds at_most{};
+
+    /// The wait may be ended before, where others want the connection's place: there is an answer.
+    bool may_be_cut = false;
 };
 
 /// Let others have their turn, then ask again.
@@ -80,6 +83,9 @@ public:
     /// Whether it is one of those of which only so many may be under way: cancels are not (G10), nor
     /// what is answered at once.
     [[nodiscard]] virtual bool is_limited() const noexcept { return true; }
+
+    /// About how much memory it holds, besides what the engine counts.
+    [[nodiscard]] virtual std::uint64_t bytes_held() const { return 0; }
 
     /// Takes at most about half a millisecond, as `digest` and `proceed` do.
     [[nodiscard]] virtual std::optional<api_error> take(std::string_view) { return std::nullopt; }

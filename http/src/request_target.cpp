@@ -155,4 +155,22 @@ result<request_target> parse_target(std::string_view target)
     return parsed;
 }
 
+result<addressee> take_host(std::string_view target, std::string_view host_field)
+{
+    if (target.starts_with('/') || target == "*")
+        return addressee{std::string(host_field), std::string(target)};
+    for (std::string_view const scheme : {"http://", "https://"}) {
+        if (!equal_but_for_case(target.substr(0, scheme.size()), scheme))
+            continue;
+        target.remove_prefix(scheme.size());
+        std::string_view const host = target.substr(0, target.find_first_of("/?"));
+        target.remove_prefix(host.size());
+        if (host.empty() || host.find('@') != host.npos)
+            break;
+        return addressee{std::string(host), (target.starts_with('/') ? "" : "/") +
+                                                std::string(target)};
+    }
+    return invalid_request({}, "The request's target must be a path, or an absolute URL");
+}
+
 } // namespace belay::http

@@ -62,6 +62,16 @@ struct request_target {
 /// the size.
 [[nodiscard]] result<request_target> parse_target(std::string_view target);
 
+/// Where a request goes to.
+struct addressee {
+    std::string host;   ///< with its port, if it has one
+    std::string target; ///< in origin form, or `*`
+};
+
+/// Takes apart a target in absolute form, whose host goes before the Host field (RFC 9112, 3.2.2).
+/// 400 for one that is neither that nor in origin form nor `*`.
+[[nodiscard]] result<addressee> take_host(std::string_view target, std::string_view host_field);
+
 } // namespace belay::http
 
 #endif

@@ -20,34 +20,40 @@
 
 namespace belay::http {
 
-namespace {
-
 enum class body_kind : std::uint8_t { none, small, inputs };
 
-/// A line of the table of resources.
+/// Whose work on the server's thread goes first.
+enum class work_kind : std::uint8_t { control, bulk };
+
 struct route {
     std::string_view method;
     std::string_view path; ///< segments, `*` for any
     std::optional<role> needs;
     body_kind body;
+    work_kind work;
     made_operation (*make)(admitted);
 };
 
+namespace {
+
+using enum body_kind;
+using enum work_kind;
+
 constexpr std::array routes{
-    route{"GET", "healthz", std::nullopt, body_kind::none, get_health},
-    route{"GET", "readyz", std::nullopt, body_kind::none, get_readiness},
-    route{"GET", "v1/types", role::read, body_kind::none, list_types},
-    route{"POST", "v1/batches", role::submit, body_kind::inputs, create_batch},
-    route{"GET", "v1/batches", role::read, body_kind::none, list_batches},
-    route{"GET", "v1/batches/*", role::read, body_kind::none, get_batch},
-    route{"DELETE", "v1/batches/*", role::submit, body_kind::none, delete_batch},
-    route{"GET", "v1/batches/*/results", role::read, body_kind::none, get_results},
-    route{"GET", "v1/batches/*/jobs", role::read, body_kind::none, list_jobs},
-    route{"GET", "v1/batches/*/jobs/*", role::read, body_kind::none, get_job},
-    route{"GET", "v1/batches/*/jobs/*/output", role::read, body_kind::none, get_output},
-    route{"GET", "v1/batches/*/state", role::read, body_kind::none, get_batch_state},
-    route{"PUT", "v1/batches/*/state", role::submit, body_kind::small, put_batch_state},
-    route{"PUT", "v1/batches/*/jobs/*/state", role::submit, body_kind::small, put_job_state},
+    route{"GET", "healthz", std::nullopt, none, control, get_health},
+    route{"GET", "readyz", std::nullopt, none, control, get_readiness},
+    route{"GET", "v1/types", role::read, none, bulk, list_types},
+    route{"POST", "v1/batches", role::submit, inputs, bulk, create_batch},
+    route{"GET", "v1/batches", role::read, none, bulk, list_batches},
+    route{"GET", "v1/batches/*", role::read, none, bulk, get_batch},
+    route{"DELETE", "v1/batches/*", role::submit, none, bulk, delete_batch},
+    route{"GET", "v1/batches/*/results", role::read, none, bulk, get_results},
+    route{"GET", "v1/batches/*/jobs", role::read, none, bulk, list_jobs},
+    route{"GET", "v1/batches/*/jobs/*", role::read, none, bulk, get_job},
+    route{"GET", "v1/batches/*/jobs/*/output", role::read, none, bulk, get_output},
+    route{"GET", "v1/batches/*/state", role::read, none, control, get_batch_state},
+    route{"PUT", "v1/batches/*/state", role::submit, small, control, put_batch_state},
+    route{"PUT", "v1/batches/*/jobs/*/state", role::submit, small, control, put_job_state},
 };
 
 bool matches(std::string_view path, std::span<std::string const> segments)
@@ -75,13 +81,19 @@ std::string allowed_methods(std::span<std::string const> segments)
     return allowed;
 }
 
+/// Whatever the method is.
+bool leads_to(service::looked_up const& found, std::string_view path)
+{
+    return found.target && matches(path, found.target->segments);
+}
+
 std::uint64_t body_bytes_max(body_kind kind, request_head const& head,
                              server_options const& options)
 {
     switch (kind) {
-    case body_kind::none: return 0;
-    case body_kind::small: return small_body_bytes_max;
-    case body_kind::inputs:
+    case none: return 0;
+    case small: return small_body_bytes_max;
+    case inputs:
         return is_json_lines(head.content_type) ? options.stream_bytes_max : options.body_bytes_max;
     }
     return 0;
@@ -91,7 +103,7 @@ std::optional<api_error> check_media_type(body_kind kind, std::string_view given
 {
     if (given.empty() || is_json(given))
         return std::nullopt;
-    if (kind != body_kind::inputs)
+    if (kind != inputs)
         return unsupported_media_type(given, "application/json");
     if (is_json_lines(given))
         return std::nullopt;
@@ -101,7 +113,7 @@ std::optional<api_error> check_media_type(body_kind kind, std::string_view given
 std::optional<api_error> check_body(route const& route, request_head const& head,
                                     server_options const& options)
 {
-    if (!head.has_body || route.body == body_kind::none)
+    if (!head.has_body || route.body == none)
         return std::nullopt;
     std::uint64_t const most = body_bytes_max(route.body, head, options);
     if (head.content_length && *head.content_length > most)
@@ -183,51 +195,61 @@ api_key const* service::authenticate(std::string_view secret) const
     return secret.empty() ? nullptr : found;
 }
 
-result<std::unique_ptr<operation>> service::admit(request_head const& head)
+service::looked_up service::look_up(request_head const& head) const
 {
-    auto target = parse_target(head.target);
-    bool const alive = target && target->segments == std::vector<std::string>{"healthz"};
-    bool const open = alive || (target && target->segments == std::vector<std::string>{"readyz"});
-    if (stopping_ && !alive)
+    looked_up found{.target = parse_target(head.target), .key = authenticate(head.api_key)};
+    if (!found.target)
+        return found;
+    std::string_view const method = head.method == "HEAD" ? "GET" : std::string_view(head.method);
+    auto const* const line = std::ranges::find_if(routes, [&](route const& route) {
+        return route.method == method && matches(route.path, found.target->segments);
+    });
+    if (line == routes.end())
+        return found;
+    found.route = line;
+    found.is_control = line->work == control && (found.key != nullptr || !line->needs);
+    return found;
+}
+
+result<std::unique_ptr<operation>> service::admit(request_head const& head, looked_up found)
+{
+    if (stopping_ && !leads_to(found, "healthz"))
         return unavailable("The server is shutting down");
-    api_key const* const key = authenticate(head.api_key);
-    if (key == nullptr && !open)
+    if (found.key == nullptr && !leads_to(found, "healthz") && !leads_to(found, "readyz"))
         return unauthorized(head.api_key.empty()
                                 ? "No API key was sent; send one as X-Api-Key or as "
                                   "Authorization: Bearer"
                                 : "The API key is not known");
-    if (!target)
-        return target.error();
     try {
-        return admit(head, std::move(*target), key);
+        return make(head, std::move(found));
     } catch (std::system_error const& fault) {
         return detail::is_shortage(fault.code()) ? unavailable(fault.what())
                                                  : processing_error(fault.what());
     }
 }
 
-result<std::unique_ptr<operation>> service::admit(request_head const& head, request_target target,
-                                                  api_key const* key)
+result<std::unique_ptr<operation>> service::make(request_head const& head, looked_up found)
 {
-    std::string_view const method = head.method == "HEAD" ? "GET" : std::string_view(head.method);
-    auto const* const found = std::ranges::find_if(routes, [&](route const& route) {
-        return route.method == method && matches(route.path, target.segments);
-    });
-    if (found == routes.end()) {
-        std::string const allowed = allowed_methods(target.segments);
+    if (head.target == "*" && head.method == "OPTIONS")
+        return answer_with({.status = 204,
+                            .content_type = {},
+                            .fields = {{"Allow", "DELETE, GET, HEAD, OPTIONS, POST, PUT"}}});
+    if (!found.target)
+        return found.target.error();
+    if (found.route == nullptr) {
+        std::string const allowed = allowed_methods(found.target->segments);
         if (!allowed.empty())
             return method_not_allowed(head.method, allowed);
         return not_found("There is nothing at " + shown(head.target, 256));
     }
-
-    admitted request{*this, head, std::move(target.query), key, std::nullopt};
-    if (auto refused = find_named(target.segments, request))
+    admitted request{*this, head, std::move(found.target->query), found.key, std::nullopt};
+    if (auto refused = find_named(found.target->segments, request))
         return std::move(*refused);
-    if (found->needs && key->role < *found->needs)
-        return forbidden("The key " + http::quoted(key->name) + " may only read");
-    if (auto refused = check_body(*found, head, options_))
+    if (found.route->needs && found.key->role < *found.route->needs)
+        return forbidden("The key " + http::quoted(found.key->name) + " may only read");
+    if (auto refused = check_body(*found.route, head, options_))
         return std::move(*refused);
-    return found->make(std::move(request));
+    return found.route->make(std::move(request));
 }
 
 offered_type const* service::find_type(std::string_view name) const

@@ -20,6 +20,8 @@
 
 namespace belay::http {
 
+struct route; ///< a line of the table of resources
+
 /// The most bytes that a body may have which is no list of inputs.
 inline constexpr std::uint64_t small_body_bytes_max = 64 * 1024;
 
@@ -29,9 +31,21 @@ class service {
 public:
     service(engine& engine, std::vector<offered_type> types, server_options const& options);
 
+    /// What the target and the key of a request lead to.
+    struct looked_up {
+        result<request_target> target;
+        api_key const* key = nullptr; ///< null for none, and for a wrong one
+        http::route const* route = nullptr; ///< null for none
+        /// Whether its work goes before that of other requests (G10): a cancel, a look at a state,
+        /// or whether the server is alive, and with the key that it wants.
+        bool is_control = false;
+    };
+    [[nodiscard]] looked_up look_up(request_head const& head) const;
+
     /// Whether the request may be made, and then what it does. The checks come in the order that
     /// semantics.md gives.
-    [[nodiscard]] result<std::unique_ptr<operation>> admit(request_head const& head);
+    [[nodiscard]] result<std::unique_ptr<operation>> admit(request_head const& head,
+                                                           looked_up found);
 
     /// From here on every request is answered with 503.
     void stop_serving() noexcept { stopping_ = true; }
@@ -69,9 +83,8 @@ public:
 
 private:
     [[nodiscard]] api_key const* authenticate(std::string_view secret) const;
-    [[nodiscard]] result<std::unique_ptr<operation>> admit(request_head const& head,
-                                                           request_target target,
-                                                           api_key const* key);
+    [[nodiscard]] result<std::unique_ptr<operation>> make(request_head const& head,
+                                                          looked_up found);
 
     engine& engine_;
     std::map<std::string, offered_type, std::less<>> types_;

@@ -14,6 +14,7 @@
 namespace {
 
 constexpr std::uint64_t inputs_max = 64;
+constexpr std::size_t input_bytes_max = 64;
 
 struct outcome {
     std::string error;
@@ -42,14 +43,14 @@ outcome finish(belay::http::batch_body_parser& parser)
 
 outcome in_one_piece(std::string_view text)
 {
-    belay::http::batch_body_parser parser(inputs_max);
+    belay::http::batch_body_parser parser(inputs_max, input_bytes_max);
     (void)parser.write(text);
     return finish(parser);
 }
 
 outcome in_pieces(std::string_view text, std::string_view cuts)
 {
-    belay::http::batch_body_parser parser(inputs_max);
+    belay::http::batch_body_parser parser(inputs_max, input_bytes_max);
     for (std::size_t index = 0; !text.empty(); ++index) {
         auto const length = static_cast<unsigned char>(cuts[index % cuts.size()]) % 32U;
         auto const piece = text.substr(0, length + (index % cuts.size() == 0 ? 1 : 0));

@@ -10,6 +10,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -76,11 +77,18 @@ inline answer drive(http::operation& operation, std::string_view body)
     }
 }
 
+/// What a request does, or why it may not be made.
+inline http::result<std::unique_ptr<http::operation>> admit(http::service& service,
+                                                            http::request_head const& head)
+{
+    return service.admit(head, service.look_up(head));
+}
+
 /// The answer to a GET with further fields.
 inline answer get(http::service& service, http::request_head head)
 {
     head.method = "GET";
-    auto admitted = service.admit(head);
+    auto admitted = admit(service, head);
     if (!admitted)
         return finished(http::failed(admitted.error(), "req-test"));
     return drive(**admitted, {});
@@ -96,7 +104,7 @@ inline answer ask(http::service& service, std::string method, std::string target
                             .prefer = std::move(prefer),
                             .has_body = !body.empty(),
                             .content_length = body.size()};
-    auto admitted = service.admit(head);
+    auto admitted = admit(service, head);
     if (!admitted)
         return finished(http::failed(admitted.error(), "req-test"));
     return drive(**admitted, body);

@@ -30,7 +30,7 @@ engine_options local_engine(std::size_t workers)
 
 void leave(int status)
 {
-    std::fflush(nullptr);
+    std::fflush(stdout); // not standard error: the log may wait there for ever
     std::_Exit(status);
 }
 

@@ -4,6 +4,7 @@
 #include "descriptors.hpp"
 #include "local_engine.hpp"
 #include "memory_reserve.hpp"
+#include "process_log.hpp"
 #include "ready_file.hpp"
 #include "signals.hpp"
 #include "time_span.hpp"
@@ -17,7 +18,6 @@
 #include <sys/prctl.h>
 
 #include <CLI/CLI.hpp>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/ip/address.hpp>
@@ -56,6 +56,7 @@ struct serve_options {
     std::int64_t header_time_max_s = 10;
     std::int64_t request_time_max_s = 60;
     std::int64_t idle_time_max_s = 60;
+    std::int64_t shutdown_max_s = 10;
     http::server_options server{.port = 8700};
 };
 
@@ -152,6 +153,7 @@ http::server_options server_of(serve_options const& options, std::string const& 
     how.header_time_max = std::chrono::seconds(options.header_time_max_s);
     how.request_time_max = std::chrono::seconds(options.request_time_max_s);
     how.idle_time_max = std::chrono::seconds(options.idle_time_max_s);
+    how.shutdown_time_max = std::chrono::seconds(options.shutdown_max_s);
     how.memory_is_short = [] { return !memory_reserve::is_there(); };
     std::size_t const descriptors = raise_descriptor_limit();
     std::size_t const fits = connections_within(descriptors, how.connections_max);
@@ -160,6 +162,12 @@ http::server_options server_of(serve_options const& options, std::string const& 
                      "(ulimit -n), which files and programs want as well",
                      fits, how.connections_max, descriptors);
     how.connections_max = fits;
+    if (std::size_t const most = http::requests_within(fits); most < how.requests_max) {
+        spdlog::warn("--requests-max is {} in place of {}, since there are {} connections, some of "
+                     "which are kept for cancels",
+                     most, how.requests_max, fits);
+        how.requests_max = most;
+    }
     return how;
 }
 
@@ -201,8 +209,8 @@ int wait_for_end(signals const& signals, memory_reserve& memory)
 
 int serve(serve_options const& options)
 {
-    spdlog::set_default_logger(spdlog::stderr_color_mt("belay"));
     signals const signals;
+    process_log const log; // its thread has those signals blocked
     memory_reserve memory(memory_reserve_bytes, signals::wake);
     // What programs of jobs leave behind comes to this process, which ends it.
     bool const is_subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
@@ -228,11 +236,12 @@ int serve(serve_options const& options)
     spdlog::info("{}: shutting down; a second signal ends it at once", name_of_signal(number));
     signals.end_at_next();
     // A cancel waits that long, and then its answer has to be written.
-    server->shut_down(std::chrono::seconds(options.wait_max_s + 1));
+    server->shut_down(std::chrono::seconds(std::max(options.wait_max_s + 1, options.shutdown_max_s)));
     tell_what_is_open(*running, options.in_memory);
     server.reset();
     running.reset();
     ready.reset();
+    log.finish();
     leave(0);
 }
 
@@ -292,6 +301,20 @@ void add_serve(CLI::App& app, std::function<int()>& run)
                        : text + " is no time such as 30d, 12h, 45m, 10s, 500ms or 10";
         });
 
+    command->add_option("--allowed-host", server.allowed_hosts,
+                        "On loopback: a further name that a Host may have, such as a proxy passes "
+                        "on; may be given again")
+        ->allow_extra_args(false);
+    command->add_option("--trusted-proxy", server.trusted_proxies,
+                        "Address of a proxy whose X-Forwarded-For names the client; may be given "
+                        "again")
+        ->allow_extra_args(false)
+        ->check([](std::string const& text) {
+            boost::system::error_code wrong;
+            boost::asio::ip::make_address(text, wrong);
+            return wrong ? text + " is no address such as 127.0.0.1 or ::1" : std::string();
+        });
+
     auto const limit = [&](char const* name, auto& value, auto most, char const* what) {
         using type = std::remove_reference_t<decltype(value)>;
         command->add_option(name, value, what)
@@ -309,7 +332,10 @@ void add_serve(CLI::App& app, std::function<int()>& run)
           "Size of a new batch's body; then 413");
     limit("--stream-bytes-max", server.stream_bytes_max, std::uint64_t{1} << 40,
           "Size of a new batch's body that comes as lines; then 413");
-    limit("--line-bytes-max", server.line_bytes_max, 1'000'000, "Size of such a line; then 400");
+    limit("--line-bytes-max", server.line_bytes_max, 1'000'000,
+          "Size of such a line, and of an input in JSON; then 400");
+    limit("--buffer-bytes-max", server.buffer_bytes_max, std::uint64_t{1} << 40,
+          "Requests and answers under way, together; then the slowest gives way, or 503");
     limit("--inputs-max", server.inputs_max, 1'000'000'000, "Inputs of a new batch; then 400");
     limit("--result-bytes-max", options->result_bytes_max, 1'000'000'000,
           "Size of a job's result; one that returns more fails");
@@ -322,6 +348,10 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     limit("--request-time-max", options->request_time_max_s, 86'400,
           "Seconds for each MiB of a request's body, and for each piece of an answer to be taken");
     limit("--idle-time-max", options->idle_time_max_s, 86'400, "Seconds between requests");
+    limit("--shutdown-max", options->shutdown_max_s, 3600,
+          "Seconds that bodies and answers on their way have at a shutdown, as long as they move");
+    limit("--wrong-keys-max", server.wrong_keys_max, 1'000'000,
+          "Requests without a right key from an address, in a minute; then 429");
     command->callback([&run, options] { run = [options] { return serve(*options); }; });
 }
 

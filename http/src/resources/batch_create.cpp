@@ -19,7 +19,8 @@ namespace {
 class json_creation final : public creation {
 public:
     json_creation(admitted const& request, std::optional<repeatable> repeat)
-        : creation(request, std::move(repeat)), parser_(service_.options().inputs_max)
+        : creation(request, std::move(repeat)),
+          parser_(service_.options().inputs_max, service_.options().line_bytes_max)
     {
     }
 
@@ -27,6 +28,8 @@ public:
     {
         return service_.options().body_bytes_max;
     }
+
+    [[nodiscard]] std::uint64_t bytes_held() const override { return parser_.bytes_held(); }
 
 private:
     std::optional<api_error> read(std::string_view piece) override { return parser_.write(piece); }
@@ -38,12 +41,18 @@ private:
         if (!draft_)
             if (auto error = begin())
                 return std::move(*error);
+        // About what is worked up between two looks at the clock.
+        constexpr std::size_t bytes_at_once = 4096;
+        constexpr std::size_t bytes_of_short_input = 64;
         time_slice const slice;
+        std::size_t bytes = 0;
         while (draft_->size() != given_.size()) {
+            bytes += given_[draft_->size()].size() + bytes_of_short_input;
             if (auto error = check_next())
                 return std::move(*error);
-            if (draft_->size() % 64 != 0)
+            if (bytes < bytes_at_once)
                 continue;
+            bytes = 0;
             if (auto wait = wait_for_room())
                 return wait;
             if (slice.is_over())

@@ -26,6 +26,8 @@ public:
         return service_.options().stream_bytes_max;
     }
 
+    [[nodiscard]] std::uint64_t bytes_held() const override { return reader_.bytes_held(); }
+
     /// What the query says comes before the body.
     [[nodiscard]] std::optional<api_error> begin(query const& query)
     {

@@ -295,7 +295,7 @@ private:
             return std::nullopt;
         return wait_for_end{
             [batch = batch_](auto callback) { return batch.on_end(std::move(callback)); },
-            [batch = batch_](auto subscription) { batch.unsubscribe(subscription); }, at_most};
+            [batch = batch_](auto subscription) { batch.unsubscribe(subscription); }, at_most, true};
     }
 
     step dry_run() const
@@ -368,7 +368,7 @@ private:
                                 return batch.on_job_end(index, std::move(callback));
                             },
                             [batch = batch_](auto subscription) { batch.unsubscribe(subscription); },
-                            wait()};
+                            wait(), true};
     }
 
     step answer() override

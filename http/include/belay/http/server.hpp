@@ -55,24 +55,44 @@ struct server_options {
     /// How long a cancel may wait for the end of its batch before it is answered with 202.
     std::chrono::seconds wait_max{30};
 
-    std::size_t connections_max = 1024; ///< then the one that was idle longest is closed
-    std::size_t requests_max = 256;     ///< under way at a time; not counted: cancels, short answers
+    std::size_t connections_max = 1024; ///< then the one that was idle longest is closed, or else a
+                                        ///< cancel that waits is answered
+    std::size_t requests_max = 256;     ///< under way at a time; not counted: cancels, short answers.
+                                        ///< At most `requests_within(connections_max)`
     std::size_t header_bytes_max = 16 * 1024;
     std::uint64_t body_bytes_max = 8 * 1024 * 1024; ///< of a new batch; of others 64 KiB
     std::uint64_t stream_bytes_max = 4ULL << 30;    ///< of a new batch that comes as lines
-    std::size_t line_bytes_max = 64 * 1024;         ///< of such a line
+    std::size_t line_bytes_max = 64 * 1024;         ///< of such a line, and of an input in JSON
+    std::uint64_t buffer_bytes_max = 32 * 1024 * 1024; ///< of all requests and answers under way
     std::uint64_t inputs_max = 8'000'000;           ///< of a new batch
     std::chrono::milliseconds header_time_max{10'000};  ///< from a request's first byte on
     std::chrono::milliseconds request_time_max{60'000}; ///< for each MiB of its body, for the store
                                                         ///< to take what it makes, and for an
                                                         ///< answer's next piece to be taken
     std::chrono::milliseconds idle_time_max{60'000};    ///< between requests
+    std::chrono::milliseconds shutdown_time_max{10'000}; ///< for bodies and answers that move
+
+    /// How many requests without a right key are told so, from each address and in a minute; then
+    /// 429.
+    std::size_t wrong_keys_max = 100;
+
+    /// On loopback the names, besides its own, under which the server is reached: those that a
+    /// proxy passes on.
+    std::vector<std::string> allowed_hosts = {};
+
+    /// The addresses of proxies, whose `X-Forwarded-For` says which client it is that limits and
+    /// log lines are about.
+    std::vector<std::string> trusted_proxies = {};
 
     /// Whether memory is short: while it says so new batches are refused with 503, so that what
     /// there is goes to cancels, and `/readyz` is 503, too. Asked on the server's thread, or one
     /// that runs its context.
     std::function<bool()> memory_is_short = {};
 };
+
+/// How many requests there may be at most with so many connections: some of these are kept for
+/// cancels.
+[[nodiscard]] BELAY_EXPORT std::size_t requests_within(std::size_t connections_max) noexcept;
 
 /// Serves the batches of an engine over HTTP.
 ///
@@ -102,7 +122,8 @@ public:
     [[nodiscard]] std::string url() const;
 
     /// Answers new requests with 503, and returns when the requests under way have been answered,
-    /// at the latest after `at_most`; then listens no more, and every connection is closed. Not from
+    /// at the latest after `at_most`; bodies and answers that are still on their way get
+    /// `shutdown_time_max`, as long as they move; then listens no more, and every connection is closed. Not from
     /// a thread that runs a context of the program's, where the other form does.
     void shut_down(std::chrono::milliseconds at_most);
 

@@ -1,0 +1,72 @@
+#include "process_log.hpp"
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/ansicolor_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <string>
+
+namespace belay::program {
+
+namespace {
+
+constexpr std::size_t lines_max = 1024;
+
+} // namespace
+
+class process_log::sink final : public spdlog::sinks::ansicolor_stderr_sink_mt {
+    using standard_error = spdlog::sinks::ansicolor_stderr_sink_mt;
+
+public:
+    void log(spdlog::details::log_msg const& line) override
+    {
+        std::size_t const dropped = spdlog::thread_pool()->overrun_counter();
+        if (dropped != told_) {
+            std::string const text = std::to_string(dropped - told_) +
+                                     " lines were dropped, since standard error took no more";
+            told_ = dropped;
+            standard_error::log({line.logger_name, spdlog::level::warn, text});
+        }
+        standard_error::log(line);
+    }
+
+    void flush() override
+    {
+        standard_error::flush();
+        std::scoped_lock const lock(mutex_);
+        ++flushed_;
+        changed_.notify_all();
+    }
+
+    void wait_for_flush(spdlog::logger& logger)
+    {
+        std::unique_lock lock(mutex_);
+        auto const before = flushed_;
+        logger.flush();
+        changed_.wait_for(lock, std::chrono::seconds(1), [&] { return flushed_ != before; });
+    }
+
+private:
+    std::size_t told_ = 0; ///< of those that were dropped; used by the log's thread alone
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::size_t flushed_ = 0; // guarded by mutex_
+};
+
+process_log::process_log() : sink_(std::make_shared<sink>())
+{
+    spdlog::init_thread_pool(lines_max, 1);
+    spdlog::set_default_logger(std::make_shared<spdlog::async_logger>(
+        "belay", sink_, spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest));
+}
+
+void process_log::finish() const
+{
+    sink_->wait_for_flush(*spdlog::default_logger());
+}
+
+} // namespace belay::program

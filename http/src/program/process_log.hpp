@@ -1,0 +1,25 @@
+#ifndef BELAY_HTTP_SRC_PROGRAM_PROCESS_LOG_HPP
+#define BELAY_HTTP_SRC_PROGRAM_PROCESS_LOG_HPP
+
+#include <memory>
+
+namespace belay::program {
+
+/// The log of the process, on standard error, written by a thread of its own. Where nobody reads it
+/// no one waits: the oldest lines are dropped, and the next line that is written says how many.
+class process_log {
+public:
+    /// From here on what is logged goes there.
+    process_log();
+
+    /// Waits until what was logged so far has been written, at most a second.
+    void finish() const;
+
+private:
+    class sink;
+    std::shared_ptr<sink> sink_;
+};
+
+} // namespace belay::program
+
+#endif

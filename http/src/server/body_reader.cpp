@@ -1,0 +1,87 @@
+#include "body_reader.hpp"
+
+#include "../api_error.hpp"
+#include "../text.hpp"
+
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/field.hpp>
+
+namespace belay::http {
+
+namespace asio = boost::asio;
+namespace bhttp = boost::beast::http;
+
+namespace {
+
+/// How much of a body has to come within the time that is given to a request.
+constexpr std::uint64_t part_bytes = 1024 * 1024;
+
+/// Whether a field of a trailer is folded. Beast would unfold it silently, as in a header.
+bool has_folded_line(std::string_view trailer)
+{
+    return trailer.find("\r\n ") != trailer.npos || trailer.find("\r\n\t") != trailer.npos;
+}
+
+} // namespace
+
+body_reader::body_reader(connection& from, request_parser& parser, server_options const& options,
+                         std::uint64_t bytes_max)
+    : from_(from), parser_(parser), options_(options), bytes_max_(bytes_max)
+{
+    restart_time();
+}
+
+void body_reader::restart_time()
+{
+    timed_ = taken_;
+    from_.expires_after(options_.request_time_max);
+}
+
+asio::awaitable<void> body_reader::ask_for_it()
+{
+    if (equal_but_for_case(parser_.get()[bhttp::field::expect], "100-continue") &&
+        from_.input().empty())
+        co_await from_.write("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+asio::awaitable<std::string_view> body_reader::next()
+{
+    std::size_t filled = 0;
+    while (!parser_.is_done() && filled != piece_.size()) {
+        std::size_t const before = from_.input().size();
+        std::size_t const got = parse(piece_.data() + filled, piece_.size() - filled);
+        filled += got;
+        bool const has_moved = got != 0 || from_.input().size() != before;
+        if (parser_.is_done() || (has_moved && !from_.input().empty()))
+            continue;
+        if (filled != 0)
+            break;
+        if (from_.input().size() >= options_.header_bytes_max)
+            throw header_too_large(options_.header_bytes_max); // of a chunk, or a trailer
+        co_await from_.read(piece_.size());
+    }
+    if (taken_ - timed_ >= part_bytes)
+        restart_time();
+    co_return std::string_view(piece_.data(), filled);
+}
+
+/// Has the parser use up some of the input; how much of the body that gave.
+std::size_t body_reader::parse(char* to, std::size_t bytes)
+{
+    parser_.get().body() = {.data = to, .size = bytes, .more = true};
+    boost::system::error_code error;
+    auto const input = from_.input();
+    std::size_t const used = parser_.put(asio::buffer(input), error);
+    if (error && error != bhttp::error::need_more && error != bhttp::error::need_buffer)
+        throw invalid_request({}, "The body could not be read: " + error.message());
+    if (parser_.is_done() && parser_.chunked() && has_folded_line(input.substr(0, used)))
+        throw invalid_request({}, "The trailer has a folded field");
+    from_.use_up(used);
+    std::size_t const got = bytes - parser_.get().body().size;
+    taken_ += got;
+    if (taken_ > bytes_max_)
+        throw payload_too_large(bytes_max_);
+    return got;
+}
+
+} // namespace belay::http

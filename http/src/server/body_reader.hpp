@@ -1,0 +1,52 @@
+#ifndef BELAY_HTTP_SRC_SERVER_BODY_READER_HPP
+#define BELAY_HTTP_SRC_SERVER_BODY_READER_HPP
+
+#include "connection.hpp"
+
+#include <belay/http/server.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace belay::http {
+
+using request_parser = boost::beast::http::request_parser<boost::beast::http::buffer_body>;
+
+/// Reads the body of a request whose header the parser has.
+class body_reader {
+public:
+    body_reader(connection& from, request_parser& parser, server_options const& options,
+                std::uint64_t bytes_max);
+
+    /// Says that the body may be sent, to a client that waits for this.
+    [[nodiscard]] boost::asio::awaitable<void> ask_for_it();
+
+    /// The next piece, of at most 16 KiB, good until the next call; empty at the end. Throws
+    /// `api_error` for a body that is longer than it may be or can't be read, and what
+    /// `connection::read` throws.
+    [[nodiscard]] boost::asio::awaitable<std::string_view> next();
+
+    /// Gives the client the time anew that it has for each MiB.
+    void restart_time();
+
+private:
+    [[nodiscard]] std::size_t parse(char* to, std::size_t bytes);
+
+    connection& from_;
+    request_parser& parser_;
+    server_options const& options_;
+    std::uint64_t bytes_max_;
+    std::uint64_t taken_ = 0;
+    std::uint64_t timed_ = 0; ///< `taken_` when the time began
+    std::array<char, 16 * 1024> piece_;
+};
+
+} // namespace belay::http
+
+#endif

@@ -1,0 +1,108 @@
+#include "connection.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include <array>
+#include <utility>
+
+#include <poll.h>
+
+namespace belay::http {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+connection::connection(tcp::socket socket) : stream_(std::move(socket))
+{
+    error_code ignored;
+    stream_.socket().set_option(tcp::no_delay(true), ignored);
+}
+
+asio::ip::address connection::peer() const
+{
+    error_code unknown;
+    return stream_.socket().remote_endpoint(unknown).address();
+}
+
+asio::awaitable<void> connection::read(std::size_t bytes_max)
+{
+    if (std::exchange(is_interrupted_, false))
+        throw connection_interrupted{};
+    input_.erase(0, std::exchange(begin_, 0));
+    std::size_t const before = input_.size();
+    input_.resize(before + bytes_max);
+    error_code error;
+    std::size_t const got =
+        co_await stream_.async_read_some(asio::buffer(input_.data() + before, bytes_max),
+                                         asio::redirect_error(asio::use_awaitable, error));
+    input_.resize(before + got);
+    if (error && std::exchange(is_interrupted_, false) && is_open())
+        throw connection_interrupted{};
+    if (error)
+        throw connection_over{};
+    note_moved(got);
+}
+
+asio::awaitable<void> connection::write(std::string_view first, std::string_view second)
+{
+    std::array const both{asio::buffer(first), asio::buffer(second)};
+    error_code error;
+    co_await asio::async_write(stream_, both, asio::redirect_error(asio::use_awaitable, error));
+    if (error)
+        throw connection_over{};
+    note_moved(first.size() + second.size());
+}
+
+void connection::release_input() noexcept
+{
+    if (begin_ != input_.size())
+        return;
+    begin_ = 0;
+    std::string().swap(input_);
+}
+
+void connection::when_reset(std::function<void()> gone)
+{
+    // Urgent data ends the wait as well. No client of HTTP sends any, and as long as it lies there
+    // a reset could not be waited for.
+    stream_.socket().async_wait(tcp::socket::wait_error,
+                                [gone = std::move(gone)](error_code error) {
+                                    if (!error)
+                                        gone();
+                                });
+}
+
+bool connection::has_client_finished() noexcept
+{
+    pollfd end{.fd = stream_.socket().native_handle(), .events = POLLRDHUP, .revents = 0};
+    return ::poll(&end, 1, 0) == 1;
+}
+
+void connection::interrupt() noexcept
+{
+    is_interrupted_ = true;
+    stream_.cancel();
+}
+
+void connection::end_sending() noexcept
+{
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+void connection::close() noexcept
+{
+    error_code ignored;
+    stream_.socket().close(ignored);
+}
+
+void connection::note_moved(std::size_t bytes) noexcept
+{
+    moved_ += bytes;
+    last_moved_ = std::chrono::steady_clock::now();
+}
+
+} // namespace belay::http

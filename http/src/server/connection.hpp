@@ -1,0 +1,93 @@
+#ifndef BELAY_HTTP_SRC_SERVER_CONNECTION_HPP
+#define BELAY_HTTP_SRC_SERVER_CONNECTION_HPP
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace belay::http {
+
+/// The client is gone, or too slow, or the connection is to end: there is nobody to answer.
+struct connection_over {};
+
+/// A read was ended by `connection::interrupt`.
+struct connection_interrupted {};
+
+/// The bytes that go to a client and come from it, on the executor of the socket.
+class connection {
+public:
+    explicit connection(boost::asio::ip::tcp::socket socket);
+
+    [[nodiscard]] auto get_executor() { return stream_.get_executor(); }
+
+    /// Whom it is to; an unspecified address if it is to nobody any more.
+    [[nodiscard]] boost::asio::ip::address peer() const;
+
+    /// How long all that is read and written from here on may take together.
+    void expires_after(std::chrono::milliseconds time) { stream_.expires_after(time); }
+
+    /// Waits for further input, of at most so many bytes. Throws `connection_over` and
+    /// `connection_interrupted`.
+    [[nodiscard]] boost::asio::awaitable<void> read(std::size_t bytes_max);
+
+    /// Writes both. Throws `connection_over`.
+    [[nodiscard]] boost::asio::awaitable<void> write(std::string_view first,
+                                                     std::string_view second = {});
+
+    /// What was read and is not used up.
+    [[nodiscard]] std::string_view input() const noexcept
+    {
+        return std::string_view(input_).substr(begin_);
+    }
+    void use_up(std::size_t bytes) noexcept { begin_ += bytes; }
+
+    /// How many bytes of memory the input takes.
+    [[nodiscard]] std::size_t input_capacity() const noexcept { return input_.capacity(); }
+
+    /// Lets go of that memory if there is no input.
+    void release_input() noexcept;
+
+    /// Calls `gone` once the client has reset the connection, whatever is done with it then; not
+    /// after `close`.
+    void when_reset(std::function<void()> gone);
+
+    /// Whether the client will send no more. It may still want an answer.
+    [[nodiscard]] bool has_client_finished() noexcept;
+
+    /// Ends a read that is under way, or else the next one.
+    void interrupt() noexcept;
+
+    /// Tells the client that nothing more comes.
+    void end_sending() noexcept;
+    void close() noexcept;
+    [[nodiscard]] bool is_open() const noexcept { return stream_.socket().is_open(); }
+
+    /// How many bytes came and went so far.
+    [[nodiscard]] std::uint64_t moved() const noexcept { return moved_; }
+    /// When a byte came or went last.
+    [[nodiscard]] std::chrono::steady_clock::time_point last_moved() const noexcept
+    {
+        return last_moved_;
+    }
+
+private:
+    void note_moved(std::size_t bytes) noexcept;
+
+    boost::beast::tcp_stream stream_;
+    std::string input_;
+    std::size_t begin_ = 0; ///< of what is not used up
+    bool is_interrupted_ = false;
+    std::uint64_t moved_ = 0;
+    std::chrono::steady_clock::time_point last_moved_ = std::chrono::steady_clock::now();
+};
+
+} // namespace belay::http
+
+#endif

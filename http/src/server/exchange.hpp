@@ -1,0 +1,47 @@
+#ifndef BELAY_HTTP_SRC_SERVER_EXCHANGE_HPP
+#define BELAY_HTTP_SRC_SERVER_EXCHANGE_HPP
+
+#include "body_reader.hpp"
+#include "session.hpp"
+
+#include <boost/beast/http/fields.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace belay::http {
+
+/// A name for a request, unlike all others.
+[[nodiscard]] std::string make_request_id();
+
+/// Whether a client's own name for its request is taken up: 1 to 128 visible ASCII characters.
+[[nodiscard]] bool is_request_id(std::string_view given) noexcept;
+
+/// The values of all fields of that name, as a list.
+[[nodiscard]] std::string joined(boost::beast::http::fields const& fields, std::string_view name);
+
+/// A request on its way, and what has to be known to answer it.
+struct session::exchange {
+    explicit exchange(std::size_t header_bytes_max)
+    {
+        parser.header_limit(static_cast<std::uint32_t>(header_bytes_max));
+        parser.body_limit(boost::none); // how much it may be is known once the target is
+    }
+
+    std::string id = make_request_id();
+    request_parser parser;
+    request_head head;
+    std::optional<service::looked_up> found; ///< until it is admitted
+    bool is_control = true;    ///< what it takes of the thread goes before other work
+    bool body_done = true;
+    session::after after = session::after::close;
+    bool bodiless = false; ///< the answer must not have a body
+    std::optional<counted<std::size_t>> under_way;
+};
+
+} // namespace belay::http
+
+#endif

@@ -1,0 +1,294 @@
+#include "listener.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <poll.h>
+
+namespace belay::http {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+namespace {
+
+asio::ip::address address_of(std::string const& text)
+{
+    error_code wrong;
+    auto const address = asio::ip::make_address(text, wrong);
+    if (wrong)
+        throw error(errc::invalid_argument, "address '" + text + "' is neither IPv4 nor IPv6");
+    return address;
+}
+
+std::vector<asio::ip::address> addresses_of(std::vector<std::string> const& texts)
+{
+    std::vector<asio::ip::address> addresses;
+    for (auto const& text : texts)
+        addresses.push_back(address_of(text));
+    return addresses;
+}
+
+server_options with_room(server_options options)
+{
+    options.requests_max = std::min(options.requests_max, requests_within(options.connections_max));
+    return options;
+}
+
+} // namespace
+
+std::size_t requests_within(std::size_t connections_max) noexcept
+{
+    return std::max<std::size_t>(connections_max - connections_max / 8, 1);
+}
+
+server::listener::listener(engine& engine, std::vector<offered_type> types, server_options given,
+                           asio::any_io_executor executor)
+    : options_(with_room(std::move(given))),
+      service_(engine, std::move(types), options_),
+      executor_(std::move(executor)),
+      acceptor_(executor_),
+      spare_(executor_),
+      again_(executor_),
+      context_{.service = service_,
+               .turns = turns(executor_),
+               .wrong_keys = wrong_keys(options_.wrong_keys_max),
+               .trusted_proxies = addresses_of(options_.trusted_proxies),
+               .listen_address = {},
+               .is_on_loopback = false,
+               .slowest_gives_way =
+                   [this](auto const& counts) { return slowest_gives_way(counts); }}
+{
+    listen();
+    context_.listen_address = bound_.address().to_string();
+    context_.is_on_loopback = bound_.address().is_loopback();
+}
+
+void server::listener::start()
+{
+    // What it could not do for want of memory, say, it does once there is some.
+    asio::co_spawn(executor_, accept(), [self = shared_from_this()](std::exception_ptr const&) {
+        self->is_accepting_ = false;
+        self->go_on();
+    });
+}
+
+void server::listener::go_on()
+{
+    context_.turns.go_on();
+    if (is_accepting_ || !acceptor_.is_open())
+        return;
+    try {
+        start();
+        is_accepting_ = true;
+    } catch (std::exception const&) {
+        again_.expires_after(std::chrono::milliseconds(100));
+        again_.async_wait([self = shared_from_this()](error_code problem) {
+            if (!problem)
+                self->go_on();
+        });
+    }
+}
+
+void server::listener::shut_down(std::chrono::milliseconds at_most, std::function<void()> done)
+{
+    service_.stop_serving();
+    asio::co_spawn(executor_, end_when_quiet(clock::now() + at_most, std::move(done)),
+                   asio::detached);
+}
+
+void server::listener::close()
+{
+    service_.close();
+    asio::post(executor_, [self = shared_from_this()] { self->close_all(); });
+}
+
+void server::listener::listen()
+{
+    tcp::endpoint const wanted(address_of(options_.address), options_.port);
+    try {
+        acceptor_.open(wanted.protocol());
+        acceptor_.set_option(tcp::acceptor::reuse_address(true));
+        acceptor_.bind(wanted);
+        acceptor_.listen();
+    } catch (boost::system::system_error const& error) {
+        std::ostringstream where;
+        where << wanted;
+        throw std::system_error(error.code(), "can't listen on " + where.str());
+    }
+    bound_ = acceptor_.local_endpoint();
+    error_code ignored;
+    spare_.open(wanted.protocol(), ignored);
+}
+
+asio::awaitable<void> server::listener::accept()
+{
+    auto const self = shared_from_this();
+    while (acceptor_.is_open()) {
+        error_code error;
+        tcp::socket socket =
+            co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
+        if (!acceptor_.is_open())
+            co_return;
+        if (!error) {
+            serve(std::move(socket));
+        } else if (!is_anyone_waiting()) { // a descriptor is wanted even to find that out
+            co_await acceptor_.async_wait(tcp::acceptor::wait_read,
+                                          asio::redirect_error(asio::use_awaitable, error));
+        } else if (!give_one_up(error)) {
+            asio::steady_timer pause(executor_, std::chrono::milliseconds(100));
+            co_await pause.async_wait(asio::use_awaitable);
+        }
+    }
+}
+
+bool server::listener::is_anyone_waiting()
+{
+    pollfd waiting{.fd = acceptor_.native_handle(), .events = POLLIN, .revents = 0};
+    return ::poll(&waiting, 1, 0) == 1;
+}
+
+/// Out of descriptors, most likely. Whether one was free at once.
+bool server::listener::give_one_up(error_code const& error)
+{
+    context_.log.warn("accept", "could not accept a connection: " + error.message());
+    bool const had_spare = spare_.is_open();
+    error_code ignored;
+    spare_.close(ignored);
+    if (!had_spare)
+        make_place();
+    return had_spare;
+}
+
+void server::listener::serve(tcp::socket socket)
+try {
+    error_code ignored;
+    if (!spare_.is_open())
+        spare_.open(bound_.protocol(), ignored);
+    if (sessions_.size() >= options_.connections_max && !make_place())
+        return; // it is closed
+    auto const made = std::make_shared<session>(std::move(socket), context_);
+    auto running = made->run();
+    auto const place = sessions_.insert(sessions_.end(), made);
+    asio::co_spawn(executor_, std::move(running),
+                   [self = shared_from_this(), place](std::exception_ptr const&) {
+                       self->sessions_.erase(place);
+                       self->go_on(); // there may be memory for it again
+                   });
+} catch (std::exception const& fault) { // there is no memory for it: it is closed
+    context_.log.warn("accept", std::string("could not serve a connection: ") + fault.what());
+}
+
+/// Has a connection give way to another: one whose client is waited for, or else a cancel that waits,
+/// which is answered, or else a request that waits for its turn. False if there is none.
+bool server::listener::make_place()
+{
+    session* found = longest_idle();
+    if (found != nullptr) {
+        found->close();
+        return true;
+    }
+    found = longest_waiting();
+    if (found == nullptr) {
+        auto const queued = std::ranges::find_if(
+            sessions_, [](auto const& session) { return session->is_queued(); });
+        found = queued == sessions_.end() ? nullptr : queued->get();
+    }
+    if (found != nullptr)
+        found->give_way();
+    return found != nullptr;
+}
+
+session* server::listener::longest_idle() const
+{
+    session* longest = nullptr;
+    for (auto const& session : sessions_)
+        if (session->is_open() && !session->is_busy() &&
+            (longest == nullptr || session->last_active() < longest->last_active()))
+            longest = session.get();
+    return longest;
+}
+
+/// Of those whose client sends no more, if there are any: it may be gone.
+session* server::listener::longest_waiting() const
+{
+    session* longest = nullptr;
+    session* finished = nullptr;
+    auto const is_longer = [](session const& one, session const* other) {
+        return other == nullptr || *one.waits_since() < *other->waits_since();
+    };
+    for (auto const& session : sessions_) {
+        if (!session->waits_since())
+            continue;
+        if (is_longer(*session, longest))
+            longest = session.get();
+        if (is_longer(*session, finished) && session->has_client_finished())
+            finished = session.get();
+    }
+    return finished != nullptr ? finished : longest;
+}
+
+bool server::listener::slowest_gives_way(std::function<bool(session const&)> const& counts)
+{
+    auto const now = clock::now();
+    session* slowest = nullptr;
+    double most = 0;
+    for (auto const& session : sessions_) {
+        auto const slowness = session->slowness(now);
+        if (slowness && *slowness > most && counts(*session)) {
+            slowest = session.get();
+            most = *slowness;
+        }
+    }
+    if (slowest != nullptr)
+        slowest->give_way();
+    return slowest != nullptr;
+}
+
+void server::listener::close_all() noexcept
+{
+    error_code ignored;
+    acceptor_.close(ignored);
+    spare_.close(ignored);
+    again_.cancel();
+    for (auto const& session : sessions_)
+        session->close();
+}
+
+/// Whether there is nobody left to be waited for.
+bool server::listener::is_quiet(clock::time_point requests_until,
+                                clock::time_point bodies_until) const
+{
+    auto const now = clock::now();
+    return std::ranges::none_of(sessions_, [&](auto const& session) {
+        return (session->is_busy() && now < requests_until) ||
+               (session->is_moving(now) && now < bodies_until);
+    });
+}
+
+asio::awaitable<void> server::listener::end_when_quiet(clock::time_point end,
+                                                       std::function<void()> done)
+{
+    auto const self = shared_from_this();
+    auto const bodies_end = std::min(end, clock::now() + options_.shutdown_time_max);
+    while (!is_quiet(end, bodies_end) && acceptor_.is_open()) {
+        asio::steady_timer pause(executor_, std::chrono::milliseconds(5));
+        co_await pause.async_wait(asio::use_awaitable);
+    }
+    close_all();
+    if (!service_.is_closed())
+        done();
+}
+
+} // namespace belay::http

@@ -1,0 +1,319 @@
+#include "session.hpp"
+
+#include "../answers.hpp"
+#include "../text.hpp"
+#include "client_address.hpp"
+#include "exchange.hpp"
+#include "in_turn.hpp"
+#include "waker.hpp"
+
+#include <belay/detail/shortage.hpp>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <exception>
+#include <new>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+namespace belay::http {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+/// How long a client is not called slow.
+constexpr std::chrono::seconds slow_after{1};
+
+/// How long a client that takes or sends nothing holds up a shutdown.
+constexpr std::chrono::seconds still_after{2};
+
+/// What is held less than this makes no room by giving way.
+constexpr std::uint64_t large_bytes = 64 * 1024;
+
+api_error too_many_requests()
+{
+    return unavailable("Too many requests are under way");
+}
+
+api_error too_many_bytes()
+{
+    return unavailable("Too many bytes of requests and answers are under way");
+}
+
+api_error gave_way()
+{
+    return unavailable("Too many requests are under way, and this one was given up for another");
+}
+
+} // namespace
+
+session::session(asio::ip::tcp::socket socket, session_context& context)
+    : connection_(std::move(socket)), context_(context), service_(context.service),
+      turn_(connection_.get_executor()), held_(context.bytes)
+{
+}
+
+void session::close() noexcept
+{
+    connection_.close();
+    turn_.cancel();
+    if (auto const timer = waiting_.lock())
+        timer->cancel();
+}
+
+void session::give_way() noexcept
+{
+    gives_way_ = true;
+    switch (phase_) {
+    case phase::receiving: connection_.interrupt(); return;
+    case phase::working: turn_.cancel(); return;
+    case phase::waiting:
+        if (auto const timer = waiting_.lock(); timer && waits_since_)
+            timer->cancel();
+        return;
+    case phase::idle:
+    case phase::sending: close(); return;
+    }
+}
+
+bool session::is_moving(std::chrono::steady_clock::time_point now) const noexcept
+{
+    return (phase_ == phase::receiving || phase_ == phase::sending) &&
+           now < connection_.last_moved() + still_after;
+}
+
+std::optional<double>
+session::slowness(std::chrono::steady_clock::time_point now) const noexcept
+{
+    bool const is_waited_for = phase_ == phase::receiving || phase_ == phase::sending;
+    if (!is_waited_for || gives_way_ || now < phase_began_ + slow_after)
+        return std::nullopt;
+    auto const bytes = static_cast<double>(connection_.moved() - moved_before_ + 1);
+    return std::chrono::duration<double>(now - phase_began_).count() / bytes;
+}
+
+void session::set_phase(phase phase) noexcept
+{
+    phase_ = phase;
+    phase_began_ = std::chrono::steady_clock::now();
+    moved_before_ = connection_.moved();
+}
+
+/// Held while what is done touches the engine.
+std::unique_lock<std::mutex> session::enter()
+{
+    auto lock = service_.enter();
+    if (service_.is_closed())
+        throw connection_over{};
+    return lock;
+}
+
+/// Notes how much the request and its answer take. Where that is too much for all together one that
+/// is slower gives way, or else it is refused, unless most of it is its own.
+void session::hold(exchange const& exchange, std::uint64_t bytes)
+{
+    held_.set(bytes + connection_.input_capacity());
+    std::uint64_t const most = service_.options().buffer_bytes_max;
+    if (exchange.is_control || context_.bytes <= most || context_.bytes - held_.get() <= most / 2)
+        return;
+    auto const is_large = [this](session const& other) {
+        return &other != this && other.bytes_held() >= large_bytes;
+    };
+    if (!context_.slowest_gives_way(is_large))
+        throw too_many_bytes();
+}
+
+asio::awaitable<void> session::run()
+{
+    auto const self = shared_from_this();
+    try {
+        peer_ = connection_.peer();
+        connection_.when_reset([gone = weak_from_this()] {
+            if (auto const session = gone.lock())
+                session->close();
+        });
+        while (co_await serve_one()) {
+        }
+    } catch (connection_over const&) {
+    } catch (connection_interrupted const&) {
+    } catch (std::exception const& fault) {
+        context_.log.error("connection", std::string("a connection was closed: ") + fault.what());
+    }
+    close();
+}
+
+asio::awaitable<bool> session::serve_one()
+{
+    exchange exchange(service_.options().header_bytes_max);
+    set_phase(phase::idle);
+    held_.set(0);
+    if (co_await read_header(exchange))
+        co_await answer_request(exchange);
+    exchange.under_way.reset();
+    is_limited_ = false;
+    if (exchange.after == after::linger)
+        co_await linger(exchange);
+    co_return exchange.after == after::keep;
+}
+
+asio::awaitable<void> session::answer_request(exchange& exchange)
+{
+    std::unique_ptr<operation> operation;
+    auto refused = look_up(exchange);
+    if (!refused) {
+        set_phase(phase::working);
+        auto const admitting = [&] { return admit(exchange, operation); };
+        try {
+            refused = co_await in_turn(exchange, admitting);
+        } catch (connection_interrupted const&) {
+            refused = gave_way();
+        }
+    }
+    if (refused) {
+        co_await skip_body(exchange);
+        co_await write(exchange, failed(*refused, exchange.id));
+        co_return;
+    }
+    response answer = co_await perform(exchange, *operation);
+    co_await write(exchange, std::move(answer));
+}
+
+/// Why the request is refused, or what it does in `operation`.
+std::optional<api_error> session::admit(exchange& exchange, std::unique_ptr<operation>& operation)
+{
+    try {
+        auto admitted = service_.admit(exchange.head, std::move(*exchange.found));
+        if (!admitted)
+            return admitted.error().status == 401 ? wrong_key(exchange, admitted.error())
+                                                  : admitted.error();
+        operation = std::move(*admitted);
+    } catch (std::bad_alloc const&) {
+        return out_of_memory();
+    }
+    if (is_full_for(*operation))
+        return too_many_requests();
+    return std::nullopt;
+}
+
+/// What is wrong with the key, or that there were too many such requests from there.
+api_error session::wrong_key(exchange const& exchange, api_error const& error)
+{
+    auto const now = std::chrono::steady_clock::now();
+    auto const address = client_address(peer_, joined(exchange.parser.get(), "X-Forwarded-For"),
+                                        context_.trusted_proxies);
+    auto const wait = context_.wrong_keys.note(network_of(address), now);
+    if (wait.count() == 0)
+        return error;
+    context_.log.warn("wrong key",
+                      address.to_string() + " sends too many requests without a right key");
+    auto const reset = std::chrono::system_clock::now() + wait;
+    return rate_limit_error(context_.wrong_keys.most(), 0,
+                            std::chrono::system_clock::to_time_t(reset), wrong_keys::window.count());
+}
+
+/// Whether there are as many as there may be, and no slow one gives way.
+bool session::is_full_for(operation const& operation)
+{
+    if (!operation.is_limited() || context_.limited < service_.options().requests_max)
+        return false;
+    return !context_.slowest_gives_way([](session const& other) { return other.is_limited(); });
+}
+
+asio::awaitable<response> session::perform(exchange& exchange, operation& operation)
+{
+    auto const answer_with = [&](api_error const& error) {
+        exchange.after = exchange.body_done ? exchange.after : after::linger;
+        return failed(error, exchange.id);
+    };
+    std::string fault;
+    try {
+        co_return co_await work(exchange, operation);
+    } catch (api_error const& error) {
+        co_return answer_with(error);
+    } catch (connection_interrupted const&) {
+        co_return answer_with(gave_way());
+    } catch (std::bad_alloc const&) {
+        co_return answer_with(out_of_memory());
+    } catch (std::system_error const& thrown) {
+        if (detail::is_shortage(thrown.code()))
+            co_return answer_with(unavailable(thrown.what()));
+        fault = thrown.what();
+    } catch (std::exception const& thrown) {
+        fault = thrown.what();
+    }
+    context_.log.error("request", exchange.id + ": " + exchange.head.method + ' ' +
+                                      shown(exchange.head.target, 256) + " failed: " + fault);
+    exchange.after = after::linger;
+    co_return failed(processing_error("The request failed inside the server"), exchange.id);
+}
+
+asio::awaitable<response> session::work(exchange& exchange, operation& operation)
+{
+    // A body that is not wanted is dropped, and only then the request is under way.
+    if (!exchange.body_done && operation.body_bytes_max() == 0) {
+        co_await read_body(exchange, operation);
+        if (is_full_for(operation))
+            throw too_many_requests();
+    }
+    is_limited_ = operation.is_limited();
+    exchange.under_way.emplace(is_limited_ ? context_.limited : context_.unlimited, 1);
+    if (!exchange.body_done)
+        co_await read_body(exchange, operation);
+    set_phase(phase::working);
+    auto const proceed = [&] { return operation.proceed(); };
+    while (true) {
+        step next = co_await in_turn(exchange, proceed);
+        if (auto* const answer = std::get_if<response>(&next)) {
+            co_await make_first_piece(exchange, *answer);
+            hold(exchange, answer->body.size());
+            co_return std::move(*answer);
+        }
+        if (auto* const error = std::get_if<api_error>(&next))
+            throw std::move(*error);
+        if (auto const* const wanted = std::get_if<wait_for_end>(&next))
+            co_await wait(*wanted);
+        else if (exchange.is_control)
+            co_await asio::post(connection_.get_executor(), asio::use_awaitable);
+    }
+}
+
+/// Of an answer that is made bit by bit. What can't be read at all has a status of its own still,
+/// and what is whole by then its size.
+asio::awaitable<void> session::make_first_piece(exchange const& exchange, response& answer)
+{
+    if (!answer.rest || answer.rest_bytes)
+        co_return;
+    auto const make = [&] {
+        if (!answer.rest->next(answer.body))
+            answer.rest.reset();
+    };
+    co_await in_turn(exchange, make);
+}
+
+asio::awaitable<void> session::wait(wait_for_end const& wanted)
+{
+    auto const timer =
+        std::make_shared<asio::steady_timer>(connection_.get_executor(), wanted.at_most);
+    waiting_ = timer;
+    set_phase(phase::waiting);
+    if (wanted.may_be_cut)
+        waits_since_ = phase_began_;
+    {
+        disarming const wakes{std::make_shared<waker>(timer)};
+        auto const subscription = wanted.subscribe([waker = wakes.of] { waker->wake(); });
+        error_code ended;
+        co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ended));
+        wanted.unsubscribe(subscription);
+    }
+    waits_since_.reset();
+    set_phase(phase::working);
+    if (!is_open())
+        throw connection_over{};
+}
+
+} // namespace belay::http
