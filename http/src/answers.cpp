@@ -2,6 +2,9 @@
 
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
+#include <cstdint>
+#include <ctime>
 #include <utility>
 
 namespace belay::http {
@@ -61,6 +64,11 @@ response failed(api_error const& error, std::string_view request_id)
         answer.fields.emplace_back("WWW-Authenticate", "Bearer realm=\"belay\"");
     if (error.status == 503)
         answer.fields.emplace_back("Retry-After", "5");
+    if (auto const* const reset = error.details.if_contains("reset_time");
+        error.status == 429 && reset != nullptr) {
+        std::int64_t const seconds = reset->as_int64() - std::time(nullptr);
+        answer.fields.emplace_back("Retry-After", std::to_string(std::max<std::int64_t>(seconds, 1)));
+    }
     if (error.code == "idempotency_in_progress")
         answer.fields.emplace_back("Retry-After", "1");
     if (auto const* const size = error.details.if_contains("size");

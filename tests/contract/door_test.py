@@ -196,3 +196,16 @@ def targets(suite):
             with table.case(target), wire_to(suite.server) as wire:
                 answer = wire.send(request(suite.server, "PUT", target)).answer()
                 answer.is_(400, "invalid_request")
+
+
+@test
+def folded_trailers(suite):
+    """400 and close: folded fields behind the last chunk of a body"""
+    server = suite.server
+    batch = suite.client.sleeping(jobs=2)
+    for trailer in ("X-A: b\r\n c\r\n", "X-A: b\r\n\tc\r\n", "X-A:\r\n b\r\nX-B: c\r\n"):
+        with unchanged(suite.client, batch):
+            refused(server, put(server, batch, CHUNKED, body=f"2\r\n{{}}\r\n0\r\n{trailer}\r\n"), 400,
+                    "invalid_request")
+    with wire_to(server) as wire:
+        wire.send(put(server, batch, CHUNKED, body="2\r\n{}\r\n0\r\nX-A: b c\r\n\r\n")).answer().is_(200)

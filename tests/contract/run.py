@@ -32,6 +32,8 @@ import file_test  # noqa: F401
 import door_test  # noqa: F401
 import body_test  # noqa: F401
 import crowd_test  # noqa: F401
+import gone_test  # noqa: F401
+import proxy_test  # noqa: F401
 import start_test  # noqa: F401
 import shutdown_test  # noqa: F401
 import storm_test  # noqa: F401
