@@ -54,10 +54,11 @@ def has_input(wire):
 def resets_are_noticed(suite):
     """a reset is noticed in every state: before, in and after a request, and while a cancel waits"""
     with suite.start() as server:
+        idle = connections(server)
         client = suite.client_of(server)
         batch = client.sleeping(jobs=2)
         client.session.close()
-        idle = until(lambda: (found := connections(server)) and found, "sockets")
+        until(lambda: connections(server) <= idle, "the end of the client's connection")
         states = ["", request(server, "GET", "/healthz")[:-7], long_upload(server),
                   drain(server, batch), request(server, "GET", "/healthz")]
         with wires(server, 5 * len(states)) as crowd:

@@ -64,15 +64,20 @@ void connection::release_input() noexcept
     std::string().swap(input_);
 }
 
-void connection::when_reset(std::function<void()> gone)
+void connection::when_maybe_reset(std::function<void()> look)
 {
-    // Urgent data ends the wait as well. No client of HTTP sends any, and as long as it lies there
-    // a reset could not be waited for.
+    // Asio may end the wait for what an earlier socket met that had the same place in its tables.
     stream_.socket().async_wait(tcp::socket::wait_error,
-                                [gone = std::move(gone)](error_code error) {
+                                [look = std::move(look)](error_code error) {
                                     if (!error)
-                                        gone();
+                                        look();
                                 });
+}
+
+bool connection::is_reset() noexcept
+{
+    pollfd state{.fd = stream_.socket().native_handle(), .events = POLLPRI, .revents = 0};
+    return ::poll(&state, 1, 0) == 1;
 }
 
 bool connection::has_client_finished() noexcept

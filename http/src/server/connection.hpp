@@ -54,9 +54,13 @@ public:
     /// Lets go of that memory if there is no input.
     void release_input() noexcept;
 
-    /// Calls `gone` once the client has reset the connection, whatever is done with it then; not
-    /// after `close`.
-    void when_reset(std::function<void()> gone);
+    /// Calls `look` once `is_reset` may have become true, whatever is done with the connection then;
+    /// not after `close`.
+    void when_maybe_reset(std::function<void()> look);
+
+    /// Whether the client has reset the connection, or sent urgent data: no client of HTTP does, and as
+    /// long as it lies there a reset can't be waited for.
+    [[nodiscard]] bool is_reset() noexcept;
 
     /// Whether the client will send no more. It may still want an answer.
     [[nodiscard]] bool has_client_finished() noexcept;

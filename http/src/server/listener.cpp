@@ -23,6 +23,9 @@ using boost::system::error_code;
 
 namespace {
 
+/// A connection whose request may just be on its way is not called idle.
+constexpr std::chrono::seconds idle_after{1};
+
 asio::ip::address address_of(std::string const& text)
 {
     error_code wrong;
@@ -190,24 +193,32 @@ try {
     context_.log.warn("accept", std::string("could not serve a connection: ") + fault.what());
 }
 
-/// Has a connection give way to another: one whose client is waited for, or else a cancel that waits,
-/// which is answered, or else a request that waits for its turn. False if there is none.
+/// Has a connection give way to another. First one that has been idle for a while is closed; or else a
+/// cancel that waits is answered; or else any that is idle is closed; or else a request that waits for
+/// its turn is refused. False if there is none.
 bool server::listener::make_place()
 {
-    session* found = longest_idle();
-    if (found != nullptr) {
-        found->close();
+    session* const idle = longest_idle();
+    if (idle != nullptr && clock::now() >= idle->last_active() + idle_after) {
+        idle->close();
         return true;
     }
-    found = longest_waiting();
-    if (found == nullptr) {
-        auto const queued = std::ranges::find_if(
-            sessions_, [](auto const& session) { return session->is_queued(); });
-        found = queued == sessions_.end() ? nullptr : queued->get();
+    if (session* const waiting = longest_waiting()) {
+        waiting->give_way();
+        return true;
     }
-    if (found != nullptr)
-        found->give_way();
-    return found != nullptr;
+    if (idle != nullptr) {
+        idle->close();
+        return true;
+    }
+    auto const queued =
+        std::ranges::find_if(sessions_, [](auto const& session) {
+            return session->is_queued() && !session->gives_way();
+        });
+    if (queued == sessions_.end())
+        return false;
+    (*queued)->give_way();
+    return true;
 }
 
 session* server::listener::longest_idle() const
@@ -229,7 +240,7 @@ session* server::listener::longest_waiting() const
         return other == nullptr || *one.waits_since() < *other->waits_since();
     };
     for (auto const& session : sessions_) {
-        if (!session->waits_since())
+        if (!session->waits_since() || session->gives_way())
             continue;
         if (is_longer(*session, longest))
             longest = session.get();

@@ -128,15 +128,25 @@ void session::hold(exchange const& exchange, std::uint64_t bytes)
         throw too_many_bytes();
 }
 
+void session::close_when_reset()
+{
+    connection_.when_maybe_reset([weak = weak_from_this()] {
+        auto const session = weak.lock();
+        if (!session || !session->is_open())
+            return;
+        if (session->connection_.is_reset())
+            session->close();
+        else
+            session->close_when_reset();
+    });
+}
+
 asio::awaitable<void> session::run()
 {
     auto const self = shared_from_this();
     try {
         peer_ = connection_.peer();
-        connection_.when_reset([gone = weak_from_this()] {
-            if (auto const session = gone.lock())
-                session->close();
-        });
+        close_when_reset();
         while (co_await serve_one()) {
         }
     } catch (connection_over const&) {

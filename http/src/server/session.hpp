@@ -72,6 +72,7 @@ public:
     /// Ends what it does for its client: a body is refused, an answer that is being taken is cut, a
     /// cancel that waits answered as at the end of its wait. Then the connection is closed.
     void give_way() noexcept;
+    [[nodiscard]] bool gives_way() const noexcept { return gives_way_; }
 
 private:
     /// What the session is at.
@@ -82,6 +83,7 @@ private:
 
     struct exchange;
 
+    void close_when_reset();
     [[nodiscard]] std::unique_lock<std::mutex> enter();
     void set_phase(phase phase) noexcept;
     void hold(exchange const& exchange, std::uint64_t bytes);
