@@ -128,24 +128,28 @@ json::object state_view(recorded_batch const& batch, batch_status const& status,
                         batch_state previous, bool changed)
 {
     job_counts const& jobs = status.jobs;
-    return {{"batch_id", batch.id()},
-            {"previous_state", to_string(previous)},
-            {"current_state", to_string(status.state)},
-            {"timestamp", to_seconds(status.entered_at)},
-            {"changed", changed},
-            {"cancel", cancel_view(status.cancel)},
-            {"jobs", json::object{{"total", jobs.total},
-                                  {"pending", jobs.pending},
-                                  {"succeeded", jobs.succeeded},
-                                  {"failed", jobs.failed},
-                                  {"late", jobs.late},
-                                  {"not_started", jobs.not_started},
-                                  {"stopped", jobs.stopped},
-                                  {"terminated", jobs.terminated},
-                                  {"killed", jobs.killed},
-                                  {"abandoned", jobs.abandoned},
-                                  {"lost", jobs.lost},
-                                  {"still_running", jobs.running}}}};
+    json::object view{{"batch_id", batch.id()},
+                      {"previous_state", to_string(previous)},
+                      {"current_state", to_string(status.state)},
+                      {"timestamp", to_seconds(status.entered_at)},
+                      {"changed", changed},
+                      {"cancel", cancel_view(status.cancel)},
+                      {"jobs", json::object{{"total", jobs.total},
+                                            {"pending", jobs.pending},
+                                            {"succeeded", jobs.succeeded},
+                                            {"failed", jobs.failed},
+                                            {"late", jobs.late},
+                                            {"not_started", jobs.not_started},
+                                            {"stopped", jobs.stopped},
+                                            {"terminated", jobs.terminated},
+                                            {"killed", jobs.killed},
+                                            {"abandoned", jobs.abandoned},
+                                            {"lost", jobs.lost},
+                                            {"still_running", jobs.running}}}};
+    // The ends of jobs that it has not taken either are shown as running.
+    if (status.waits_for_store && jobs.running == 0)
+        view["waiting_for"] = "store";
+    return view;
 }
 
 json::object summary_view(recorded_batch const& batch, batch_status const& status)

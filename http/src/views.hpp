@@ -16,7 +16,8 @@ namespace belay::http {
 /// `/v1/batches/{id}`.
 [[nodiscard]] std::string path_of(recorded_batch const& batch);
 
-/// The `data` of a state answer; the previous state is `previous`.
+/// The `data` of a state answer; the previous state is `previous`. Says `waiting_for` where only the
+/// store has to take the record of the end.
 [[nodiscard]] boost::json::object state_view(recorded_batch const& batch,
                                              batch_status const& status, batch_state previous,
                                              bool changed);

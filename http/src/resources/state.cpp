@@ -315,9 +315,6 @@ private:
         if (auto refused = refusal(status))
             return std::move(*refused);
         auto data = state_view(batch_, status, cancelled_.previous_state, cancelled_.changed);
-        // The ends of jobs that it has not taken either are shown as running.
-        if (status.waits_for_store && status.jobs.running == 0)
-            data["waiting_for"] = "store";
         if (!is_terminal(status.state))
             return still_stopping(status.state == batch_state::cancelling
                                       ? "Batch is being cancelled"
