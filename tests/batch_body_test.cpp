@@ -155,6 +155,19 @@ BOOST_AUTO_TEST_CASE(names_have_at_most_256_characters)
     BOOST_TEST(field("{\"inputs\":[1],\"collection_id\":\"" + text + "x\"}") == "collection_id");
 }
 
+BOOST_AUTO_TEST_CASE(names_have_no_characters_that_deceive)
+{
+    for (std::string const name : {"batch_name", "collection_id"}) {
+        for (std::string const bad : {"a\\u0000", "a\\nb", "\\u001b[2J", "\x7F", "\u0085", "\u202E",
+                                      "\\u202e", "\u2066", "\u200F", "\u061C"})
+            BOOST_TEST(field("{\"inputs\":[1],\"" + name + "\":\"" + bad + "\"}") == name, bad);
+        BOOST_TEST(outcome("{\"inputs\":[1],\"" + name + "\":\"é\u2028😀 \"}").starts_with("type"));
+    }
+    BOOST_TEST(outcome(R"({"batch_name":"a\u0007"})").starts_with(
+        "400 batch_name has the control character U+0007 in it; "));
+    BOOST_TEST(outcome(R"({"inputs":["\u0007\u202e"]})").starts_with("type"), "inputs are theirs");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_json_is_refused)
 {
     for (auto const bad : {"", "{", "{\"inputs\":[1]", "{\"inputs\":[1]}x", "{\"inputs\":[1]} {}",

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace belay::http;
@@ -38,6 +39,32 @@ BOOST_AUTO_TEST_CASE(control_characters_are_found)
     for (auto const bad :
          {"\0"sv, "a\n"sv, "\x1F"sv, "a\x7F z"sv, "é\xC2\x80"sv, "\xC2\x9F"sv})
         BOOST_TEST(has_control(bad), shown(bad));
+}
+
+BOOST_AUTO_TEST_CASE(characters_that_deceive_are_found_and_named)
+{
+    for (auto const good :
+         {""sv, "a b"sv, "é€😀"sv, "\xC2\xA0"sv, "\u2028\u2029\u200B\u200D\u2065\u206A"sv, "שלום"sv,
+          "\u061B"sv, "\x80\xC2"sv})
+        BOOST_TEST(!find_deceptive(good), shown(good));
+
+    BOOST_TEST(find_deceptive("a\0b"sv).value() == "the control character U+0000");
+    BOOST_TEST(find_deceptive("\x1B[2J").value() == "the control character U+001B");
+    BOOST_TEST(find_deceptive("a\x7F").value() == "the control character U+007F");
+    BOOST_TEST(find_deceptive("é\xC2\x85").value() == "the control character U+0085");
+    for (auto const& [text, number] : std::vector<std::pair<std::string, std::string>>{
+             {"\u061C", "U+061C"}, {"\u200E", "U+200E"}, {"\u200F", "U+200F"}, {"\u202A", "U+202A"},
+             {"a\u202Eb", "U+202E"}, {"\u2066", "U+2066"}, {"😀\u2069", "U+2069"}})
+        BOOST_TEST(find_deceptive(text).value() ==
+                   "the bidirectional formatting character " + number);
+}
+
+BOOST_AUTO_TEST_CASE(some_control_characters_may_be_allowed)
+{
+    BOOST_TEST(!find_deceptive("a\n\tb", "\n\t"));
+    BOOST_TEST(find_deceptive("a\n\rb", "\n\t").value() == "the control character U+000D");
+    BOOST_TEST(find_deceptive("\n\u202E", "\n\t").value() ==
+               "the bidirectional formatting character U+202E");
 }
 
 BOOST_AUTO_TEST_CASE(text_is_compared_without_case_to_its_end_and_no_further)

@@ -77,6 +77,19 @@ void append_escaped(std::string& out, std::string_view text)
 
 } // namespace
 
+std::optional<std::string> fault_of_name(std::string_view name, std::string_view text,
+                                         std::size_t characters_max)
+{
+    if (count_characters(text) > characters_max)
+        return std::string(name) + " must have at most " + std::to_string(characters_max) +
+               " characters";
+    if (auto const found = find_deceptive(text))
+        return std::string(name) + " has " + *found +
+               " in it; control characters and those that change the direction of writing can't "
+               "stand there";
+    return std::nullopt;
+}
+
 /// Writes the texts of options and inputs anew while they are parsed: compact, numbers as they
 /// came.
 class batch_body_parser::handler : public strict_handler {
@@ -267,11 +280,8 @@ private:
     bool set_text(std::optional<std::string>& to, std::string text, std::size_t characters_max,
                   error_code& ec)
     {
-        if (count_characters(text) > characters_max)
-            return fail(path_.text(),
-                        std::string(path_.name()) + " must have at most " +
-                            std::to_string(characters_max) + " characters",
-                        ec);
+        if (auto fault = fault_of_name(path_.name(), text, characters_max))
+            return fail(path_.text(), std::move(*fault), ec);
         to = std::move(text);
         return true;
     }

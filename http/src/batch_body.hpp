@@ -21,6 +21,11 @@ namespace belay::http {
 inline constexpr std::size_t batch_name_characters_max = 256;
 inline constexpr std::size_t collection_id_characters_max = 256;
 
+/// Why a text can't be such a one, as a message that begins with `name`: it is too long, or has
+/// characters in it by which it would be shown as another one.
+[[nodiscard]] std::optional<std::string> fault_of_name(std::string_view name, std::string_view text,
+                                                       std::size_t characters_max);
+
 /// What such a body says. Nothing in it has been held against a type.
 struct batch_body {
     std::optional<std::string> type;
@@ -32,12 +37,12 @@ struct batch_body {
 
 /// Parses the JSON of a new batch in pieces, its members in any order, without building a tree of
 /// the inputs. Refuses what `parse_strict` refuses and, with 400 and `details.field`
-/// (`inputs[3].ms`), members that are unknown, doubled or of a wrong type, names of more than 256
-/// characters, no inputs, more than `inputs_max` of them, one whose compact text has more than
-/// `input_bytes_max` bytes, and options of more than 64 KiB. How the body is cut into pieces makes
-/// no difference, save for the byte that a fault of syntax is said to be near. Memory is bounded by
-/// the size of the body, which the caller limits; time is linear in it, about the same for each
-/// byte.
+/// (`inputs[3].ms`), members that are unknown, doubled or of a wrong type, names that
+/// `fault_of_name` refuses, no inputs, more than `inputs_max` of them, one whose compact text has
+/// more than `input_bytes_max` bytes, and options of more than 64 KiB. How the body is cut into
+/// pieces makes no difference, save for the byte that a fault of syntax is said to be near. Memory
+/// is bounded by the size of the body, which the caller limits; time is linear in it, about the same
+/// for each byte.
 class batch_body_parser {
 public:
     batch_body_parser(std::uint64_t inputs_max, std::size_t input_bytes_max);

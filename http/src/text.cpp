@@ -1,6 +1,9 @@
 #include "text.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
 
 namespace belay::http {
 
@@ -48,6 +51,25 @@ bool is_control(std::string_view character) noexcept
     return first < 0x20 || first == 0x7F || (first == 0xC2 && byte_at(character, 1) < 0xA0);
 }
 
+/// Of a well-formed character.
+std::uint32_t code_point(std::string_view character) noexcept
+{
+    unsigned const first = byte_at(character, 0);
+    if (first < 0x80)
+        return first;
+    std::uint32_t code = first & (0x7FU >> character.size());
+    for (std::size_t index = 1; index < character.size(); ++index)
+        code = code << 6 | (byte_at(character, index) & 0x3F);
+    return code;
+}
+
+/// Marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm.
+bool is_bidirectional_formatting(std::uint32_t code) noexcept
+{
+    return code == 0x61C || code == 0x200E || code == 0x200F ||
+           (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+}
+
 constexpr char lower(char c) noexcept
 {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -91,6 +113,27 @@ bool has_control(std::string_view utf8) noexcept
         utf8.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return false;
+}
+
+std::optional<std::string> find_deceptive(std::string_view utf8, std::string_view allowed)
+{
+    while (!utf8.empty()) {
+        std::size_t const length = character_length(utf8);
+        std::string_view const character = utf8.substr(0, length);
+        utf8.remove_prefix(std::max<std::size_t>(length, 1));
+        if (length == 0)
+            continue;
+        std::uint32_t const code = code_point(character);
+        bool const control = is_control(character) && allowed.find(character) == allowed.npos;
+        if (!control && !is_bidirectional_formatting(code))
+            continue;
+        std::array<char, 16> number{};
+        std::snprintf(number.data(), number.size(), "U+%04X", static_cast<unsigned>(code));
+        std::string found =
+            control ? "the control character " : "the bidirectional formatting character ";
+        return found += number.data();
+    }
+    return std::nullopt;
 }
 
 bool equal_but_for_case(std::string_view left, std::string_view right) noexcept

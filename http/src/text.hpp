@@ -3,6 +3,7 @@
 #define BELAY_HTTP_SRC_TEXT_HPP
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,13 @@ namespace belay::http {
 
 /// Whether there is a control character in it: C0, DEL or C1.
 [[nodiscard]] bool has_control(std::string_view utf8) noexcept;
+
+/// The first character that makes a text look like another one where it is shown: a control
+/// character, or one that changes the direction of writing. As `the control character U+0007` or
+/// `the bidirectional formatting character U+202E`; nothing if there is none but those in `allowed`,
+/// which are ASCII.
+[[nodiscard]] std::optional<std::string> find_deceptive(std::string_view utf8,
+                                                        std::string_view allowed = {});
 
 /// Whether they differ at most in the case of ASCII letters.
 [[nodiscard]] bool equal_but_for_case(std::string_view left, std::string_view right) noexcept;

@@ -10,6 +10,10 @@ from checks import DEADLINE, check, equal, until
 
 ENDED = shapes.TERMINAL
 
+# No name may have them: some of C0, DEL and C1, and of what changes the direction of writing.
+DECEPTIVE = [*"\0\a\b\t\n\r\x1b\x1f\x7f\x80\x85\x9f",
+             *"\u061c\u200e\u200f\u202a\u202c\u202e\u2066\u2069"]
+
 
 class Answer:
     """What came back; `data` of a success, `details` of a refusal."""

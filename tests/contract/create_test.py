@@ -4,6 +4,7 @@ import json
 
 import shapes
 from checks import Cases, check, contains, equal, one_of, until
+from client import DECEPTIVE
 from suite import test
 
 JSON = {"Content-Type": "application/json"}
@@ -198,14 +199,33 @@ def memory_max(suite):
 
 @test
 def strings_survive(suite):
-    """names and paths come back as they were sent, whatever characters they have"""
+    """names and paths come back as they were sent; paths whatever characters they have"""
     client = suite.client
-    name = "a\"\\/\b\f\n\r\t\u0001\u007f\u2028é🧗<script>"
+    name = "a\"\\/\u2028é🧗שלום<script>"
+    path = name + "\b\f\n\r\t\u0001\u007f\u202e"
     for escaped in (True, False):
-        body = json.dumps({"type": "checksum", "inputs": [name], "batch_name": name},
+        body = json.dumps({"type": "checksum", "inputs": [path], "batch_name": name},
                           ensure_ascii=escaped)
         batch = post(client, body).is_(202).data["batch_id"]
         client.until_ended(batch)
         equal(client.status(batch)["batch_name"], name, "batch_name")
-        equal(client.job(batch, 0)["input"]["path"], name, "path")
-        equal(client.results(batch)[0]["filename"], name, "filename")
+        equal(client.job(batch, 0)["input"]["path"], path, "path")
+        equal(client.results(batch)[0]["filename"], path, "filename")
+
+
+@test
+def deceptive_names(suite):
+    """400 for control and bidirectional characters in names, and a message that says which"""
+    client = suite.client
+    before = batches_there_are(client)
+    with Cases() as table:
+        for field in ("batch_name", "collection_id"):
+            for character in DECEPTIVE:
+                number = f"U+{ord(character):04X}"
+                with table.case(f"{number} in {field}"):
+                    for escaped in (True, False):
+                        body = json.dumps({"type": "sleep", "inputs": [0],
+                                           field: f"a{character}b"}, ensure_ascii=escaped)
+                        answer = post(client, body).is_(400, "invalid_request", field)
+                        contains(answer.body["message"], number, "the message")
+    equal(batches_there_are(client), before, "the number of batches")

@@ -1,8 +1,10 @@
 """POST /v1/batches as lines of JSON."""
 
 import threading
+from urllib.parse import quote
 
-from checks import Cases, check, equal, until
+from checks import Cases, check, contains, equal, until
+from client import DECEPTIVE
 from create_test import batches_there_are
 from suite import test
 from wire import wires
@@ -108,6 +110,22 @@ def bad_queries(suite):
             with table.case(query[:60]):
                 for body in ("0\n", "x"):
                     post(client, body, query).is_(400, "invalid_request", field)
+    equal(batches_there_are(client), before, "batches")
+
+
+@test
+def deceptive_names(suite):
+    """400 for control and bidirectional characters in names that stand in the query"""
+    client = suite.client
+    before = batches_there_are(client)
+    with Cases() as table:
+        for field in ("batch_name", "collection_id"):
+            for character in DECEPTIVE[1:]:  # NUL can't stand in a query at all
+                number = f"U+{ord(character):04X}"
+                with table.case(f"{number} in {field}"):
+                    query = f"type=sleep&{field}=a{quote(character)}b"
+                    answer = post(client, "0\n", query).is_(400, "invalid_request", field)
+                    contains(answer.body["message"], number, "the message")
     equal(batches_there_are(client), before, "batches")
 
 

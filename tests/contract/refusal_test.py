@@ -3,7 +3,7 @@
 import json
 
 from checks import Cases, check, contains, equal
-from client import unchanged
+from client import DECEPTIVE, unchanged
 from suite import test
 
 JSON = {"Content-Type": "application/json"}
@@ -57,6 +57,25 @@ def bad_bodies(suite):
         for body in BAD_BYTES:
             with table.case(repr(body)):
                 suite.client.change(batch, data=body, headers=JSON).is_(400, "invalid_request")
+
+
+@test
+def deceptive_reasons(suite):
+    """400 for control characters but LF and TAB, and bidirectional ones, in a reason"""
+    client = suite.client
+    batch = client.sleeping(jobs=3)
+    with unchanged(client, batch), Cases() as table:
+        for character in DECEPTIVE:
+            if character in "\n\t":
+                continue
+            number = f"U+{ord(character):04X}"
+            with table.case(number):
+                for answer in (client.change(batch, {"reason": f"a{character}b"}),
+                               client.change_job(batch, 0, {"reason": f"a{character}b"})):
+                    answer.is_(400, "invalid_request", "reason")
+                    contains(answer.body["message"], number, "the message")
+    client.change(batch, {"reason": "one\n\ttwo"}).is_(200)
+    equal(client.state(batch)["cancel"]["reason"], "one\n\ttwo", "reason")
 
 
 @test

@@ -2,7 +2,6 @@
 #include "../batch_body.hpp"
 #include "../batch_options.hpp"
 #include "../ndjson.hpp"
-#include "../text.hpp"
 #include "creation.hpp"
 
 #include <string>
@@ -56,9 +55,8 @@ private:
                                              std::size_t characters_max, std::string& to)
     {
         to = query.text(name).value_or("");
-        if (count_characters(to) > characters_max)
-            return invalid_request(name, std::string(name) + " must have at most " +
-                                             std::to_string(characters_max) + " characters");
+        if (auto fault = fault_of_name(name, to, characters_max))
+            return invalid_request(name, std::move(*fault));
         return std::nullopt;
     }
 

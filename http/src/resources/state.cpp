@@ -76,6 +76,12 @@ std::optional<api_error> read_reason(json::value const& value, asked& into)
     if (!value.is_string() || count_characters(value.as_string()) > reason_chars_max)
         return wrong_type("reason", "a string of at most " + std::to_string(reason_chars_max) +
                                         " characters");
+    // People write lines and tables there.
+    if (auto const found = find_deceptive(value.as_string(), "\n\t"))
+        return invalid_request("reason", "reason has " + *found +
+                                             " in it; of control characters and those that change "
+                                             "the direction of writing only LF and TAB may stand "
+                                             "there");
     into.cancel.reason = value.as_string();
     return std::nullopt;
 }
