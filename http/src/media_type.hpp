@@ -2,29 +2,45 @@
 #ifndef BELAY_HTTP_SRC_MEDIA_TYPE_HPP
 #define BELAY_HTTP_SRC_MEDIA_TYPE_HPP
 
-#include <algorithm>
+#include "text.hpp"
+
+#include <cstddef>
 #include <string_view>
 
 namespace belay::http {
 
-/// Whether it is `wanted`, whatever its parameters; `wanted` in lower case.
-[[nodiscard]] inline bool is_media_type(std::string_view content_type, std::string_view wanted)
+inline constexpr std::string_view json_media_type = "application/json";
+inline constexpr std::string_view json_lines_media_type = "application/x-ndjson";
+/// Another name of the same.
+inline constexpr std::string_view other_json_lines_media_type = "application/jsonl";
+
+/// What comes before the parameters.
+[[nodiscard]] inline std::string_view without_parameters(std::string_view content_type) noexcept
 {
     std::string_view const media = content_type.substr(0, content_type.find(';'));
-    std::size_t const end = media.find_last_not_of(" \t");
-    return std::ranges::equal(media.substr(0, end + 1), wanted, [](char a, char b) {
-        return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
-    });
+    return media.substr(0, media.find_last_not_of(" \t") + 1);
 }
 
-[[nodiscard]] inline bool is_json(std::string_view content_type)
+/// Whether it is JSON by its name or by its suffix (RFC 6839): `application/vnd.example+json`.
+[[nodiscard]] inline bool is_json(std::string_view content_type) noexcept
 {
-    return is_media_type(content_type, "application/json");
+    constexpr std::string_view suffix = "+json";
+    std::string_view const media = without_parameters(content_type);
+    if (equal_but_for_case(media, json_media_type))
+        return true;
+    std::size_t const slash = media.find('/');
+    if (slash == 0 || slash == media.npos || media.find_first_of(", \t") != media.npos)
+        return false;
+    std::string_view const subtype = media.substr(slash + 1);
+    return subtype.size() > suffix.size() && subtype.find('/') == subtype.npos &&
+           equal_but_for_case(subtype.substr(subtype.size() - suffix.size()), suffix);
 }
 
-[[nodiscard]] inline bool is_json_lines(std::string_view content_type)
+[[nodiscard]] inline bool is_json_lines(std::string_view content_type) noexcept
 {
-    return is_media_type(content_type, "application/x-ndjson");
+    std::string_view const media = without_parameters(content_type);
+    return equal_but_for_case(media, json_lines_media_type) ||
+           equal_but_for_case(media, other_json_lines_media_type);
 }
 
 } // namespace belay::http

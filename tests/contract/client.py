@@ -9,6 +9,7 @@ import shapes
 from checks import DEADLINE, check, equal, until
 
 ENDED = shapes.TERMINAL
+LINES = ("application/x-ndjson", "application/jsonl")
 
 # No name may have them: some of C0, DEL and C1, and of what changes the direction of writing.
 DECEPTIVE = [*"\0\a\b\t\n\r\x1b\x1f\x7f\x80\x85\x9f",
@@ -24,7 +25,7 @@ class Answer:
         self.id = response.headers.get("X-Request-Id")
         check(self.id, f"an answer without X-Request-Id: {self.status}")
         self.body = self.data = self.details = None
-        if head or "ndjson" in response.headers.get("Content-Type", ""):
+        if head or response.headers.get("Content-Type") in LINES:
             return
         equal(response.headers.get("Content-Type"), "application/json", "Content-Type")
         self.body = json.loads(response.text)

@@ -46,6 +46,13 @@ def creates(suite):
 
 
 @test
+def json_by_suffix(suite):
+    """a media type whose suffix is +json is JSON"""
+    for media in ("application/vnd.api+json", "Application/Problem+JSON; charset=utf-8"):
+        post(suite.client, SLEEP + '"options":{}}', headers={"Content-Type": media}).is_(202)
+
+
+@test
 def least(suite):
     """type and inputs are enough; what was not given is null or the default"""
     batch = suite.client.run("sleep", [0])
@@ -157,7 +164,8 @@ def doors(suite):
     post(client, good, key=None).is_(401, "unauthorized")
     post(client, good, key="x").is_(401, "unauthorized")
     client.call("DELETE", "/v1/batches").is_(405, "method_not_allowed")
-    post(client, good, headers={"Content-Type": "text/csv"}).is_(415, "unsupported_media_type")
+    for media in ("text/csv", "application/+json", "text/x, application/x+json"):
+        post(client, good, headers={"Content-Type": media}).is_(415, "unsupported_media_type")
     post(client, b" " * (8 * 1024 * 1024 + 1)).is_(413, "payload_too_large")
     equal(batches_there_are(client), before, "the number of batches")
 

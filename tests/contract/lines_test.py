@@ -44,6 +44,16 @@ def creates(suite):
 
 
 @test
+def other_name(suite):
+    """application/jsonl is another name of application/x-ndjson"""
+    for media in ("application/jsonl", "Application/JSONL; charset=utf-8"):
+        answer = post(suite.client, "0\n0\n", headers={"Content-Type": media})
+        equal(answer.is_(202).data["total"], 2, "total")
+    refused = post(suite.client, "0\n", headers={"Content-Type": "application/jsonlines"})
+    refused.is_(415, "unsupported_media_type")
+
+
+@test
 def forms_of_lines(suite):
     """CRLF, no newline at the end, long lines, chunks of any size"""
     client = suite.client

@@ -194,7 +194,8 @@ def other_media(suite):
         for media in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx",
                       "json",
                       "multipart/form-data; boundary=x", "application/xml",
-                      "text/json, application/json"):
+                      "text/json, application/json", "application/+json", "+json",
+                      "application/json+xml", "application/x-ndjson", "application/jsonl"):
             answer = suite.client.change(batch, data=b'{"state":"cancelled"}',
                                          headers={"Content-Type": media})
             answer.is_(415, "unsupported_media_type")

@@ -3,7 +3,7 @@
 import json
 
 import shapes
-from checks import check, equal, until
+from checks import Cases, check, equal, until
 from suite import test
 from wire import request, wire_to
 
@@ -101,6 +101,30 @@ def json_lines_running(suite):
         equal(numbers(client.get(f"/v1/batches/{batch}/results", headers=headers).is_(200).data),
               [0],
               f"the jobs with Accept: {accept}")
+
+
+@test
+def negotiation(suite):
+    """Accept: lines where they are named and wanted as much as JSON, by either name; else JSON"""
+    client = suite.client
+    batch = client.run("sleep", [0])
+    lines, other, json_type = "application/x-ndjson", "application/jsonl", "application/json"
+    with Cases() as table:
+        for accept, wanted in ((lines, lines), ("Application/X-NDJSON", lines),
+                               (f"{lines};q=0.5, */*;q=0.1", lines), (f"{json_type}, {lines}", lines),
+                               (f"{lines}; charset=utf-8", lines), (other, other),
+                               (f"{other}, {lines};q=0.1", lines), (f"{other}, {lines};q=0", other),
+                               (f"{lines};q=0", json_type), (f"{lines};Q=0.000, */*", json_type),
+                               (f"{lines};q=0.5, {json_type}", json_type),
+                               (f"{lines};q=x", json_type), (f"{lines}x", json_type),
+                               (f'text/x;a="{lines}"', json_type), ("application/*", json_type),
+                               ("*/*", json_type), ("text/html", json_type)):
+            with table.case(accept):
+                answer = client.get(f"/v1/batches/{batch}/results", headers={"Accept": accept})
+                answer.is_(200).header("Content-Type", wanted)
+                entry = (answer.data["job_results"][0] if wanted == json_type
+                         else json.loads(answer.text))
+                equal(entry["job"], 0, "the job")
 
 
 @test

@@ -212,7 +212,8 @@ def same_bodies(suite):
               (b'{"state":"canceled"}', json_type), (b'{"state":"cancelled"}', None),
               (b'{"mode":"graceful"}', "Application/JSON; charset=utf-8"),
               (b'{"state":"\\u0063ancelled"}', json_type),
-              (b"{}", "application/json;charset=UTF-8"))
+              (b"{}", "application/json;charset=UTF-8"), (b"{}", "application/vnd.api+json"),
+              (b'{"mode":"graceful"}', "Application/Merge-Patch+JSON; charset=utf-8"))
     for body, media in bodies:
         batch = client.sleeping(jobs=2)
         headers = {"Content-Type": media} if media else {}

@@ -1,9 +1,14 @@
 // GET /v1/batches/{id}/results: what the jobs of a batch came to.
+#include "../accept.hpp"
 #include "../answers.hpp"
+#include "../media_type.hpp"
 #include "job_list.hpp"
 #include "resource.hpp"
 
 #include <boost/json/object.hpp>
+
+#include <string>
+#include <string_view>
 
 namespace belay::http {
 
@@ -39,11 +44,6 @@ json::object statistics(batch_status const& status)
             {"retried", status.retried}};
 }
 
-bool wants_json_lines(std::string_view accept)
-{
-    return accept.find("application/x-ndjson") != std::string_view::npos;
-}
-
 } // namespace
 
 made_operation get_results(admitted request)
@@ -61,8 +61,9 @@ made_operation get_results(admitted request)
     recorded_batch const& batch = *request.batch;
     batch_status const status = batch.status();
     job_list::selection wanted{.matches = is_ended};
-    if (wants_json_lines(request.head.accept))
-        return answer_with({.content_type = "application/x-ndjson",
+    std::string_view const media_type = choose_media_type(request.head.accept);
+    if (media_type != json_media_type)
+        return answer_with({.content_type = std::string(media_type),
                             .rest = std::make_unique<job_list>(batch, std::move(wanted), "status",
                                                                job_list::form::json_lines)});
 
