@@ -33,6 +33,7 @@ BOOST_AUTO_TEST_CASE(every_code_goes_with_its_status)
         {idempotency_conflict(), 409, "idempotency_conflict"},
         {idempotency_in_progress(), 409, "idempotency_in_progress"},
         {cancel_first("running"), 409, "cancel_first"},
+        {precondition_failed("m"), 412, "precondition_failed"},
         {payload_too_large(8), 413, "payload_too_large"},
         {unsupported_media_type("text/plain", "application/json"), 415, "unsupported_media_type"},
         {misdirected_request(), 421, "misdirected_request"},

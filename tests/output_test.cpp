@@ -12,6 +12,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace http = belay::http;
 using belay::test::answer;
@@ -67,6 +68,16 @@ struct fixture {
                                  .if_range = std::move(if_range)});
     }
 
+    /// With preconditions, of job 0.
+    answer get_if(std::string match, std::string none_match, std::string range = {})
+    {
+        return belay::test::get(service, {.target = path + "/jobs/0/output",
+                                          .api_key = "ann",
+                                          .range = std::move(range),
+                                          .if_match = std::move(match),
+                                          .if_none_match = std::move(none_match)});
+    }
+
     belay::engine engine{{.workers = 1}};
     http::server_options options = with_key();
     http::service service{engine, {leaver()}, options};
@@ -114,6 +125,35 @@ BOOST_AUTO_TEST_CASE(a_part_of_what_was_seen_before)
     BOOST_TEST(get(0, "bytes=2-4", tag).status == 206U);
     BOOST_TEST(get(0, "bytes=2-4", "\"another\"").status == 200U);
     BOOST_TEST(get(3).field("ETag") != tag);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_known_is_not_sent_again)
+{
+    auto const tag = get(0).field("ETag");
+    for (auto const& known : {tag, "W/" + tag, "\"x\", " + tag, std::string("*")}) {
+        auto const same = get_if({}, known, "bytes=2-4");
+        BOOST_TEST(same.status == 304U, known);
+        BOOST_TEST(same.text.empty());
+        BOOST_TEST(same.field("ETag") == tag);
+        BOOST_TEST(same.field("Content-Range").empty());
+    }
+    BOOST_TEST(get_if({}, tag, "bytes=10-").status == 304U, "before the range");
+    BOOST_TEST(get_if({}, "\"x\"").text == "0123456789");
+    BOOST_TEST(get_if({}, "\"x\"", "bytes=2-4").status == 206U);
+}
+
+BOOST_AUTO_TEST_CASE(another_one_than_was_wanted_is_refused)
+{
+    auto const tag = get(0).field("ETag");
+    for (auto const& wanted : {tag, "\"x\", " + tag, std::string("*")})
+        BOOST_TEST(get_if(wanted, {}).status == 200U, wanted);
+    for (auto const& other : {std::string("\"x\""), "W/" + tag, std::string("x")}) {
+        auto const refused = get_if(other, {}, "bytes=10-");
+        BOOST_TEST(refused.status == 412U, other);
+        BOOST_TEST(refused.json().at("code").as_string() == "precondition_failed");
+    }
+    BOOST_TEST(get_if("\"x\"", tag).status == 412U, "If-Match comes first");
+    BOOST_TEST(get_if(tag, tag).status == 304U);
 }
 
 BOOST_AUTO_TEST_CASE(where_there_is_none)

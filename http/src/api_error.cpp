@@ -116,6 +116,11 @@ api_error cancel_first(std::string_view current_state)
             {{"current_state", current_state}}};
 }
 
+api_error precondition_failed(std::string message)
+{
+    return {412, "precondition_failed", std::move(message)};
+}
+
 api_error payload_too_large(std::uint64_t body_bytes_max)
 {
     return {413, "payload_too_large",

@@ -81,6 +81,9 @@ using result = boost::system::result<T, api_error>;
 /// 409: only an ended batch can be forgotten.
 [[nodiscard]] api_error cancel_first(std::string_view current_state);
 
+/// 412.
+[[nodiscard]] api_error precondition_failed(std::string message);
+
 /// 413.
 [[nodiscard]] api_error payload_too_large(std::uint64_t body_bytes_max);
 

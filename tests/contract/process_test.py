@@ -7,8 +7,9 @@ import signal
 
 import requests
 
-from checks import check, contains, equal, until
+from checks import Cases, check, contains, equal, until
 from suite import test
+from wire import request, wire_to
 
 HOSTILE = """
 case $1 in
@@ -208,6 +209,56 @@ def outputs(suite):
                    ).is_(416, "range_not_satisfiable").header("Content-Range", "bytes */256000")
         result = client.results(batch)[0]["result"]
         equal((result["exit_status"], result["output_bytes"]), (0, 256000), "the result")
+
+
+@test
+def preconditions(suite):
+    """…/output: 304 for what If-None-Match knows, 412 for what If-Match does not name, If-Match first"""
+    content = bytes(range(256)) * 1000
+    (suite.root / "to-copy").write_bytes(content)
+    with start(suite, suite.folder / "data-preconditions") as server:
+        client = suite.client_of(server)
+        batch = client.run("copy", [{"file": "to-copy"}] * 2)
+        path = f"/v1/batches/{batch}/jobs/0/output"
+        tag, other = (output(client, batch, job).headers["ETag"] for job in (0, 1))
+        check(tag != other, "two outputs have one ETag")
+        with Cases() as table:
+            for fields, status in (
+                    ({"If-None-Match": tag}, 304), ({"If-None-Match": f"W/{tag}"}, 304),
+                    ({"If-None-Match": f"{other}, W/{tag}"}, 304), ({"If-None-Match": "*"}, 304),
+                    ({"If-None-Match": other}, 200), ({"If-None-Match": tag.strip('"')}, 200),
+                    ({"If-Match": tag}, 200), ({"If-Match": f"{other} ,{tag}"}, 200),
+                    ({"If-Match": "*"}, 200), ({"If-Match": other}, 412),
+                    ({"If-Match": f"W/{tag}"}, 412), ({"If-Match": "x"}, 412),
+                    ({"If-Match": tag, "If-None-Match": tag}, 304),
+                    ({"If-Match": other, "If-None-Match": tag}, 412),
+                    ({"If-None-Match": tag, "Range": "bytes=0-0"}, 304),
+                    ({"If-Match": other, "Range": "bytes=256000-"}, 412),
+                    ({"If-Match": tag, "If-Range": tag, "Range": "bytes=0-0"}, 206),
+                    ({"If-None-Match": other, "If-Range": other, "Range": "bytes=0-0"}, 200)):
+                for method in ("GET", "HEAD"):
+                    with table.case(f"{method} {fields}"):
+                        check_precondition(client, method, path, fields, status, tag)
+        with wire_to(server) as wire:
+            wire.send(request(server, "GET", path, f"If-None-Match: {other}", f"If-None-Match: {tag}"))
+            equal(wire.answer(head=True).status, 304, "the status of two lines")
+            wire.send(request(server, "GET", "/healthz")).answer().is_(200)
+
+
+def check_precondition(client, method, path, fields, status, tag):
+    response = client.session.request(method, client.url + path, timeout=30,
+                                      headers={"X-Api-Key": client.key, **fields})
+    if method == "HEAD" and status == 206:
+        status = 200
+    equal(response.status_code, status, "the status")
+    if status == 412:
+        check(method == "HEAD" or response.json()["code"] == "precondition_failed", response.text)
+        return
+    equal(response.headers["ETag"], tag, "ETag")
+    if status == 304 or method == "HEAD":
+        equal(response.content, b"", "the body")
+    if status == 304:
+        check(not {"Content-Length", "Transfer-Encoding"} & set(response.headers), "a length")
 
 
 @test

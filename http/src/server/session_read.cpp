@@ -143,6 +143,8 @@ std::optional<api_error> session::look_up(exchange& exchange)
         head.range = joined(message, "Range");
         head.if_range = message[bhttp::field::if_range];
     }
+    head.if_match = joined(message, "If-Match");
+    head.if_none_match = joined(message, "If-None-Match");
     if (auto const length = exchange.parser.content_length())
         head.content_length = *length;
     head.has_body = exchange.parser.chunked() || head.content_length.value_or(0) != 0;
