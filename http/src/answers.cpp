@@ -1,6 +1,6 @@
 #include "answers.hpp"
 
-#include <boost/json/serialize.hpp>
+#include "json_text.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -36,13 +36,13 @@ response succeeded(unsigned status, std::string_view message, boost::json::objec
     if (!message.empty())
         envelope["message"] = message;
     envelope["data"] = std::move(data);
-    return {.status = status, .body = boost::json::serialize(envelope)};
+    return {.status = status, .body = to_json(envelope)};
 }
 
 response succeeded_with_list(boost::json::object const& head, std::string_view list,
                              std::unique_ptr<body_source> entries)
 {
-    std::string body = R"({"success":true,"data":)" + boost::json::serialize(head);
+    std::string body = R"({"success":true,"data":)" + to_json(head);
     body.back() = head.empty() ? '{' : ',';
     if (head.empty())
         body.pop_back();
@@ -59,7 +59,7 @@ response failed(api_error const& error, std::string_view request_id)
     if (!error.details.empty())
         envelope["details"] = error.details;
     envelope["request_id"] = request_id;
-    response answer{.status = error.status, .body = boost::json::serialize(envelope)};
+    response answer{.status = error.status, .body = to_json(envelope)};
     if (error.status == 401)
         answer.fields.emplace_back("WWW-Authenticate", "Bearer realm=\"belay\"");
     if (error.status == 503)
@@ -73,7 +73,7 @@ response failed(api_error const& error, std::string_view request_id)
         answer.fields.emplace_back("Retry-After", "1");
     if (auto const* const size = error.details.if_contains("size");
         error.status == 416 && size != nullptr)
-        answer.fields.emplace_back("Content-Range", "bytes */" + boost::json::serialize(*size));
+        answer.fields.emplace_back("Content-Range", "bytes */" + to_json(*size));
     if (auto const* const allowed = error.details.if_contains("allowed");
         error.status == 405 && allowed != nullptr)
         answer.fields.emplace_back("Allow", std::string(allowed->as_string()));

@@ -1,5 +1,6 @@
 #include "batch_body.hpp"
 
+#include "json_text.hpp"
 #include "strict_handler.hpp"
 #include "strict_json.hpp"
 #include "text.hpp"
@@ -48,31 +49,6 @@ std::string_view kind_wanted(member member, kind kind) noexcept
     case member::inputs: return kind == kind::array ? "" : "an array";
     }
     return "";
-}
-
-void append_escaped(std::string& out, std::string_view text)
-{
-    constexpr char digits[] = "0123456789abcdef";
-    while (!text.empty()) {
-        std::size_t plain = 0;
-        while (plain < text.size() && static_cast<unsigned char>(text[plain]) >= 0x20 &&
-               text[plain] != '"' && text[plain] != '\\')
-            ++plain;
-        out += text.substr(0, plain);
-        text.remove_prefix(plain);
-        if (text.empty())
-            return;
-        auto const byte = static_cast<unsigned char>(text.front());
-        if (byte >= 0x20) {
-            out += '\\';
-            out += text.front();
-        } else {
-            out += "\\u00";
-            out += digits[byte >> 4];
-            out += digits[byte & 15];
-        }
-        text.remove_prefix(1);
-    }
 }
 
 } // namespace

@@ -1,11 +1,11 @@
 #include "views.hpp"
 
 #include "batch_options.hpp"
+#include "json_text.hpp"
 #include "text.hpp"
 #include "timestamps.hpp"
 
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <cmath>
 
@@ -194,7 +194,7 @@ void append_job(std::string& out, recorded_batch const& batch, std::uint64_t ind
     view["cancel"] = job_cancel_view(job);
 
     // Inputs and results are JSON already.
-    out += json::serialize(view);
+    append_json(out, view);
     out.back() = ',';
     out.append("\"input\":").append(input).append(",\"result\":");
     out.append(job.state == job_state::succeeded ? batch.output(index).value() : "null");

@@ -1,9 +1,10 @@
 """GET /v1/batches/{id}/results."""
 
 import json
+import os
 
 import shapes
-from checks import Cases, check, equal, until
+from checks import Cases, check, contains, equal, until
 from suite import test
 from wire import request, wire_to
 
@@ -137,6 +138,37 @@ def json_lines_none(suite):
                               "Accept: application/x-ndjson"))
             equal(wire.answer().is_(200).text, "", "the lines")
         wire.send(request(suite.server, "GET", "/healthz")).answer().is_(200)
+
+
+@test
+def no_exponents(suite):
+    """percentages, rates and progress are plain decimals, also where they are streamed"""
+    client, path = suite.client, suite.root / "endless"
+    with open(path, "wb") as file:
+        file.truncate(64 << 30)  # takes longer to read than the test
+    batch = client.create("checksum", ["endless"] + ["a.txt"] * 29, options={"concurrency": 2})
+    until(lambda: client.state(batch)["jobs"]["succeeded"] == 29
+          and client.job(batch, 0)["progress"], "progress")
+    whole = client.run("sleep", [0])
+
+    def texts(batch):
+        return [client.get(f"/v1/batches{path}").is_(200).text
+                for path in ("", f"/{batch}", f"/{batch}?include_job_details=true",
+                             f"/{batch}/results", f"/{batch}/jobs", f"/{batch}/jobs/0")]
+
+    shown = texts(batch) + texts(whole)
+    client.change(batch).is_(200)
+    lines = client.get(f"/v1/batches/{batch}/results", headers={"Accept": "application/x-ndjson"})
+    os.unlink(path)
+
+    for text in (*shown, *texts(batch), *lines.text.splitlines()):
+        shapes.parse(text)
+    contains(shown[1], '"percentage":96.66,', "the status while it runs")
+    contains(shown[3], '"completion_rate":0.9666666666666667}', "the results while it runs")
+    contains(shown[7], '"percentage":100,', "the status of a batch that succeeded")
+    contains(shown[9], '"completion_rate":1}', "the results of one")
+    progress = json.loads(lines.text.splitlines()[0])["progress"]
+    check(0 < progress < 1, f"progress is {progress}")
 
 
 @test

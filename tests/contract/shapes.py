@@ -1,6 +1,7 @@
 """What every answer looks like, whatever it is about: exact members, types and times."""
 
 import datetime
+import json
 import re
 
 from checks import check, equal, one_of
@@ -101,6 +102,15 @@ OPTIONS = {
     "keep_ms": maybe(count),
 }
 JOBS = {name: count for name in ("total", *JOB_STATES)}
+
+
+def parse(text):
+    """The JSON of an answer, in which no number has an exponent."""
+    def decimal(number):
+        check("e" not in number.lower(), f"the number {number}")
+        return float(number)
+
+    return json.loads(text, parse_float=decimal)
 
 
 def envelope(body):

@@ -68,7 +68,7 @@ class WireAnswer:
 
     @property
     def data(self):
-        return shapes.envelope(json.loads(self.text))
+        return shapes.envelope(shapes.parse(self.text))
 
     def is_(self, status, code=None):
         """Fails unless it has this status; an error must be a complete one."""

@@ -1,10 +1,9 @@
 // GET /v1/batches: the batches one may see, newest first.
 #include "../answers.hpp"
+#include "../json_text.hpp"
 #include "../text.hpp"
 #include "../views.hpp"
 #include "resource.hpp"
-
-#include <boost/json/serialize.hpp>
 
 #include <limits>
 #include <optional>
@@ -59,7 +58,7 @@ public:
                     return finish(out, true);
                 if (written_++ != 0)
                     out += ',';
-                out += boost::json::serialize(summary_view(found.front(), status));
+                append_json(out, summary_view(found.front(), status));
             }
             before_ = found.front().sequence();
         } while (!slice.is_over());

@@ -22,13 +22,14 @@ json::object summary(recorded_batch const& batch, batch_status const& status)
         return value.empty() ? json::value(nullptr) : json::value(value);
     };
     job_counts const& jobs = status.jobs;
+    auto const total = static_cast<double>(jobs.total);
+    double const rate = jobs.total == 0 ? 1.0 : static_cast<double>(jobs.succeeded) / total;
     return {{"batch_name", text(batch.name())},
             {"status", to_string(status.state)},
             {"collection", text(batch.collection())},
             {"completion", json::object{{"successful", jobs.succeeded},
                                         {"total_items", jobs.total},
-                                        {"completion_rate", static_cast<double>(jobs.succeeded) /
-                                                                static_cast<double>(jobs.total)}}}};
+                                        {"completion_rate", rate}}}};
 }
 
 json::object statistics(batch_status const& status)

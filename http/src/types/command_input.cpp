@@ -1,5 +1,6 @@
 #include "command_input.hpp"
 
+#include "json_text.hpp"
 #include "text.hpp"
 
 #include <boost/json/array.hpp>
@@ -8,8 +9,6 @@
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <utility>
 
@@ -24,15 +23,7 @@ constexpr std::int64_t expression_bytes_max = 1 << 20;
 
 constexpr std::size_t character_bytes_max = 4;
 
-/// The shortest decimal text that stands for the same double.
-std::string decimal(double number)
-{
-    std::array<char, 400> text{}; // the smallest double there is needs 327
-    auto const end = std::to_chars(text.begin(), text.end(), number, std::chars_format::fixed).ptr;
-    return {text.data(), end};
-}
-
-/// An integer where it is one and no digit is lost, so that 2 is not shown as 2E0.
+/// An integer where it is one and no digit is lost.
 json::value as_json(double number)
 {
     constexpr double exact_max = 9'007'199'254'740'992;

@@ -1,5 +1,6 @@
 #include "command_type.hpp"
 
+#include "json_text.hpp"
 #include "root_directory.hpp"
 #include "staging.hpp"
 #include "text.hpp"
@@ -88,7 +89,7 @@ offered_type command_type(command_description description,
         auto const values = read_values(shared->inputs, given);
         if (!values)
             return values.error();
-        return json::serialize(*values);
+        return to_json(*values);
     };
     made.type.process = process_type{
         .command =
