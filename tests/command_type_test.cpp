@@ -118,6 +118,27 @@ BOOST_AUTO_TEST_CASE(inputs_are_kept_in_the_long_form)
     BOOST_TEST(type.input_schema.at("properties").as_object().size() == 3U);
 }
 
+BOOST_AUTO_TEST_CASE(the_first_path_is_what_a_job_is_called_by)
+{
+    auto described = description();
+    BOOST_TEST(command_type(described, nullptr).path_member == "image");
+
+    std::swap(described.inputs.front(), described.inputs.back());
+    BOOST_TEST(command_type(described, nullptr).path_member == "mask");
+
+    described.inputs = {{"width", int_kind{16, 4096}, 200}};
+    BOOST_TEST(command_type(described, nullptr).path_member == "");
+}
+
+BOOST_AUTO_TEST_CASE(numbers_are_kept_without_an_exponent)
+{
+    auto described = description();
+    described.inputs = {{"factor", number_kind{0, 1}}};
+
+    BOOST_TEST(check(command_type(described, nullptr), R"({"factor":5E-1})") ==
+               R"({"factor":0.5})");
+}
+
 BOOST_AUTO_TEST_CASE(the_command_is_given_copies_and_values)
 {
     auto const command = command_of(description(), R"({"image":"a/b.jpg","width":64})");

@@ -258,6 +258,12 @@ offered_type const* service::find_type(std::string_view name) const
     return found == types_.end() ? nullptr : &found->second;
 }
 
+std::string_view service::path_member(std::string_view type) const
+{
+    offered_type const* const offered = find_type(type);
+    return offered == nullptr ? "path" : std::string_view(offered->path_member);
+}
+
 std::string service::type_names() const
 {
     std::string names;

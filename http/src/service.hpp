@@ -75,6 +75,9 @@ public:
     /// The type of that name, or nothing.
     [[nodiscard]] offered_type const* find_type(std::string_view name) const;
     [[nodiscard]] std::string type_names() const;
+    /// What `offered_type::path_member` is of a type, or would be of one that is not offered any
+    /// more. Lives as long as the service.
+    [[nodiscard]] std::string_view path_member(std::string_view type) const;
     /// All of them, by name.
     [[nodiscard]] std::map<std::string, offered_type, std::less<>> const& types() const noexcept
     {

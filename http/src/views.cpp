@@ -43,13 +43,14 @@ json::object timing_view(batch_status const& status)
             {"estimated_completion", time_view(status.estimated_completion)}};
 }
 
-/// The path that an input names, or null.
-json::value filename_of(std::string_view input)
+/// The path that an input has in that member, or null.
+json::value filename_of(std::string_view input, std::string_view member)
 {
     boost::system::error_code error;
     json::value const value = json::parse(input, error);
     if (!error && value.is_object())
-        if (auto const* const path = value.as_object().if_contains("path"))
+        if (auto const* const path = value.as_object().if_contains(member);
+            path != nullptr && path->is_string())
             return *path;
     return nullptr;
 }
@@ -175,12 +176,12 @@ json::object batch_view(recorded_batch const& batch, batch_status const& status)
 }
 
 void append_job(std::string& out, recorded_batch const& batch, std::uint64_t index,
-                std::string_view state_name)
+                job_form const& form)
 {
     job_status const job = batch.job(index);
     std::string const input = batch.input(index);
-    json::object view{{"job", index}, {"filename", filename_of(input)}};
-    view[state_name] = to_string(job.state);
+    json::object view{{"job", index}, {"filename", filename_of(input, form.path_member)}};
+    view[form.state_name] = to_string(job.state);
     view["disposition"] = job.state == job_state::cancelled
                               ? json::value(to_string(job.disposition))
                               : json::value(nullptr);

@@ -33,9 +33,15 @@ namespace belay::http {
 [[nodiscard]] boost::json::object batch_view(recorded_batch const& batch,
                                              batch_status const& status);
 
-/// Appends one job as JSON; the state goes under `state_name` (`state` or `status`).
+/// How a job is shown.
+struct job_form {
+    std::string_view state_name;  ///< what its state goes under: `state` or `status`
+    std::string_view path_member; ///< of its input: what `filename` is
+};
+
+/// Appends one job as JSON.
 void append_job(std::string& out, recorded_batch const& batch, std::uint64_t index,
-                std::string_view state_name);
+                job_form const& form);
 
 /// A time with six decimals, or null.
 [[nodiscard]] boost::json::value time_view(std::optional<time_point> time);

@@ -1,6 +1,7 @@
 """Jobs that run programs: what those do to escape, and what is left of them."""
 
 import gzip
+import json
 import os
 import pathlib
 import signal
@@ -50,6 +51,14 @@ concurrency = 4
 [type.copy]
 command = ["cp", "{{file}}", "{{output}}"]
 inputs = {{ file = "path" }}
+
+[type.join]
+command = ["cat", "{{alpha}}", "{{zulu}}"]
+inputs = {{ zulu = "path", alpha = "path" }}
+
+[type.wait]
+command = ["sleep", "{{path}}"]
+inputs = {{ path = {{ kind = "int", min = 0, max = 9 }} }}
 
 [type.show]
 command = ["printf", "%s|", "{{file}}", "{{word}}", "{{number}}"]
@@ -259,6 +268,27 @@ def check_precondition(client, method, path, fields, status, tag):
         equal(response.content, b"", "the body")
     if status == 304:
         check(not {"Content-Length", "Transfer-Encoding"} & set(response.headers), "a length")
+
+
+@test
+def filenames(suite):
+    """filename is the first input of kind path, in the order of the file, in every view; else null"""
+    for name in ("first", "second"):
+        (suite.root / name).write_text(name)
+    with start(suite, suite.folder / "data-filenames") as server:
+        client = suite.client_of(server)
+        for type, given, wanted in (("join", {"alpha": "second", "zulu": "first"}, "first"),
+                                    ("copy", {"file": "second"}, "second"),
+                                    ("show", {"file": "first", "word": "w"}, "first"),
+                                    ("wait", {"path": 0}, None)):
+            batch = client.run(type, [given])
+            path = f"/v1/batches/{batch}"
+            lines = client.get(f"{path}/results", headers={"Accept": "application/x-ndjson"})
+            entries = [client.job(batch, 0), *client.results(batch), json.loads(lines.text),
+                       *client.get(f"{path}/jobs").is_(200).data["jobs"],
+                       *client.get(f"{path}?include_job_details=true").data["job_details"]]
+            equal([entry["filename"] for entry in entries], [wanted] * 5, f"filename of {type}")
+            equal(entries[0]["state"], "succeeded", f"the job of {type}")
 
 
 @test

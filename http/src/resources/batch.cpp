@@ -1,7 +1,6 @@
 // GET /v1/batches/{id}: how a batch is.
 #include "../answers.hpp"
 #include "../text.hpp"
-#include "../text.hpp"
 #include "../views.hpp"
 #include "job_list.hpp"
 #include "resource.hpp"
@@ -101,7 +100,8 @@ made_operation get_batch(admitted request)
     if (!wanted->contains("job_details"))
         return answer_with(succeeded(200, {}, std::move(view)));
     return answer_with(succeeded_with_list(
-        view, "job_details", std::make_unique<job_list>(batch, job_list::selection{}, "state")));
+        view, "job_details",
+        std::make_unique<job_list>(batch, job_list::selection{}, form_of(request, "state"))));
 }
 
 } // namespace belay::http

@@ -1,6 +1,5 @@
 #include "job_list.hpp"
 
-#include "../views.hpp"
 #include "resource.hpp"
 
 #include <utility>
@@ -15,9 +14,9 @@ constexpr std::size_t piece_bytes = 32 * 1024;
 constexpr std::uint64_t looks_at_once = 1024;
 } // namespace
 
-job_list::job_list(recorded_batch batch, selection selection, std::string_view state_name, form form)
-    : batch_(std::move(batch)), selection_(std::move(selection)), state_name_(state_name),
-      form_(form), index_(selection_.from)
+job_list::job_list(recorded_batch batch, selection selection, job_form const& form, layout layout)
+    : batch_(std::move(batch)), selection_(std::move(selection)), form_(form), layout_(layout),
+      index_(selection_.from)
 {
 }
 
@@ -27,7 +26,7 @@ bool job_list::next(std::string& out)
     std::uint64_t looks = 0;
     for (; index_ < batch_.size(); ++index_) {
         // Only a page has to know whether there is more.
-        if (written_ == selection_.limit && form_ != form::page)
+        if (written_ == selection_.limit && layout_ != layout::page)
             break;
         if (out.size() >= piece_bytes || (++looks % looks_at_once == 0 && slice.is_over()))
             return true;
@@ -48,20 +47,20 @@ bool job_list::next(std::string& out)
 
 void job_list::append(std::string& out)
 {
-    if (form_ != form::json_lines && written_ != 0)
+    if (layout_ != layout::json_lines && written_ != 0)
         out += ',';
-    append_job(out, batch_, index_, state_name_);
-    if (form_ == form::json_lines)
+    append_job(out, batch_, index_, form_);
+    if (layout_ == layout::json_lines)
         out += '\n';
     ++written_;
 }
 
 void job_list::finish(std::string& out) const
 {
-    if (form_ == form::json_lines)
+    if (layout_ == layout::json_lines)
         return;
     out += ']';
-    if (form_ != form::page)
+    if (layout_ != layout::page)
         return;
     out += ",\"next_cursor\":";
     if (index_ < batch_.size())

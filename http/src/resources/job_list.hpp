@@ -2,6 +2,7 @@
 #define BELAY_HTTP_SRC_RESOURCES_JOB_LIST_HPP
 
 #include "../operation.hpp"
+#include "../views.hpp"
 
 #include <belay/job_type.hpp>
 
@@ -9,7 +10,6 @@
 #include <functional>
 #include <limits>
 #include <string>
-#include <string_view>
 
 namespace belay::http {
 
@@ -25,14 +25,15 @@ public:
         std::function<bool(job_state)> matches = [](job_state) { return true; };
     };
 
-    enum class form : std::uint8_t {
+    enum class layout : std::uint8_t {
         array,      ///< entries between commas, then `]`
         page,       ///< the same, then `,"next_cursor":…`
         json_lines, ///< one a line
     };
 
-    job_list(recorded_batch batch, selection selection, std::string_view state_name,
-             form form = form::array);
+    /// What `form` refers to outlives it.
+    job_list(recorded_batch batch, selection selection, job_form const& form,
+             layout layout = layout::array);
 
     bool next(std::string& out) override;
 
@@ -42,8 +43,8 @@ private:
 
     recorded_batch batch_;
     selection selection_;
-    std::string_view state_name_; // of static storage
-    form form_;
+    job_form form_;
+    layout layout_;
     std::uint64_t index_;
     std::uint64_t written_ = 0;
 };

@@ -34,8 +34,8 @@ made_operation list_jobs(admitted request)
     }
     return answer_with(succeeded_with_list(
         {{"batch_id", request.batch->id()}}, "jobs",
-        std::make_unique<job_list>(*request.batch, std::move(wanted), "state",
-                                   job_list::form::page)));
+        std::make_unique<job_list>(*request.batch, std::move(wanted), form_of(request, "state"),
+                                   job_list::layout::page)));
 }
 
 made_operation get_job(admitted request)
@@ -43,7 +43,7 @@ made_operation get_job(admitted request)
     if (auto error = request.query.only({}))
         return std::move(*error);
     response answer{.body = R"({"success":true,"data":)"};
-    append_job(answer.body, *request.batch, request.job, "state");
+    append_job(answer.body, *request.batch, request.job, form_of(request, "state"));
     answer.body += '}';
     return answer_with(std::move(answer));
 }

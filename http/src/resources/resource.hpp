@@ -5,6 +5,7 @@
 #include "../operation.hpp"
 #include "../request_target.hpp"
 #include "../service.hpp"
+#include "../views.hpp"
 
 #include <belay/job_type.hpp>
 
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 namespace belay::http {
 
@@ -24,6 +26,12 @@ struct admitted {
     std::optional<recorded_batch> batch; ///< where the path names one
     std::uint64_t job = 0;               ///< likewise; below the batch's size
 };
+
+/// How the jobs of the batch that the path names are shown; `state_name` is of static storage.
+[[nodiscard]] inline job_form form_of(admitted const& request, std::string_view state_name)
+{
+    return {state_name, request.service.path_member(request.batch->type())};
+}
 
 using made_operation = result<std::unique_ptr<operation>>;
 

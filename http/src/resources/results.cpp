@@ -65,8 +65,9 @@ made_operation get_results(admitted request)
     std::string_view const media_type = choose_media_type(request.head.accept);
     if (media_type != json_media_type)
         return answer_with({.content_type = std::string(media_type),
-                            .rest = std::make_unique<job_list>(batch, std::move(wanted), "status",
-                                                               job_list::form::json_lines)});
+                            .rest = std::make_unique<job_list>(batch, std::move(wanted),
+                                                               form_of(request, "status"),
+                                                               job_list::layout::json_lines)});
 
     std::uint64_t const before = static_cast<std::uint64_t>((*page - 1) * *size);
     wanted.limit = static_cast<std::uint64_t>(*size);
@@ -78,7 +79,8 @@ made_operation get_results(admitted request)
                              {"statistics", statistics(status)},
                              {"complete", complete}},
                             "job_results",
-                            std::make_unique<job_list>(batch, std::move(wanted), "status")));
+                            std::make_unique<job_list>(batch, std::move(wanted),
+                                                       form_of(request, "status"))));
 }
 
 } // namespace belay::http

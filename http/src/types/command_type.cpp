@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 namespace belay::http {
 
@@ -76,6 +78,15 @@ std::string result_of(process_end const& end)
     return json::serialize(result);
 }
 
+/// The name of the first one; empty if there is none.
+std::string first_path(std::span<command_input const> inputs)
+{
+    auto const found = std::ranges::find_if(inputs, [](command_input const& input) {
+        return std::holds_alternative<path_kind>(input.kind);
+    });
+    return found == inputs.end() ? std::string() : found->name;
+}
+
 } // namespace
 
 offered_type command_type(command_description description,
@@ -84,7 +95,7 @@ offered_type command_type(command_description description,
     if (root == nullptr)
         root = std::make_shared<root_directory const>();
     auto const shared = std::make_shared<command_description const>(std::move(description));
-    offered_type made{shared->type, {}, schema_of(shared->inputs)};
+    offered_type made{shared->type, {}, schema_of(shared->inputs), first_path(shared->inputs)};
     made.check = [shared](json::value const& given) -> checked_input {
         auto const values = read_values(shared->inputs, given);
         if (!values)

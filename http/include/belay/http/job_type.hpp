@@ -42,6 +42,9 @@ struct offered_type {
 
     /// What `check` accepts, as a JSON Schema, for those who write clients.
     boost::json::object input_schema;
+
+    /// The member of its inputs that is shown as a job's `filename`, where it is a string.
+    std::string path_member = "path";
 };
 
 } // namespace belay::http
