@@ -87,6 +87,19 @@ BOOST_AUTO_TEST_CASE(there_is_nothing_at_a_path_that_is_not_text)
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_target_that_is_too_long_is_refused)
+{
+    std::string target = "/x?" + std::string(target_bytes_max - 3, 'a');
+    BOOST_TEST(parse_target(target).has_value());
+
+    for (std::string const& more : {std::string("a"), std::string(100'000, '%')}) {
+        auto const refused = parse_target(target + more);
+        BOOST_REQUIRE(!refused);
+        BOOST_TEST(refused.error().status == 414U);
+        BOOST_TEST(refused.error().code == "uri_too_long");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(parameters_are_decoded)
 {
     auto const parameters = query_of("a=b+c&d%20e=%2B%26%3D&f=1=2&g&h=&%C3%A9=%C3%A9");
@@ -166,7 +179,7 @@ BOOST_AUTO_TEST_CASE(times_are_read_with_an_encoded_plus)
 
 BOOST_AUTO_TEST_CASE(what_is_long_is_shown_cut)
 {
-    std::string const name(10'000, 'n');
+    std::string const name(8'000, 'n');
 
     auto const error = query_of(name + "=1").only({"page"});
 

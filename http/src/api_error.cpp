@@ -128,6 +128,13 @@ api_error payload_too_large(std::uint64_t body_bytes_max)
                 " bytes are accepted"};
 }
 
+api_error uri_too_long(std::size_t target_bytes_max)
+{
+    return {414, "uri_too_long",
+            "The request target is too long; at most " + std::to_string(target_bytes_max) +
+                " bytes are accepted"};
+}
+
 api_error unsupported_media_type(std::string_view given, std::string_view accepted)
 {
     return {415, "unsupported_media_type",

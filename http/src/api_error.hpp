@@ -7,6 +7,7 @@
 #include <boost/json/object.hpp>
 #include <boost/system/result.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -86,6 +87,9 @@ using result = boost::system::result<T, api_error>;
 
 /// 413.
 [[nodiscard]] api_error payload_too_large(std::uint64_t body_bytes_max);
+
+/// 414.
+[[nodiscard]] api_error uri_too_long(std::size_t target_bytes_max);
 
 /// 415. `accepted` names the media types that would be right.
 [[nodiscard]] api_error unsupported_media_type(std::string_view given, std::string_view accepted);

@@ -136,6 +136,8 @@ result<std::optional<time_point>> query::timestamp(std::string_view name) const
 
 result<request_target> parse_target(std::string_view target)
 {
+    if (target.size() > target_bytes_max)
+        return uri_too_long(target_bytes_max);
     auto const url = boost::urls::parse_origin_form(target);
     if (!url)
         return malformed("The request target is not a path with an optional query", target);

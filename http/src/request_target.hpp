@@ -6,6 +6,7 @@
 
 #include <belay/clock.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -50,6 +51,10 @@ private:
     std::vector<std::pair<std::string, std::string>> parameters_;
 };
 
+/// How many bytes a target may have. RFC 9112, 3, wants at least 8000 for the whole line that it
+/// stands in.
+inline constexpr std::size_t target_bytes_max = 8 * 1024;
+
 /// A request target in origin form. `/` has no segments; `/v1/` has two, the second empty. Segments
 /// are decoded one by one, so one may hold a `/`; `.` and `..` mean nothing.
 struct request_target {
@@ -57,9 +62,9 @@ struct request_target {
     http::query query;
 };
 
-/// 400 for what is not in origin form, for percent-encoding that is cut off, and for a query that
-/// decodes to a NUL or to something that is not UTF-8; 404 for such a path. Takes time linear in
-/// the size.
+/// 414 for a target that is too long; 400 for what is not in origin form, for percent-encoding that
+/// is cut off, and for a query that decodes to a NUL or to something that is not UTF-8; 404 for such
+/// a path. Takes time linear in the size.
 [[nodiscard]] result<request_target> parse_target(std::string_view target);
 
 /// Where a request goes to.

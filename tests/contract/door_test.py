@@ -114,6 +114,22 @@ def large_headers(suite):
 
 
 @test
+def long_targets(suite):
+    """414 for a target of more than 8 KiB, and the connection goes on; 401 without a key"""
+    server = suite.server
+    batch = suite.client.sleeping(jobs=2)
+    path = f"/v1/batches/{batch}/state?x="
+    with unchanged(suite.client, batch), wire_to(server) as wire:
+        for target in (path + "a" * 8192, "/" + "a" * 8192, "/v1/batches?batch_name=" + "%41" * 2800):
+            for method in ("GET", "PUT"):
+                wire.send(request(server, method, target)).answer().is_(414, "uri_too_long")
+        wire.send(request(server, "GET", path + "a" * 8192, key=False)).answer().is_(401)
+        fitting = path + "a" * (8192 - len(path))
+        wire.send(request(server, "GET", fitting)).answer().is_(400, "invalid_request")
+        wire.send(request(server, "GET", "/healthz")).answer().is_(200)
+
+
+@test
 def line_ends(suite):
     """400 and close: LF alone, CR alone, control characters"""
     def cases(server, batch):
