@@ -71,7 +71,8 @@ struct fixture {
     /// With preconditions, of job 0.
     answer get_if(std::string match, std::string none_match, std::string range = {})
     {
-        return belay::test::get(service, {.target = path + "/jobs/0/output",
+        return belay::test::get(service, {.method = "GET",
+                                          .target = path + "/jobs/0/output",
                                           .api_key = "ann",
                                           .range = std::move(range),
                                           .if_match = std::move(match),

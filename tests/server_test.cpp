@@ -314,7 +314,7 @@ BOOST_AUTO_TEST_CASE(a_list_that_finds_no_descriptor_is_503)
     store->on_read = nullptr;
 
     BOOST_TEST(whole.starts_with("HTTP/1.1 200"), whole);
-    BOOST_TEST(whole.find(R"("batches":[],"next_cursor":null}})") != std::string::npos, whole);
+    BOOST_TEST(whole.find(R"("batches":[],"next_cursor":null,"has_more":false}})") != std::string::npos, whole);
     BOOST_TEST(refused.starts_with("HTTP/1.1 503"), refused);
     BOOST_TEST(refused.find("Retry-After: ") != std::string::npos, refused);
 }

@@ -153,6 +153,13 @@ json::object state_view(recorded_batch const& batch, batch_status const& status,
     return view;
 }
 
+json::object jobs_view(job_counts const& jobs)
+{
+    return {{"total", jobs.total},         {"pending", jobs.pending},
+            {"running", jobs.running},     {"succeeded", jobs.succeeded},
+            {"failed", jobs.failed},       {"cancelled", jobs.cancelled()}};
+}
+
 json::object summary_view(recorded_batch const& batch, batch_status const& status)
 {
     return {{"batch_id", batch.id()},
@@ -165,12 +172,9 @@ json::object summary_view(recorded_batch const& batch, batch_status const& statu
 
 json::object batch_view(recorded_batch const& batch, batch_status const& status)
 {
-    job_counts const& jobs = status.jobs;
     json::object view = summary_view(batch, status);
     view["options"] = options_view(batch.options());
-    view["jobs"] = json::object{{"total", jobs.total},         {"pending", jobs.pending},
-                                {"running", jobs.running},     {"succeeded", jobs.succeeded},
-                                {"failed", jobs.failed},       {"cancelled", jobs.cancelled()}};
+    view["jobs"] = jobs_view(status.jobs);
     view["cancel"] = cancel_view(status.cancel);
     return view;
 }

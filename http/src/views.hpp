@@ -25,6 +25,9 @@ namespace belay::http {
 /// The cancel block, or null.
 [[nodiscard]] boost::json::value cancel_view(std::optional<cancel_record> const& cancel);
 
+/// How many jobs are in which state.
+[[nodiscard]] boost::json::object jobs_view(job_counts const& jobs);
+
 /// What the list of batches shows of each.
 [[nodiscard]] boost::json::object summary_view(recorded_batch const& batch,
                                                batch_status const& status);

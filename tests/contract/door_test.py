@@ -120,7 +120,8 @@ def long_targets(suite):
     batch = suite.client.sleeping(jobs=2)
     path = f"/v1/batches/{batch}/state?x="
     with unchanged(suite.client, batch), wire_to(server) as wire:
-        for target in (path + "a" * 8192, "/" + "a" * 8192, "/v1/batches?batch_name=" + "%41" * 2800):
+        for target in (path + "a" * 8192, "/" + "a" * 8192,
+                       "/v1/batches?batch_name=" + "%41" * 2800):
             for method in ("GET", "PUT"):
                 wire.send(request(server, method, target)).answer().is_(414, "uri_too_long")
         wire.send(request(server, "GET", path + "a" * 8192, key=False)).answer().is_(401)

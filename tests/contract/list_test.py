@@ -17,7 +17,8 @@ def tag():
 
 def listed(client, query):
     data = client.get("/v1/batches" + query).is_(200).data
-    shapes.members(data, {"batches": list, "next_cursor": shapes.maybe(str)}, "data")
+    shapes.members(data, {"batches": list, **shapes.PAGED}, "data")
+    shapes.paged(data)
     for entry in data["batches"]:
         for name in SUMMARY:
             check(name in entry, f"an entry without {name}: {entry}")
@@ -109,7 +110,18 @@ def bad_queries(suite):
                 (one + "/results?page=1.0", "page"), (one + "/results?page=", "page"),
                 (one + "/results?page_size=0", "page_size"),
                 (one + "/results?page_size=1001", "page_size"),
-                (one + "/results?page_size=+1", "page_size"), (one + "/results?limit=1", "limit")):
+                (one + "/results?page_size=+1", "page_size"), (one + "/results?limit=0", "limit"),
+                (one + "/results?limit=1001", "limit"), (one + "/results?cursor=-1", "cursor"),
+                (one + "/results?cursor=x", "cursor"), (one + "/results?summary=1", "summary"),
+                (one + "/results?state=failed", "state"), (one + "/results?status=", "status"),
+                (one + "/results?status=running", "status"),
+                (one + "/results?status=pending", "status"),
+                (one + "/results?status=succeeded,failed", "status"),
+                (one + "/results?page=1&limit=1", "page"),
+                (one + "/results?cursor=0&page=1", "page"),
+                (one + "/results?page_size=1&limit=1", "page_size"),
+                (one + "/results?cursor=1&page_size=1", "page_size"),
+                ("/v1/types?limit=0", "limit"), ("/v1/types?limit=1001", "limit")):
             with table.case(path):
                 client.get(path).is_(400, "invalid_request", field)
 
@@ -172,6 +184,23 @@ def types(suite):
 
 
 @test
+def types_by_parts(suite):
+    """/v1/types pages by limit and cursor"""
+    client = suite.client
+    whole = client.get("/v1/types").is_(200).data
+    equal((whole["next_cursor"], whole["has_more"]), (None, False), "the end of all of them")
+    found, cursor = [], ""
+    while cursor is not None:
+        page = client.get("/v1/types?limit=3" + (cursor and f"&cursor={cursor}")).is_(200).data
+        shapes.members(page, {"types": list, **shapes.PAGED}, "data")
+        shapes.paged(page)
+        found, cursor = [*found, *page["types"]], page["next_cursor"]
+    equal(found, whole["types"], "all parts")
+    equal(client.get("/v1/types?limit=4").data["has_more"], False, "has_more of a part that is full")
+    equal(client.get("/v1/types?cursor=zzz").data["types"], [], "behind the last one")
+
+
+@test
 def status_parameters(suite):
     """include_errors, include_job_details, metrics_only and fields choose what is shown"""
     client = suite.client
@@ -207,7 +236,8 @@ def jobs(suite):
 
     def numbers(query):
         data = client.get(f"/v1/batches/{batch}/jobs{query}").is_(200).data
-        check({"jobs", "next_cursor"} <= set(data), f"members: {sorted(data)}")
+        shapes.members(data, {"batch_id": str, "jobs": list, **shapes.PAGED}, "data")
+        shapes.paged(data)
         return [shapes.job(job)["job"] for job in data["jobs"]], data["next_cursor"]
 
     equal(numbers(""), ([0, 1, 2, 3, 4, 5], None), "all")

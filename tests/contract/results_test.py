@@ -17,13 +17,15 @@ RESULTS = {
     "statistics": {"late": shapes.count,
                    "by_disposition": {name: shapes.count for name in shapes.DISPOSITIONS},
                    "retried": shapes.count},
-    "complete": bool,
+    "complete": bool, **shapes.PAGED,
 }
+LINES = {"Accept": "application/x-ndjson"}
 
 
 def results(client, batch, query=""):
     data = client.get(f"/v1/batches/{batch}/results{query}").is_(200).data
     shapes.members(data, RESULTS, "data")
+    shapes.paged(data)
     for entry in data["job_results"]:
         shapes.job(entry, "status", True)
     return data
@@ -73,6 +75,128 @@ def complete(suite):
     equal(numbers(results(client, batch, "?page=1000000")), [], "far past the end")
 
 
+def by_cursor(client, batch, query):
+    """All parts, each a list of jobs."""
+    parts, cursor = [], ""
+    while cursor is not None:
+        data = results(client, batch, f"?{query}" + (cursor and f"&cursor={cursor}"))
+        parts, cursor = [*parts, numbers(data)], data["next_cursor"]
+    return parts
+
+
+@test
+def cursors(suite):
+    """limit and cursor: parts by index, 100 unless said, of all jobs of an ended batch"""
+    client = suite.client
+    batch = client.sleeping(jobs=250)
+    client.change(batch)
+
+    equal(by_cursor(client, batch, "limit=120"),
+          [list(range(120)), list(range(120, 240)), list(range(240, 250))], "the parts")
+    equal(by_cursor(client, batch, ""),
+          [list(range(100)), list(range(100, 200)), list(range(200, 250))], "the default")
+    equal(by_cursor(client, batch, "limit=250"), [list(range(250))], "a part that is just full")
+    equal(numbers(results(client, batch, "?cursor=249")), [249], "the last one")
+    for query in ("cursor=250", "cursor=9223372036854775807", "page=4"):
+        data = results(client, batch, f"?{query}")
+        equal((numbers(data), data["has_more"]), ([], False), query)
+    page = results(client, batch, "?page=2&page_size=100")
+    equal((page["next_cursor"], page["has_more"]), ("200", True), "the end of a page")
+    equal(results(client, batch, "?page=5&page_size=50")["has_more"], False, "the last page")
+
+
+@test
+def cursors_while_it_runs(suite):
+    """limit and cursor while a batch runs: ended jobs by index; what ends later shifts nothing"""
+    client = suite.client
+    batch = client.create("sleep", [0, 0, 0, 3_600_000, 0, 0, 0])
+    until(lambda: client.state(batch)["jobs"]["succeeded"] == 6, "six jobs")
+
+    equal(by_cursor(client, batch, "limit=2"), [[0, 1], [2, 4], [5, 6]], "the parts")
+    first = results(client, batch, "?limit=2")
+    second = results(client, batch, f"?limit=2&cursor={first['next_cursor']}")
+    client.change_job(batch, 3).is_(200)
+    client.until_ended(batch)
+    third = results(client, batch, f"?limit=2&cursor={second['next_cursor']}")
+
+    equal([numbers(part) for part in (first, second, third)], [[0, 1], [2, 4], [5, 6]], "the parts")
+    equal([part["complete"] for part in (first, second, third)], [False, False, True], "complete")
+    equal(by_cursor(client, batch, "limit=4"), [[0, 1, 2, 3], [4, 5, 6]], "all at the end")
+
+
+@test
+def filtered(suite):
+    """status=succeeded, failed or cancelled: only those, in either form and spelling"""
+    client = suite.client
+    batch = client.create("checksum", ["a.txt", "missing", "a.txt", "missing", "a.txt", "gone"],
+                          options={"concurrency": 1})
+    client.until_ended(batch)
+    stopped = client.sleeping(jobs=5)
+    client.change(stopped)
+    with Cases() as table:
+        for of, query, wanted in (
+                (batch, "status=succeeded", [0, 2, 4]), (batch, "status=failed", [1, 3, 5]),
+                (batch, "status=cancelled", []), (stopped, "status=cancelled", [0, 1, 2, 3, 4]),
+                (stopped, "status=canceled", [0, 1, 2, 3, 4]), (stopped, "status=failed", []),
+                (batch, "status=failed&page=2&page_size=2", [5]),
+                (batch, "status=failed&page=3&page_size=2", []),
+                (batch, "status=failed&limit=2", [1, 3]),
+                (batch, "status=failed&limit=1&cursor=2", [3])):
+            with table.case(query):
+                data = results(client, of, f"?{query}")
+                equal((numbers(data), data["complete"]), (wanted, True), "the jobs, complete")
+                equal(data["batch_summary"]["completion"]["total_items"],
+                      6 if of == batch else 5, "the summary is of all of them")
+                if "page" not in query:
+                    lines = client.get(f"/v1/batches/{of}/results?{query}", headers=LINES)
+                    equal([json.loads(line)["job"] for line in lines.text.splitlines()], wanted,
+                          "the lines")
+        with table.case("the choices"):
+            refused = client.get(f"/v1/batches/{batch}/results?status=pending", headers=LINES)
+            contains(refused.is_(400, "invalid_request", "status").body["message"],
+                     "succeeded, failed or cancelled", "the message")
+    equal(by_cursor(client, batch, "status=failed&limit=2"), [[1, 3], [5]], "the parts")
+    equal(by_cursor(client, batch, "status=succeeded&limit=3"), [[0, 2, 4]], "a part that is full")
+
+
+@test
+def lines_with_summary(suite):
+    """x-ndjson with summary=true ends in a line that says whether those were all, and the counts"""
+    client = suite.client
+    batch = client.create("sleep", [0, 3_600_000, 0], options={"concurrency": 2})
+    until(lambda: client.state(batch)["jobs"]["succeeded"] == 2, "two jobs")
+
+    def read(query):
+        answer = client.get(f"/v1/batches/{batch}/results?{query}", headers=LINES).is_(200)
+        check(answer.text.endswith("\n"), "the last line has no end")
+        *entries, last = [json.loads(line) for line in answer.text.splitlines()]
+        shapes.members(last, {"complete": bool, "jobs": shapes.JOBS}, "the summary")
+        equal(last["jobs"], client.status(batch)["jobs"], "jobs")
+        return [shapes.job(entry, "status", True)["job"] for entry in entries], last["complete"]
+
+    equal(read("summary=true"), ([0, 2], False), "while it runs")
+    client.change(batch).is_(200)
+    equal(read("summary=true"), ([0, 1, 2], True), "at the end")
+    equal(read("summary=true&status=failed"), ([], True), "without an entry")
+    equal(read("summary=true&status=succeeded&limit=1"), ([0], True), "of a part")
+    for query in ("", "?summary=false"):
+        answer = client.get(f"/v1/batches/{batch}/results{query}", headers=LINES)
+        equal(len(answer.text.splitlines()), 3, f"lines with {query}")
+    equal(numbers(results(client, batch, "?summary=true")), [0, 1, 2], "as JSON it says so anyway")
+
+
+@test
+def lines_by_parts(suite):
+    """x-ndjson takes limit and cursor; all that follow unless limit is given"""
+    client = suite.client
+    batch = client.run("sleep", [0] * 300)
+    for query, wanted in (("cursor=120", range(120, 300)), ("limit=2", range(2)),
+                          ("limit=2&cursor=298", range(298, 300)), ("cursor=300", []),
+                          ("page=2&page_size=3", range(300))):
+        answer = client.get(f"/v1/batches/{batch}/results?{query}", headers=LINES).is_(200)
+        equal([json.loads(line)["job"] for line in answer.text.splitlines()], list(wanted), query)
+
+
 @test
 def json_lines(suite):
     """Accept: application/x-ndjson streams all entries, one a line, without paging"""
@@ -80,7 +204,7 @@ def json_lines(suite):
     batch = client.sleeping(jobs=3000)
     client.change(batch)
 
-    answer = client.get(f"/v1/batches/{batch}/results", headers={"Accept": "application/x-ndjson"})
+    answer = client.get(f"/v1/batches/{batch}/results", headers=LINES)
 
     answer.is_(200).header("Content-Type", "application/x-ndjson")
     check(answer.text.endswith("\n"), "the last line has no end")
@@ -95,7 +219,7 @@ def json_lines_running(suite):
     client = suite.client
     batch = client.create("sleep", [0, 3_600_000, 0], options={"concurrency": 1})
     until(lambda: client.job(batch, 1)["state"] == "running", "the second job")
-    answer = client.get(f"/v1/batches/{batch}/results", headers={"Accept": "application/x-ndjson"})
+    answer = client.get(f"/v1/batches/{batch}/results", headers=LINES)
     equal([json.loads(line)["job"] for line in answer.text.splitlines()], [0], "the jobs")
     for accept in ("application/json", "*/*", "text/html, */*;q=0.1", None):
         headers = {"Accept": accept}
@@ -158,7 +282,7 @@ def no_exponents(suite):
 
     shown = texts(batch) + texts(whole)
     client.change(batch).is_(200)
-    lines = client.get(f"/v1/batches/{batch}/results", headers={"Accept": "application/x-ndjson"})
+    lines = client.get(f"/v1/batches/{batch}/results", headers=LINES)
     os.unlink(path)
 
     for text in (*shown, *texts(batch), *lines.text.splitlines()):

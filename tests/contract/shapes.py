@@ -104,6 +104,14 @@ OPTIONS = {
 JOBS = {name: count for name in ("total", *JOB_STATES)}
 
 
+PAGED = {"next_cursor": maybe(text), "has_more": bool}
+
+
+def paged(data):
+    """The end of a list that is read by parts."""
+    equal(data["has_more"], data["next_cursor"] is not None, "has_more beside next_cursor")
+
+
 def parse(text):
     """The JSON of an answer, in which no number has an exponent."""
     def decimal(number):

@@ -3,6 +3,7 @@
 #include "../json_text.hpp"
 #include "../text.hpp"
 #include "../views.hpp"
+#include "paging.hpp"
 #include "resource.hpp"
 
 #include <limits>
@@ -68,8 +69,8 @@ public:
 private:
     bool finish(std::string& out, bool more) const
     {
-        out.append("],\"next_cursor\":")
-            .append(more ? '"' + std::to_string(before_) + '"' : std::string("null"));
+        out += ']';
+        append_next(out, more ? std::optional(before_) : std::nullopt);
         return false;
     }
 
@@ -118,7 +119,7 @@ made_operation list_batches(admitted request)
     auto wanted = parse_filter(query);
     if (!wanted)
         return wanted.error();
-    auto const limit = query.integer("limit", 1, 1000, 50);
+    auto const limit = query.integer("limit", 1, limit_max, 50);
     if (!limit)
         return limit.error();
     auto const cursor = query.integer("cursor", 1, newest, newest);

@@ -1,7 +1,9 @@
 #include "job_list.hpp"
 
+#include "paging.hpp"
 #include "resource.hpp"
 
+#include <optional>
 #include <utility>
 
 namespace belay::http {
@@ -62,11 +64,7 @@ void job_list::finish(std::string& out) const
     out += ']';
     if (layout_ != layout::page)
         return;
-    out += ",\"next_cursor\":";
-    if (index_ < batch_.size())
-        out.append("\"").append(std::to_string(index_)).append("\"");
-    else
-        out += "null";
+    append_next(out, index_ < batch_.size() ? std::optional(index_) : std::nullopt);
 }
 
 } // namespace belay::http

@@ -27,7 +27,7 @@ public:
 
     enum class layout : std::uint8_t {
         array,      ///< entries between commas, then `]`
-        page,       ///< the same, then `,"next_cursor":…`
+        page,       ///< the same, then `,"next_cursor":…,"has_more":…`
         json_lines, ///< one a line
     };
 

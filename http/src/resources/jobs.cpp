@@ -3,6 +3,7 @@
 #include "../text.hpp"
 #include "../views.hpp"
 #include "job_list.hpp"
+#include "paging.hpp"
 #include "resource.hpp"
 
 #include <limits>
@@ -15,7 +16,7 @@ made_operation list_jobs(admitted request)
     query const& query = request.query;
     if (auto error = query.only({"state", "limit", "cursor"}))
         return std::move(*error);
-    auto const limit = query.integer("limit", 1, 1000, 50);
+    auto const limit = query.integer("limit", 1, limit_max, 50);
     if (!limit)
         return limit.error();
     auto const cursor =

@@ -1,9 +1,13 @@
 // GET /v1/types: the job types that this server offers.
 #include "../answers.hpp"
+#include "paging.hpp"
 #include "resource.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+
+#include <cstddef>
+#include <utility>
 
 namespace belay::http {
 
@@ -23,14 +27,26 @@ json::object limits_view(job_type const& type, engine const& engine)
 
 made_operation list_types(admitted request)
 {
-    if (auto error = request.query.only({}))
+    if (auto error = request.query.only({"limit", "cursor"}))
         return std::move(*error);
+    auto const limit = request.query.integer("limit", 1, limit_max, limit_max);
+    if (!limit)
+        return limit.error();
     json::array types;
-    for (auto const& [name, offered] : request.service.types())
-        types.push_back(json::object{{"name", name},
-                                     {"limits", limits_view(offered.type, request.service.batches())},
-                                     {"input_schema", offered.input_schema}});
-    return answer_with(succeeded(200, {}, {{"types", std::move(types)}}));
+    // The cursor is the name that comes next.
+    auto const& all = request.service.types();
+    auto next = all.lower_bound(request.query.text("cursor").value_or(""));
+    for (; next != all.end() && types.size() != static_cast<std::size_t>(*limit); ++next)
+        types.push_back(
+            json::object{{"name", next->first},
+                         {"limits", limits_view(next->second.type, request.service.batches())},
+                         {"input_schema", next->second.input_schema}});
+    bool const more = next != all.end();
+    return answer_with(
+        succeeded(200, {},
+                  {{"types", std::move(types)},
+                   {"next_cursor", more ? json::value(next->first) : json::value(nullptr)},
+                   {"has_more", more}}));
 }
 
 } // namespace belay::http
