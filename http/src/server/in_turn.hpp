@@ -3,9 +3,28 @@
 
 #include "exchange.hpp"
 
+#include <optional>
 #include <utility>
 
 namespace belay::http {
+
+/// While a session waits for its turn it is busy, whatever it is at.
+struct session::queued {
+    explicit queued(session& of) : of(of), before(std::exchange(of.phase_, phase::working))
+    {
+        of.is_queued_ = true;
+    }
+    queued(queued const&) = delete;
+    queued& operator=(queued const&) = delete;
+    ~queued()
+    {
+        of.is_queued_ = false;
+        of.phase_ = before;
+    }
+
+    session& of;
+    phase const before;
+};
 
 /// Does a piece of a request's work: at once if it is control work, else when its turn comes. Throws
 /// `connection_interrupted` where it has to give way meanwhile.
@@ -17,11 +36,9 @@ auto session::in_turn(exchange const& exchange, Work work)
         auto const lock = enter();
         co_return work();
     }
-    phase const before = std::exchange(phase_, phase::working);
-    is_queued_ = true;
+    std::optional<queued> waits(std::in_place, *this);
     auto const turn = co_await context_.turns.next(turn_);
-    is_queued_ = false;
-    phase_ = before;
+    waits.reset();
     if (!is_open())
         throw connection_over{};
     if (gives_way_)

@@ -32,7 +32,7 @@ constexpr std::chrono::seconds slow_after{1};
 /// How long a client that takes or sends nothing holds up a shutdown.
 constexpr std::chrono::seconds still_after{2};
 
-/// What is held less than this makes no room by giving way.
+/// What holds less than this makes no room by giving way, and is never refused for it.
 constexpr std::uint64_t large_bytes = 64 * 1024;
 
 api_error too_many_requests()
@@ -280,7 +280,8 @@ asio::awaitable<response> session::work(exchange& exchange, operation& operation
         step next = co_await in_turn(exchange, proceed);
         if (auto* const answer = std::get_if<response>(&next)) {
             co_await make_first_piece(exchange, *answer);
-            hold(exchange, answer->body.size());
+            if (answer->body.size() >= large_bytes) // no less, for then it may tell of what was done
+                hold(exchange, answer->body.size());
             co_return std::move(*answer);
         }
         if (auto* const error = std::get_if<api_error>(&next))

@@ -82,6 +82,7 @@ private:
     enum class after : std::uint8_t { keep, close, linger };
 
     struct exchange;
+    struct queued;
 
     void close_when_reset();
     [[nodiscard]] std::unique_lock<std::mutex> enter();

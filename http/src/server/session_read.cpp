@@ -218,8 +218,13 @@ asio::awaitable<void> session::skip_body(exchange& exchange)
     }
     set_phase(phase::receiving);
     connection_.expires_after(service_.options().request_time_max);
-    while (connection_.input().size() < *length)
-        co_await connection_.read(read_bytes);
+    try {
+        while (connection_.input().size() < *length)
+            co_await connection_.read(read_bytes);
+    } catch (connection_interrupted const&) {
+        exchange.after = after::linger;
+        co_return;
+    }
     connection_.use_up(*length);
     exchange.body_done = true;
 }
