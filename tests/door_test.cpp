@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <string>
+#include <vector>
 #include <string_view>
 
 using namespace belay::http;
@@ -194,6 +195,16 @@ BOOST_AUTO_TEST_CASE(the_address_listened_on_is_accepted)
     BOOST_TEST(is_loopback_host("[fe80::1]", "[fe80::1]"));
     BOOST_TEST(!is_loopback_host("[fe80::2]", "fe80::1"));
     BOOST_TEST(!is_loopback_host("belay.external", "belay.internal"));
+}
+
+BOOST_AUTO_TEST_CASE(further_hosts_have_names)
+{
+    std::vector<std::string> const names{"batches.example.com", "Other"};
+    for (auto const host : {"batches.example.com", "BATCHES.example.com.:443", "other", "OTHER:1"})
+        BOOST_TEST(is_host_among(host, names), host);
+    for (auto const host : {"", "example.com", "x.batches.example.com", "batches.example.com.evil",
+                            "other other", "other/", "u@other", "[::1]"})
+        BOOST_TEST(!is_host_among(host, names), host);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -188,4 +188,20 @@ BOOST_AUTO_TEST_CASE(what_is_long_is_shown_cut)
     BOOST_TEST(error->message.size() < 200U);
 }
 
+BOOST_AUTO_TEST_CASE(an_absolute_target_has_a_host_of_its_own)
+{
+    auto const taken = [](std::string_view target) {
+        auto const result = take_host(target, "field:1");
+        return result ? result->host + ' ' + result->target : std::to_string(result.error().status);
+    };
+    BOOST_TEST(taken("/a?b=c") == "field:1 /a?b=c");
+    BOOST_TEST(taken("*") == "field:1 *");
+    BOOST_TEST(taken("http://other:8700/a?b=/c") == "other:8700 /a?b=/c");
+    BOOST_TEST(taken("HTTPS://[::1]/a") == "[::1] /a");
+    BOOST_TEST(taken("http://other") == "other /");
+    BOOST_TEST(taken("http://other?b=c") == "other /?b=c");
+    for (auto const bad : {"", "a", "http:", "http://", "http:///a", "http://u@other/a", "ftp://other/a"})
+        BOOST_TEST(taken(bad) == "400", bad);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,8 @@
 
 #include "require.hpp"
 
+#include <string>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -50,5 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     if (belay::http::is_loopback_host(host, "127.0.0.1"))
         require(host.starts_with('[') || host.starts_with("127.") ||
                 (host.size() >= 9 && (host[0] == 'l' || host[0] == 'L')));
+    std::string const names[] = {"a.example", "b."};
+    if (belay::http::is_host_among(host, names))
+        require(host[0] == 'a' || host[0] == 'A' || host[0] == 'b' || host[0] == 'B');
     return 0;
 }

@@ -37,6 +37,12 @@ void check_error(api_error const& error)
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size)
 {
+    if (auto const addressed = take_host(as_text(data, size), "localhost"); !addressed)
+        check_error(addressed.error());
+    else
+        require(!addressed->host.empty() && addressed->host.find('@') == std::string::npos &&
+                (addressed->target == "*" || addressed->target.starts_with('/')));
+
     auto const target = parse_target(as_text(data, size));
     if (!target) {
         check_error(target.error());
