@@ -22,6 +22,7 @@ namespace {
 http::server_options with_key()
 {
     http::server_options options;
+    options.line_bytes_max = 1024 * 1024; // so that an output may be longer than a piece
     options.keys = {http::make_api_key("ann's", "ann", http::role::submit, "ann"),
                     http::make_api_key("bob's", "bob", http::role::submit, "bob")};
     return options;
@@ -62,7 +63,8 @@ struct fixture {
                std::string key = "ann")
     {
         return belay::test::get(service,
-                                {.target = path + "/jobs/" + std::to_string(job) + "/output",
+                                {.method = "GET",
+                                 .target = path + "/jobs/" + std::to_string(job) + "/output",
                                  .api_key = std::move(key),
                                  .range = std::move(range),
                                  .if_range = std::move(if_range)});
