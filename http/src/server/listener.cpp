@@ -23,8 +23,9 @@ using boost::system::error_code;
 
 namespace {
 
-/// A connection whose request may just be on its way is not called idle.
-constexpr std::chrono::seconds idle_after{1};
+/// A request may just be on its way on a connection that was idle for less, and a cancel that has
+/// waited for less may just be over.
+constexpr std::chrono::seconds settled_after{1};
 
 asio::ip::address address_of(std::string const& text)
 {
@@ -193,31 +194,29 @@ try {
     context_.log.warn("accept", std::string("could not serve a connection: ") + fault.what());
 }
 
-/// Has a connection give way to another. First one that has been idle for a while is closed; or else a
-/// cancel that waits is answered; or else any that is idle is closed; or else a request that waits for
-/// its turn is refused. False if there is none.
+/// Has a connection give way to another: one that has been idle for a while, or a cancel whose client
+/// sends no more or that has waited for a while; or else any that is idle, or any cancel that waits, or
+/// a request that waits for its turn. False if there is none.
 bool server::listener::make_place()
 {
+    auto const long_ago = clock::now() - settled_after;
     session* const idle = longest_idle();
-    if (idle != nullptr && clock::now() >= idle->last_active() + idle_after) {
+    session* const finished = longest_waiting(true);
+    session* const waiting = longest_waiting(false);
+    if (idle != nullptr && idle->last_active() <= long_ago)
         idle->close();
-        return true;
-    }
-    if (session* const waiting = longest_waiting()) {
+    else if (finished != nullptr)
+        finished->give_way();
+    else if (waiting != nullptr && *waiting->waits_since() <= long_ago)
         waiting->give_way();
-        return true;
-    }
-    if (idle != nullptr) {
+    else if (idle != nullptr)
         idle->close();
-        return true;
-    }
-    auto const queued =
-        std::ranges::find_if(sessions_, [](auto const& session) {
-            return session->is_queued() && !session->gives_way();
-        });
-    if (queued == sessions_.end())
+    else if (waiting != nullptr)
+        waiting->give_way();
+    else if (session* const queued = any_queued())
+        queued->give_way();
+    else
         return false;
-    (*queued)->give_way();
     return true;
 }
 
@@ -231,23 +230,24 @@ session* server::listener::longest_idle() const
     return longest;
 }
 
-/// Of those whose client sends no more, if there are any: it may be gone.
-session* server::listener::longest_waiting() const
+/// Of cancels; only those whose client sends no more, and may be gone, if that is asked for.
+session* server::listener::longest_waiting(bool with_client_finished) const
 {
     session* longest = nullptr;
-    session* finished = nullptr;
-    auto const is_longer = [](session const& one, session const* other) {
-        return other == nullptr || *one.waits_since() < *other->waits_since();
-    };
-    for (auto const& session : sessions_) {
-        if (!session->waits_since() || session->gives_way())
-            continue;
-        if (is_longer(*session, longest))
+    for (auto const& session : sessions_)
+        if (session->waits_since() && !session->gives_way() &&
+            (longest == nullptr || *session->waits_since() < *longest->waits_since()) &&
+            (!with_client_finished || session->has_client_finished()))
             longest = session.get();
-        if (is_longer(*session, finished) && session->has_client_finished())
-            finished = session.get();
-    }
-    return finished != nullptr ? finished : longest;
+    return longest;
+}
+
+session* server::listener::any_queued() const
+{
+    auto const found = std::ranges::find_if(sessions_, [](auto const& session) {
+        return session->is_queued() && !session->gives_way();
+    });
+    return found == sessions_.end() ? nullptr : found->get();
 }
 
 bool server::listener::slowest_gives_way(std::function<bool(session const&)> const& counts)

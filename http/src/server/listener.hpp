@@ -53,7 +53,8 @@ private:
 
     bool make_place();
     [[nodiscard]] session* longest_idle() const;
-    [[nodiscard]] session* longest_waiting() const;
+    [[nodiscard]] session* longest_waiting(bool with_client_finished) const;
+    [[nodiscard]] session* any_queued() const;
     bool slowest_gives_way(std::function<bool(session const&)> const& counts);
 
     void close_all() noexcept;
