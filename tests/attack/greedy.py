@@ -1,0 +1,202 @@
+"""Clients that ask for much."""
+
+from attack import BEGUN, LOST, Attack
+from gone import chunk, lines
+from line import Line, both, crowd
+from peer import JSON
+from wire import put, request
+
+MIB = 1024 * 1024
+
+
+class Pipelining(Attack):
+    """200 connections that ask without end, and don't wait for the answers."""
+    name = "pipelining"
+    connections = needed = 200
+
+    def prepare(self, peer):
+        self.batch = peer.sleeping()
+
+    async def go(self, server, told):
+        text = "".join(request(server, "GET", path) for path in (
+            "/healthz", f"/v1/batches/{self.batch}", "/v1/batches?limit=10", "/v1/types") * 25)
+
+        async def play():
+            with await Line.to(server) as line:
+                told.add(BEGUN)
+                await both(line.repeat(text.encode()), line.swallow())
+
+        await crowd(told, self.connections, play)
+
+
+class PipelinedCancels(Attack):
+    """1,000 cancels of one batch at a time, sent on before the answers come, on 4 connections."""
+    name = "pipelined cancels"
+    connections = needed = 4
+    at_once = 1_000
+
+    def prepare(self, peer):
+        self.batch = peer.ended(10)
+
+    async def go(self, server, told):
+        text = put(server, self.batch).encode() * self.at_once
+
+        async def answers(line):
+            for _ in range(self.at_once):
+                told.add(await line.answer())
+
+        async def play():
+            with await Line.to(server) as line:
+                while True:
+                    told.add(BEGUN)
+                    await both(line.send(text), answers(line))
+
+        await crowd(told, self.connections, play)
+
+    def has_shown(self, told):
+        return told[200] >= self.at_once
+
+    def faults(self, told):
+        return told.unexpected(200)
+
+
+class Flood(Attack):
+    """New connections, 2,000 a second, that ask nothing or something and are reset or closed."""
+    name = "flood of connections"
+    connections = 50
+    needed = 500
+
+    async def go(self, server, told):
+        text = request(server, "GET", "/healthz", key=False).encode()
+
+        async def play():
+            with await Line.to(server) as line:
+                told.add(BEGUN)
+                if told[BEGUN] % 4 < 2:
+                    await line.send(text)
+                if told[BEGUN] % 8:    # those that are closed keep a port for a while
+                    line.reset()
+
+        await crowd(told, self.connections, play, per_second=2_000)
+
+
+class LargeInput(Attack):
+    """2 clients that send a batch with one input of 8 MiB, `[0,0,…]`."""
+    name = "large input"
+    connections = needed = 2
+    form = '{"type":"sleep","inputs":[[%s]]}'
+
+    def has_shown(self, told):
+        return told.statuses() or told[LOST]
+
+    async def go(self, server, told):
+        body = self.form % ("0," * (4 * MIB - 100) + "0")
+        text = request(server, "POST", "/v1/batches", JSON, f"Content-Length: {len(body)}",
+                       body=body).encode()
+
+        async def play():
+            with await Line.to(server) as line:
+                told.add(BEGUN)
+                await line.send(text)
+                told.add(await line.answer())
+
+        await crowd(told, self.connections, play)
+
+    def faults(self, told):
+        """It is refused for its size, or since there is no room for it just then."""
+        yield from told.unexpected(400, 413, 503)
+        if told[LOST]:
+            yield f"{told[LOST]} connections were closed before the refusal was seen"
+
+
+class LargeOptions(LargeInput):
+    """2 clients that send a batch with options of 8 MiB."""
+    name = "large options"
+    form = '{"type":"sleep","inputs":[0],"options":{"weight":[%s]}}'
+
+
+class FarPages(Attack):
+    """100 clients that ask for the last page of a million, of a batch that is open."""
+    name = "far pages"
+    connections = needed = 100
+
+    def prepare(self, peer):
+        self.jobs = 1_000_000 if self.is_full else 20_000
+        self.batch = peer.all_but_ended(self.jobs)
+
+    async def go(self, server, told):
+        page = f"results?page={self.jobs}&page_size=1"
+        text = request(server, "GET", f"/v1/batches/{self.batch}/{page}").encode()
+
+        async def play():
+            with await Line.to(server) as line:
+                while True:
+                    await line.send(text)
+                    told.add(BEGUN)
+                    told.add(await line.answer())
+
+        await crowd(told, self.connections, play)
+
+    def faults(self, told):
+        return told.unexpected(200, 503)
+
+
+class LineUploads(Attack):
+    """100 uploads by lines at a time, each of 1 MB, without end."""
+    name = "uploads by lines"
+    connections = needed = 100
+    on_disk = True
+
+    async def go(self, server, told):
+        head = lines(server)
+        piece = chunk(b"86400000\n" * (7_000 if self.is_full else 200))
+
+        async def play():
+            with await Line.to(server) as line:
+                line.end_by_reset()
+                await line.send(head)
+                told.add(BEGUN)
+                for _ in range(16):
+                    await line.send(piece)
+                await line.send(b"0\r\n\r\n")
+                told.add(await line.answer())
+
+        await crowd(told, self.connections, play)
+
+    def faults(self, told):
+        return told.unexpected(202, 503)
+
+
+class WrongKeys(Attack):
+    """20 clients without the right key, or without one, that ask again and again; the right key is
+    sent from the same address."""
+    name = "wrong keys"
+    connections = needed = 20
+
+    async def go(self, server, told):
+        texts = [request(server, "GET", "/v1/batches", *fields, key=False).encode() * 10
+                 for fields in ((), ("X-Api-Key: wrong",), ("Authorization: Bearer wrong",))]
+
+        async def play():
+            with await Line.to(server) as line:
+                told.add(BEGUN)
+                text = texts[told[BEGUN] % len(texts)]
+                while True:
+                    await line.send(text)
+                    for _ in range(10):
+                        told.add(await line.answer())
+
+        await crowd(told, self.connections, play)
+
+    def has_shown(self, told):
+        """There is a limit, which may take a while to be met."""
+        return told[429] or told[401] >= 5_000
+
+    def faults(self, told):
+        yield from told.unexpected(401, 429)
+        if not told[429]:
+            yield f"{told[401]} requests with a wrong key or none were 401, and none was 429"
+
+
+ROWS = (Pipelining, PipelinedCancels, Flood, LargeInput, LargeOptions, FarPages, LineUploads,
+        WrongKeys)
