@@ -5,7 +5,7 @@ import socket
 import struct
 
 import shapes
-from checks import DEADLINE, check, equal, until
+from checks import check, equal, until
 from suite import test
 from wire import put, request, wire_to, wires
 
@@ -38,16 +38,6 @@ def drain(server, batch):
 def long_upload(server):
     return request(server, "POST", "/v1/batches?type=sleep", "Content-Type: application/x-ndjson",
                    "Content-Length: 1000000", body="1\n" * 1000)
-
-
-def has_input(wire):
-    wire.socket.setblocking(False)
-    try:
-        return bool(wire.socket.recv(1, socket.MSG_PEEK))
-    except BlockingIOError:
-        return False
-    finally:
-        wire.socket.settimeout(DEADLINE)
 
 
 @test
@@ -88,7 +78,7 @@ def waiters_give_way(suite):
                 shapes.state(client.change(batch).is_(200).data, current_state="cancelled")
                 client.session.close()
             client.get("/healthz").is_(200)
-            gave_way = [wire for wire in crowd if has_input(wire)]
+            gave_way = [wire for wire in crowd if wire.has_input()]
             check(1 <= len(gave_way) <= 4, f"{len(gave_way)} cancels gave way")
             for wire in gave_way:
                 answer = wire.answer().is_(202)
@@ -143,7 +133,7 @@ def slow_uploads(suite):
             for wire in crowd:
                 wire.send(long_upload(server))
             until(lambda: client.get("/v1/batches").status == 200, "a place for another request")
-            refused = [wire for wire in crowd if has_input(wire)]
+            refused = [wire for wire in crowd if wire.has_input()]
             equal(len(refused), 1, "how many gave way")
             refused[0].answer().is_(503, "unavailable")
 

@@ -26,6 +26,16 @@ class Wire:
         """The next one; an interim answer (1xx) counts as one."""
         return WireAnswer(self.file, head)
 
+    def has_input(self):
+        """Whether something of an answer has come already."""
+        self.socket.setblocking(False)
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return False
+        finally:
+            self.socket.settimeout(DEADLINE)
+
     def closed(self):
         """Whether the server has closed it and nothing is left to read; waits for that."""
         try:

@@ -15,6 +15,17 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+namespace {
+
+/// Whether one of these, or an error, is there now.
+bool is_there(short events, tcp::socket& socket) noexcept
+{
+    pollfd state{.fd = socket.native_handle(), .events = events, .revents = 0};
+    return ::poll(&state, 1, 0) == 1;
+}
+
+} // namespace
+
 connection::connection(tcp::socket socket) : stream_(std::move(socket))
 {
     error_code ignored;
@@ -76,14 +87,17 @@ void connection::when_maybe_reset(std::function<void()> look)
 
 bool connection::is_reset() noexcept
 {
-    pollfd state{.fd = stream_.socket().native_handle(), .events = POLLPRI, .revents = 0};
-    return ::poll(&state, 1, 0) == 1;
+    return is_there(POLLPRI, stream_.socket());
+}
+
+bool connection::has_sent() noexcept
+{
+    return is_there(POLLIN, stream_.socket());
 }
 
 bool connection::has_client_finished() noexcept
 {
-    pollfd end{.fd = stream_.socket().native_handle(), .events = POLLRDHUP, .revents = 0};
-    return ::poll(&end, 1, 0) == 1;
+    return is_there(POLLRDHUP, stream_.socket());
 }
 
 void connection::interrupt() noexcept

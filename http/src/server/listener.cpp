@@ -195,12 +195,13 @@ try {
 }
 
 /// Has a connection give way to another: one that has been idle for a while, or a cancel whose client
-/// sends no more or that has waited for a while; or else any that is idle, or any cancel that waits, or
-/// a request that waits for its turn. False if there is none.
+/// sends no more or that has waited for a while; or else any that is idle and has sent nothing, or any
+/// cancel that waits, or a request that waits for its turn. False if there is none.
 bool server::listener::make_place()
 {
     auto const long_ago = clock::now() - settled_after;
-    session* const idle = longest_idle();
+    session* const idle = longest_idle(false);
+    session* const silent = longest_idle(true);
     session* const finished = longest_waiting(true);
     session* const waiting = longest_waiting(false);
     if (idle != nullptr && idle->last_active() <= long_ago)
@@ -209,8 +210,8 @@ bool server::listener::make_place()
         finished->give_way();
     else if (waiting != nullptr && *waiting->waits_since() <= long_ago)
         waiting->give_way();
-    else if (idle != nullptr)
-        idle->close();
+    else if (silent != nullptr)
+        silent->close();
     else if (waiting != nullptr)
         waiting->give_way();
     else if (session* const queued = any_queued())
@@ -220,12 +221,14 @@ bool server::listener::make_place()
     return true;
 }
 
-session* server::listener::longest_idle() const
+/// Only those whose client has sent nothing that is still to be read, if that is asked for.
+session* server::listener::longest_idle(bool that_sent_nothing) const
 {
     session* longest = nullptr;
     for (auto const& session : sessions_)
         if (session->is_open() && !session->is_busy() &&
-            (longest == nullptr || session->last_active() < longest->last_active()))
+            (longest == nullptr || session->last_active() < longest->last_active()) &&
+            (!that_sent_nothing || !session->has_client_sent()))
             longest = session.get();
     return longest;
 }

@@ -52,7 +52,7 @@ private:
     void serve(boost::asio::ip::tcp::socket socket);
 
     bool make_place();
-    [[nodiscard]] session* longest_idle() const;
+    [[nodiscard]] session* longest_idle(bool that_sent_nothing) const;
     [[nodiscard]] session* longest_waiting(bool with_client_finished) const;
     [[nodiscard]] session* any_queued() const;
     bool slowest_gives_way(std::function<bool(session const&)> const& counts);

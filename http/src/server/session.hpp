@@ -69,6 +69,9 @@ public:
     }
     [[nodiscard]] bool has_client_finished() noexcept { return connection_.has_client_finished(); }
 
+    /// Whether there is a request that was not read yet, or more of one.
+    [[nodiscard]] bool has_client_sent() noexcept { return connection_.has_sent(); }
+
     /// Ends what it does for its client: a body is refused, an answer that is being taken is cut, a
     /// cancel that waits answered as at the end of its wait. Then the connection is closed.
     void give_way() noexcept;
