@@ -60,6 +60,8 @@ class Harness:
 
     def said(self):
         """By the last server, at the end."""
+        if self.server is None:
+            return ""
         return "".join(f"    {line}\n" for line in self.server.stderr().splitlines()[-5:])
 
 

@@ -30,8 +30,13 @@ bool job_list::next(std::string& out)
         // Only a page has to know whether there is more.
         if (written_ == selection_.limit && layout_ != layout::page)
             break;
-        if (out.size() >= piece_bytes || (++looks % looks_at_once == 0 && slice.is_over()))
+        if (out.size() >= piece_bytes)
             return true;
+        if (++looks >= looks_at_once) {
+            looks = 0;
+            if (slice.is_over())
+                return true;
+        }
         if (!selection_.matches(batch_.job_state_of(index_)))
             continue;
         if (selection_.skip != 0) {
@@ -41,7 +46,7 @@ bool job_list::next(std::string& out)
         if (written_ == selection_.limit)
             break;
         append(out);
-        looks += looks_at_once / 16; // writing an entry is no look
+        looks = looks_at_once; // which takes long
     }
     finish(out);
     return false;

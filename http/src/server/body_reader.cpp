@@ -39,7 +39,8 @@ void body_reader::restart_time()
 
 asio::awaitable<void> body_reader::ask_for_it()
 {
-    if (equal_but_for_case(parser_.get()[bhttp::field::expect], "100-continue") &&
+    if (parser_.get().version() >= 11 &&
+        equal_but_for_case(parser_.get()[bhttp::field::expect], "100-continue") &&
         from_.input().empty())
         co_await from_.write("HTTP/1.1 100 Continue\r\n\r\n");
 }

@@ -2,7 +2,8 @@
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/beast/core/buffers_prefix.hpp>
+#include <boost/beast/core/buffers_suffix.hpp>
 
 #include <array>
 #include <utility>
@@ -16,6 +17,11 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
+
+/// So that it can be seen whether a client takes what is written.
+constexpr std::size_t written_at_once = 64 * 1024;
+
+constexpr std::size_t timed_bytes = 1024 * 1024;
 
 /// Whether one of these, or an error, is there now.
 bool is_there(short events, tcp::socket& socket) noexcept
@@ -57,14 +63,41 @@ asio::awaitable<void> connection::read(std::size_t bytes_max)
     note_moved(got);
 }
 
-asio::awaitable<void> connection::write(std::string_view first, std::string_view second)
+void connection::expires_after(std::chrono::milliseconds time)
 {
-    std::array const both{asio::buffer(first), asio::buffer(second)};
-    error_code error;
-    co_await asio::async_write(stream_, both, asio::redirect_error(asio::use_awaitable, error));
-    if (error)
-        throw connection_over{};
-    note_moved(first.size() + second.size());
+    time_ = time;
+    deadline_ = std::chrono::steady_clock::now() + time;
+    stream_.expires_at(deadline_);
+}
+
+void connection::extend(std::chrono::steady_clock::duration time)
+{
+    deadline_ += time;
+    stream_.expires_at(deadline_);
+}
+
+asio::awaitable<void> connection::write(std::string_view first, std::string_view second,
+                                        std::string_view third)
+{
+    std::array const all{asio::buffer(first), asio::buffer(second), asio::buffer(third)};
+    boost::beast::buffers_suffix rest(all);
+    std::size_t left = asio::buffer_size(all);
+    std::size_t timed = 0;
+    while (left != 0) {
+        error_code error;
+        std::size_t const written = co_await stream_.async_write_some(
+            boost::beast::buffers_prefix(written_at_once, rest),
+            asio::redirect_error(asio::use_awaitable, error));
+        if (error)
+            throw connection_over{};
+        note_moved(written);
+        rest.consume(written);
+        left -= written;
+        if ((timed += written) >= timed_bytes) {
+            timed = 0;
+            expires_after(time_);
+        }
+    }
 }
 
 void connection::release_input() noexcept

@@ -30,16 +30,20 @@ public:
     /// Whom it is to; an unspecified address if it is to nobody any more.
     [[nodiscard]] boost::asio::ip::address peer() const;
 
-    /// How long all that is read and written from here on may take together.
-    void expires_after(std::chrono::milliseconds time) { stream_.expires_after(time); }
+    /// How long all that is read and written from here on may take together; a MiB that is written
+    /// has that time anew.
+    void expires_after(std::chrono::milliseconds time);
+
+    /// Adds to that time.
+    void extend(std::chrono::steady_clock::duration time);
 
     /// Waits for further input, of at most so many bytes. Throws `connection_over` and
     /// `connection_interrupted`.
     [[nodiscard]] boost::asio::awaitable<void> read(std::size_t bytes_max);
 
-    /// Writes both. Throws `connection_over`.
-    [[nodiscard]] boost::asio::awaitable<void> write(std::string_view first,
-                                                     std::string_view second = {});
+    /// Writes all of them. Throws `connection_over`.
+    [[nodiscard]] boost::asio::awaitable<void>
+    write(std::string_view first, std::string_view second = {}, std::string_view third = {});
 
     /// What was read and is not used up.
     [[nodiscard]] std::string_view input() const noexcept
@@ -91,6 +95,8 @@ private:
     std::string input_;
     std::size_t begin_ = 0; ///< of what is not used up
     bool is_interrupted_ = false;
+    std::chrono::milliseconds time_{};
+    std::chrono::steady_clock::time_point deadline_;
     std::uint64_t moved_ = 0;
     std::chrono::steady_clock::time_point last_moved_ = std::chrono::steady_clock::now();
 };

@@ -3,27 +3,27 @@
 
 #include "exchange.hpp"
 
+#include <chrono>
 #include <optional>
 #include <utility>
 
 namespace belay::http {
 
-/// While a session waits for its turn it is busy, whatever it is at.
+/// While a session waits for its turn, which its client is not charged for.
 struct session::queued {
-    explicit queued(session& of) : of(of), before(std::exchange(of.phase_, phase::working))
-    {
-        of.is_queued_ = true;
-    }
+    explicit queued(session& of) : of(of) { of.is_queued_ = true; }
     queued(queued const&) = delete;
     queued& operator=(queued const&) = delete;
     ~queued()
     {
+        auto const waited = std::chrono::steady_clock::now() - since;
         of.is_queued_ = false;
-        of.phase_ = before;
+        of.phase_began_ += waited;
+        of.connection_.extend(waited);
     }
 
     session& of;
-    phase const before;
+    std::chrono::steady_clock::time_point const since = std::chrono::steady_clock::now();
 };
 
 /// Does a piece of a request's work: at once if it is control work, else when its turn comes. Throws

@@ -82,10 +82,8 @@ server::listener::listener(engine& engine, std::vector<offered_type> types, serv
 void server::listener::start()
 {
     // What it could not do for want of memory, say, it does once there is some.
-    asio::co_spawn(executor_, accept(), [self = shared_from_this()](std::exception_ptr const&) {
-        self->is_accepting_ = false;
-        self->go_on();
-    });
+    asio::co_spawn(executor_, accept(),
+                   [self = shared_from_this()](std::exception_ptr const&) { self->go_on(); });
 }
 
 void server::listener::go_on()
@@ -97,12 +95,17 @@ void server::listener::go_on()
         start();
         is_accepting_ = true;
     } catch (std::exception const&) {
-        again_.expires_after(std::chrono::milliseconds(100));
-        again_.async_wait([self = shared_from_this()](error_code problem) {
-            if (!problem)
-                self->go_on();
-        });
+        go_on_soon();
     }
+}
+
+void server::listener::go_on_soon()
+{
+    again_.expires_after(std::chrono::milliseconds(100));
+    again_.async_wait([self = shared_from_this()](error_code problem) {
+        if (!problem)
+            self->go_on();
+    });
 }
 
 void server::listener::shut_down(std::chrono::milliseconds at_most, std::function<void()> done)
@@ -136,9 +139,38 @@ void server::listener::listen()
     spare_.open(wanted.protocol(), ignored);
 }
 
+/// In the frame of a coroutine, which may end without its completion handler: where there is no memory
+/// to wait for something Asio lets go of it.
+struct server::listener::accepting {
+    std::shared_ptr<listener> of;
+    ~accepting() { of->is_accepting_ = false; }
+};
+
+/// The same for a session: it is one of those that there are while this lives.
+class server::listener::place {
+public:
+    place(std::shared_ptr<listener> in, std::shared_ptr<session> of)
+        : in_(std::move(in)), here_(in_->sessions_.insert(in_->sessions_.end(), std::move(of)))
+    {
+    }
+    place(place const&) = delete;
+    place& operator=(place const&) = delete;
+    ~place() { in_->sessions_.erase(here_); }
+
+private:
+    std::shared_ptr<listener> in_;
+    std::list<std::shared_ptr<session>>::iterator here_;
+};
+
+asio::awaitable<void> server::listener::run(std::shared_ptr<session> session,
+                                            std::unique_ptr<place> /*kept until it ends*/)
+{
+    co_await session->run();
+}
+
 asio::awaitable<void> server::listener::accept()
 {
-    auto const self = shared_from_this();
+    accepting const self{shared_from_this()};
     while (acceptor_.is_open()) {
         error_code error;
         tcp::socket socket =
@@ -183,11 +215,9 @@ try {
     if (sessions_.size() >= options_.connections_max && !make_place())
         return; // it is closed
     auto const made = std::make_shared<session>(std::move(socket), context_);
-    auto running = made->run();
-    auto const place = sessions_.insert(sessions_.end(), made);
-    asio::co_spawn(executor_, std::move(running),
-                   [self = shared_from_this(), place](std::exception_ptr const&) {
-                       self->sessions_.erase(place);
+    auto held = std::make_unique<place>(shared_from_this(), made);
+    asio::co_spawn(executor_, run(made, std::move(held)),
+                   [self = shared_from_this()](std::exception_ptr const&) {
                        self->go_on(); // there may be memory for it again
                    });
 } catch (std::exception const& fault) { // there is no memory for it: it is closed
@@ -286,7 +316,7 @@ bool server::listener::is_quiet(clock::time_point requests_until,
 {
     auto const now = clock::now();
     return std::ranges::none_of(sessions_, [&](auto const& session) {
-        return (session->is_busy() && now < requests_until) ||
+        return (session->is_at_work() && now < requests_until) ||
                (session->is_moving(now) && now < bodies_until);
     });
 }

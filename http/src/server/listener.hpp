@@ -35,6 +35,9 @@ public:
     /// again.
     void go_on();
 
+    /// The same after a moment: what has ended is only now let go of. Throws std::bad_alloc.
+    void go_on_soon();
+
     [[nodiscard]] boost::asio::ip::tcp::endpoint const& bound() const noexcept { return bound_; }
 
     void shut_down(std::chrono::milliseconds at_most, std::function<void()> done);
@@ -44,9 +47,13 @@ public:
 
 private:
     using clock = std::chrono::steady_clock;
+    struct accepting;
+    class place;
 
     void listen();
     [[nodiscard]] boost::asio::awaitable<void> accept();
+    [[nodiscard]] static boost::asio::awaitable<void> run(std::shared_ptr<session> session,
+                                                          std::unique_ptr<place> held);
     [[nodiscard]] bool is_anyone_waiting();
     bool give_one_up(boost::system::error_code const& error);
     void serve(boost::asio::ip::tcp::socket socket);

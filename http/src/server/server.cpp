@@ -55,7 +55,7 @@ private:
     void go_on() const
     {
         if (auto const listener = accepting.lock())
-            listener->go_on();
+            listener->go_on_soon();
     }
 };
 

@@ -26,8 +26,10 @@ using boost::system::error_code;
 
 namespace {
 
-/// How long a client is not called slow.
+/// A client is slow that has moved nothing for this long, or if it has taken longer as a whole fewer
+/// bytes in a second than that.
 constexpr std::chrono::seconds slow_after{1};
+constexpr double slow_bytes_a_second = 16 * 1024;
 
 /// How long a client that takes or sends nothing holds up a shutdown.
 constexpr std::chrono::seconds still_after{2};
@@ -69,32 +71,40 @@ void session::close() noexcept
 void session::give_way() noexcept
 {
     gives_way_ = true;
+    if (is_queued_) {
+        turn_.cancel();
+        return;
+    }
     switch (phase_) {
     case phase::receiving: connection_.interrupt(); return;
-    case phase::working: turn_.cancel(); return;
+    case phase::working: return;
     case phase::waiting:
         if (auto const timer = waiting_.lock(); timer && waits_since_)
             timer->cancel();
         return;
     case phase::idle:
-    case phase::sending: close(); return;
+    case phase::sending:
+    case phase::lingering: close(); return;
     }
 }
 
 bool session::is_moving(std::chrono::steady_clock::time_point now) const noexcept
 {
-    return (phase_ == phase::receiving || phase_ == phase::sending) &&
-           now < connection_.last_moved() + still_after;
+    bool const is_on_its_way = phase_ == phase::receiving || phase_ == phase::sending ||
+                               phase_ == phase::lingering;
+    return is_on_its_way && (is_queued_ || now < connection_.last_moved() + still_after);
 }
 
 std::optional<double>
 session::slowness(std::chrono::steady_clock::time_point now) const noexcept
 {
     bool const is_waited_for = phase_ == phase::receiving || phase_ == phase::sending;
-    if (!is_waited_for || gives_way_ || now < phase_began_ + slow_after)
+    if (!is_waited_for || is_queued_ || gives_way_ || now < phase_began_ + slow_after)
         return std::nullopt;
     auto const bytes = static_cast<double>(connection_.moved() - moved_before_ + 1);
-    return std::chrono::duration<double>(now - phase_began_).count() / bytes;
+    double const each = std::chrono::duration<double>(now - phase_began_).count() / bytes;
+    bool const stands_still = now >= connection_.last_moved() + slow_after;
+    return stands_still || each > 1 / slow_bytes_a_second ? std::optional(each) : std::nullopt;
 }
 
 void session::set_phase(phase phase) noexcept
@@ -114,17 +124,22 @@ std::unique_lock<std::mutex> session::enter()
 }
 
 /// Notes how much the request and its answer take. Where that is too much for all together one that
-/// is slower gives way, or else it is refused, unless most of it is its own.
-void session::hold(exchange const& exchange, std::uint64_t bytes)
+/// is slower gives way; false if there is none, unless most of it is its own.
+bool session::fits(exchange const& exchange, std::uint64_t bytes)
 {
     held_.set(bytes + connection_.input_capacity());
     std::uint64_t const most = service_.options().buffer_bytes_max;
     if (exchange.is_control || context_.bytes <= most || context_.bytes - held_.get() <= most / 2)
-        return;
+        return true;
     auto const is_large = [this](session const& other) {
         return &other != this && other.bytes_held() >= large_bytes;
     };
-    if (!context_.slowest_gives_way(is_large))
+    return context_.slowest_gives_way(is_large);
+}
+
+void session::hold(exchange const& exchange, std::uint64_t bytes)
+{
+    if (!fits(exchange, bytes))
         throw too_many_bytes();
 }
 
@@ -287,7 +302,7 @@ asio::awaitable<response> session::work(exchange& exchange, operation& operation
         if (auto* const error = std::get_if<api_error>(&next))
             throw std::move(*error);
         if (auto const* const wanted = std::get_if<wait_for_end>(&next))
-            co_await wait(*wanted);
+            co_await wait_if_possible(*wanted);
         else if (exchange.is_control)
             co_await asio::post(connection_.get_executor(), asio::use_awaitable);
     }
@@ -306,8 +321,24 @@ asio::awaitable<void> session::make_first_piece(exchange const& exchange, respon
     co_await in_turn(exchange, make);
 }
 
+/// What may be cut is answered at once where there is no memory to wait.
+asio::awaitable<void> session::wait_if_possible(wait_for_end const& wanted)
+{
+    try {
+        co_await wait(wanted);
+    } catch (std::bad_alloc const&) {
+        set_phase(phase::working);
+        if (!wanted.may_be_cut)
+            throw;
+    }
+}
+
 asio::awaitable<void> session::wait(wait_for_end const& wanted)
 {
+    struct no_longer {
+        session& of;
+        ~no_longer() { of.waits_since_.reset(); }
+    } const waits{*this};
     auto const timer =
         std::make_shared<asio::steady_timer>(connection_.get_executor(), wanted.at_most);
     waiting_ = timer;
@@ -321,7 +352,6 @@ asio::awaitable<void> session::wait(wait_for_end const& wanted)
         co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ended));
         wanted.unsubscribe(subscription);
     }
-    waits_since_.reset();
     set_phase(phase::working);
     if (!is_open())
         throw connection_over{};

@@ -34,16 +34,20 @@ public:
 
     [[nodiscard]] bool is_open() const noexcept { return connection_.is_open(); }
 
-    /// Whether a request of it is being worked on: it is not the client that is waited for.
-    [[nodiscard]] bool is_busy() const noexcept
+    /// Whether there is a request that came in and has no answer yet.
+    [[nodiscard]] bool is_at_work() const noexcept
     {
         return phase_ == phase::working || phase_ == phase::waiting;
     }
 
+    /// Whether it is not the client that is waited for.
+    [[nodiscard]] bool is_busy() const noexcept { return is_at_work() || is_queued_; }
+
     /// Whether its request waits for a turn.
     [[nodiscard]] bool is_queued() const noexcept { return is_queued_; }
 
-    /// Whether a body comes in or an answer goes out, at this time: some of it has moved lately.
+    /// Whether a body comes in or an answer goes out, at this time: it was not the client that was
+    /// waited for, or not for long.
     [[nodiscard]] bool is_moving(std::chrono::steady_clock::time_point now) const noexcept;
 
     /// When it last got a byte in or out.
@@ -52,8 +56,7 @@ public:
         return connection_.last_moved();
     }
 
-    /// Seconds for each byte, if a body or the taking of an answer is waited for, and has been for a
-    /// while.
+    /// Seconds for each byte, if a body or the taking of an answer is waited for and that is slow.
     [[nodiscard]] std::optional<double>
     slowness(std::chrono::steady_clock::time_point now) const noexcept;
 
@@ -79,7 +82,7 @@ public:
 
 private:
     /// What the session is at.
-    enum class phase : std::uint8_t { idle, receiving, working, waiting, sending };
+    enum class phase : std::uint8_t { idle, receiving, working, waiting, sending, lingering };
 
     /// What is to be done with the connection after an answer.
     enum class after : std::uint8_t { keep, close, linger };
@@ -90,6 +93,7 @@ private:
     void close_when_reset();
     [[nodiscard]] std::unique_lock<std::mutex> enter();
     void set_phase(phase phase) noexcept;
+    [[nodiscard]] bool fits(exchange const& exchange, std::uint64_t bytes);
     void hold(exchange const& exchange, std::uint64_t bytes);
     template <class Work>
     [[nodiscard]] auto in_turn(exchange const& exchange, Work work)
@@ -112,6 +116,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> make_first_piece(exchange const& exchange,
                                                                 response& answer);
     [[nodiscard]] boost::asio::awaitable<void> skip_body(exchange& exchange);
+    [[nodiscard]] boost::asio::awaitable<void> wait_if_possible(wait_for_end const& wanted);
     [[nodiscard]] boost::asio::awaitable<void> wait(wait_for_end const& wanted);
     [[nodiscard]] boost::asio::awaitable<void> write(exchange& exchange, response answer);
     [[nodiscard]] boost::asio::awaitable<void> write_rest(exchange const& exchange, response& answer,

@@ -161,8 +161,9 @@ std::optional<api_error> session::look_up(exchange& exchange)
     if (context_.is_on_loopback && !is_loopback_host(asked->host, context_.listen_address) &&
         !is_host_among(asked->host, service_.options().allowed_hosts))
         return misdirected_request();
+    // HTTP/1.0 knows no expectations, and has them ignored (RFC 9110, 10.1.1).
     std::string_view const expected = message[bhttp::field::expect];
-    if (!expected.empty() && !equal_but_for_case(expected, "100-continue"))
+    if (message.version() >= 11 && !expected.empty() && !equal_but_for_case(expected, "100-continue"))
         return expectation_failed(expected);
     exchange.found = service_.look_up(head);
     exchange.is_control = exchange.found->is_control;
@@ -211,21 +212,26 @@ asio::awaitable<void> session::skip_body(exchange& exchange)
     if (exchange.body_done)
         co_return;
     auto const length = exchange.head.content_length;
-    bool const expects = !exchange.parser.get()[bhttp::field::expect].empty();
+    bool const expects = exchange.parser.get().version() >= 11 &&
+                         !exchange.parser.get()[bhttp::field::expect].empty();
     if (!length || *length > skipped_body_bytes_max || expects) {
         exchange.after = after::linger;
         co_return;
     }
     set_phase(phase::receiving);
     connection_.expires_after(service_.options().request_time_max);
+    std::size_t left = *length;
     try {
-        while (connection_.input().size() < *length)
+        while (connection_.input().size() < left) {
+            left -= connection_.input().size();
+            connection_.use_up(connection_.input().size());
             co_await connection_.read(read_bytes);
+        }
     } catch (connection_interrupted const&) {
         exchange.after = after::linger;
         co_return;
     }
-    connection_.use_up(*length);
+    connection_.use_up(left);
     exchange.body_done = true;
 }
 
@@ -233,7 +239,7 @@ asio::awaitable<void> session::skip_body(exchange& exchange)
 /// the connection, and with it the answer.
 asio::awaitable<void> session::linger(exchange& exchange)
 {
-    set_phase(phase::idle);
+    set_phase(phase::lingering);
     auto const end = std::chrono::steady_clock::now() + service_.options().request_time_max;
     std::uint64_t left =
         std::min(exchange.parser.is_header_done() && exchange.parser.content_length_remaining()

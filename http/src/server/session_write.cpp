@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t chunk_bytes = 16 * 1024;
 
+/// What a piece that was larger took is let go of at once.
+constexpr std::size_t kept_bytes_max = 256 * 1024;
+
 /// What precedes the data of a chunk.
 std::string chunk_size(std::size_t bytes)
 {
@@ -60,15 +63,17 @@ asio::awaitable<void> session::write_rest(exchange const& exchange, response& an
             continue;
         if (piece.empty())
             break; // as a chunk it would end the answer
-        held_.set(piece.capacity() + connection_.input_capacity());
+        if (!fits(exchange, piece.capacity()))
+            throw connection_over{};
         connection_.expires_after(service_.options().request_time_max);
         if (chunked) {
             std::string const size = chunk_size(piece.size());
-            piece += "\r\n";
-            co_await connection_.write(size, piece);
+            co_await connection_.write(size, piece, "\r\n");
         } else {
             co_await connection_.write(piece);
         }
+        if (piece.capacity() > kept_bytes_max)
+            std::string().swap(piece);
         piece.clear();
     }
     if (chunked)

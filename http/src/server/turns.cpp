@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <list>
 #include <utility>
 
@@ -69,7 +70,12 @@ struct turns::state : std::enable_shared_from_this<state> {
         std::size_t allowed = share.begin_round(std::chrono::steady_clock::now());
         for (; allowed != 0 && !waiting.empty(); --allowed)
             waiting.front()->call();
-        arm(); // behind those, and behind what else has become ready meanwhile
+        try {
+            arm(); // behind those, and behind what else has become ready meanwhile
+        } catch (std::exception const&) {
+            while (!waiting.empty()) // there is no memory for a round: they all have a turn
+                waiting.front()->call();
+        }
     }
 
     asio::any_io_executor executor;
