@@ -158,4 +158,4 @@ def unread_answers(suite):
 def requests_within_connections(suite):
     """--requests-max is lowered where it would leave no connection to cancels, and that is said"""
     with suite.start("--connections-max", "8") as server:
-        check("--requests-max is 7 in place of 256" in server.stderr(), server.stderr())
+        until(lambda: "--requests-max is 7 in place of 256" in server.stderr(), "a line on stderr")

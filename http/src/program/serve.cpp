@@ -228,6 +228,7 @@ int serve(serve_options const& options)
     auto server = std::make_unique<http::server>(*running, std::move(types), how);
     for (auto const& notice : running->notices())
         spdlog::info("{}", notice);
+    log.finish(); // who waits for the file finds what was said before
     if (ready)
         ready->write(server->url(), secret);
     tell_where(server->url(), secret, options.in_memory ? "memory only" : data.string());
