@@ -78,7 +78,7 @@ def waiters_give_way(suite):
                 shapes.state(client.change(batch).is_(200).data, current_state="cancelled")
                 client.session.close()
             client.get("/healthz").is_(200)
-            gave_way = [wire for wire in crowd if wire.has_input()]
+            gave_way = until(lambda: [wire for wire in crowd if wire.has_input()], "an answer")
             check(1 <= len(gave_way) <= 4, f"{len(gave_way)} cancels gave way")
             for wire in gave_way:
                 answer = wire.answer().is_(202)
@@ -133,7 +133,7 @@ def slow_uploads(suite):
             for wire in crowd:
                 wire.send(long_upload(server))
             until(lambda: client.get("/v1/batches").status == 200, "a place for another request")
-            refused = [wire for wire in crowd if wire.has_input()]
+            refused = until(lambda: [wire for wire in crowd if wire.has_input()], "its answer")
             equal(len(refused), 1, "how many gave way")
             refused[0].answer().is_(503, "unavailable")
 

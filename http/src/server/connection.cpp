@@ -23,11 +23,11 @@ constexpr std::size_t written_at_once = 64 * 1024;
 
 constexpr std::size_t timed_bytes = 1024 * 1024;
 
-/// Whether one of these, or an error, is there now.
-bool is_there(short events, tcp::socket& socket) noexcept
+/// Which of these, or what of an error, is there now.
+short what_is_there(short events, tcp::socket& socket) noexcept
 {
     pollfd state{.fd = socket.native_handle(), .events = events, .revents = 0};
-    return ::poll(&state, 1, 0) == 1;
+    return ::poll(&state, 1, 0) == 1 ? state.revents : short{0};
 }
 
 } // namespace
@@ -120,17 +120,17 @@ void connection::when_maybe_reset(std::function<void()> look)
 
 bool connection::is_reset() noexcept
 {
-    return is_there(POLLPRI, stream_.socket());
+    return what_is_there(POLLPRI, stream_.socket()) != 0;
 }
 
 bool connection::has_sent() noexcept
 {
-    return is_there(POLLIN, stream_.socket());
+    return what_is_there(POLLIN | POLLRDHUP, stream_.socket()) == POLLIN; // not its end alone
 }
 
 bool connection::has_client_finished() noexcept
 {
-    return is_there(POLLRDHUP, stream_.socket());
+    return what_is_there(POLLRDHUP, stream_.socket()) != 0;
 }
 
 void connection::interrupt() noexcept

@@ -66,7 +66,7 @@ public:
     /// long as it lies there a reset can't be waited for.
     [[nodiscard]] bool is_reset() noexcept;
 
-    /// Whether it has sent something that was not read yet.
+    /// Whether it has sent something that was not read yet, and may send more.
     [[nodiscard]] bool has_sent() noexcept;
 
     /// Whether the client will send no more. It may still want an answer.

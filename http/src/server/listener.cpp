@@ -203,7 +203,7 @@ bool server::listener::give_one_up(error_code const& error)
     error_code ignored;
     spare_.close(ignored);
     if (!had_spare)
-        make_place();
+        make_place(true); // it is tried again soon
     return had_spare;
 }
 
@@ -212,7 +212,7 @@ try {
     error_code ignored;
     if (!spare_.is_open())
         spare_.open(bound_.protocol(), ignored);
-    if (sessions_.size() >= options_.connections_max && !make_place())
+    if (sessions_.size() >= options_.connections_max && !make_place(false))
         return; // it is closed
     auto const made = std::make_shared<session>(std::move(socket), context_);
     auto held = std::make_unique<place>(shared_from_this(), made);
@@ -226,8 +226,9 @@ try {
 
 /// Has a connection give way to another: one that has been idle for a while, or a cancel whose client
 /// sends no more or that has waited for a while; or else any that is idle and has sent nothing, or any
-/// cancel that waits, or a request that waits for its turn. False if there is none.
-bool server::listener::make_place()
+/// cancel that waits, or a request that waits for its turn; these last two not if the other can wait.
+/// False if there is none.
+bool server::listener::make_place(bool can_wait)
 {
     auto const long_ago = clock::now() - settled_after;
     session* const idle = longest_idle(false);
@@ -242,6 +243,8 @@ bool server::listener::make_place()
         waiting->give_way();
     else if (silent != nullptr)
         silent->close();
+    else if (can_wait)
+        return false;
     else if (waiting != nullptr)
         waiting->give_way();
     else if (session* const queued = any_queued())
@@ -278,7 +281,7 @@ session* server::listener::longest_waiting(bool with_client_finished) const
 session* server::listener::any_queued() const
 {
     auto const found = std::ranges::find_if(sessions_, [](auto const& session) {
-        return session->is_queued() && !session->gives_way();
+        return session->is_only_queued() && !session->gives_way();
     });
     return found == sessions_.end() ? nullptr : found->get();
 }

@@ -58,7 +58,7 @@ private:
     bool give_one_up(boost::system::error_code const& error);
     void serve(boost::asio::ip::tcp::socket socket);
 
-    bool make_place();
+    bool make_place(bool can_wait);
     [[nodiscard]] session* longest_idle(bool that_sent_nothing) const;
     [[nodiscard]] session* longest_waiting(bool with_client_finished) const;
     [[nodiscard]] session* any_queued() const;

@@ -181,6 +181,7 @@ asio::awaitable<bool> session::serve_one()
         co_await answer_request(exchange);
     exchange.under_way.reset();
     is_limited_ = false;
+    has_acted_ = false;
     if (exchange.after == after::linger)
         co_await linger(exchange);
     co_return exchange.after == after::keep;
@@ -290,6 +291,7 @@ asio::awaitable<response> session::work(exchange& exchange, operation& operation
     if (!exchange.body_done)
         co_await read_body(exchange, operation);
     set_phase(phase::working);
+    has_acted_ = true;
     auto const proceed = [&] { return operation.proceed(); };
     while (true) {
         step next = co_await in_turn(exchange, proceed);

@@ -43,8 +43,8 @@ public:
     /// Whether it is not the client that is waited for.
     [[nodiscard]] bool is_busy() const noexcept { return is_at_work() || is_queued_; }
 
-    /// Whether its request waits for a turn.
-    [[nodiscard]] bool is_queued() const noexcept { return is_queued_; }
+    /// Whether its request waits for a turn, and nothing of what it asks for has been done.
+    [[nodiscard]] bool is_only_queued() const noexcept { return is_queued_ && !has_acted_; }
 
     /// Whether a body comes in or an answer goes out, at this time: it was not the client that was
     /// waited for, or not for long.
@@ -131,6 +131,7 @@ private:
     counted<std::uint64_t> held_;
     bool is_limited_ = false;
     bool is_queued_ = false;
+    bool has_acted_ = false; ///< what was done for the request has to be told
     bool gives_way_ = false;
 
     phase phase_ = phase::idle;
