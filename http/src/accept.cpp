@@ -14,12 +14,6 @@ namespace {
 /// In thousandths, as no more are written.
 constexpr unsigned whole_weight = 1000;
 
-std::string_view trimmed(std::string_view text) noexcept
-{
-    text.remove_prefix(std::min(text.size(), text.find_first_not_of(" \t")));
-    return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
-
 /// Takes what comes before `separator` off `text`, and the separator with it. One between quotes
 /// does not count.
 std::string_view take_until(std::string_view& text, char separator) noexcept

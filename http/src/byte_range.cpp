@@ -1,5 +1,7 @@
 #include "byte_range.hpp"
 
+#include "text.hpp"
+
 #include <algorithm>
 #include <cctype>
 #include <limits>
@@ -34,12 +36,6 @@ bool is_bytes(std::string_view unit) noexcept
     return std::ranges::equal(unit, std::string_view("bytes"), {}, [](unsigned char c) {
         return static_cast<char>(std::tolower(c));
     });
-}
-
-std::string_view trimmed(std::string_view text) noexcept
-{
-    text.remove_prefix(std::min(text.size(), text.find_first_not_of(" \t")));
-    return text.substr(0, text.find_last_not_of(" \t") + 1);
 }
 
 } // namespace

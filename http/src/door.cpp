@@ -48,15 +48,6 @@ constexpr bool is_visible(char c) noexcept
     return c > 0x20 && c < 0x7F;
 }
 
-std::string_view trimmed(std::string_view value) noexcept
-{
-    constexpr std::string_view blanks = " \t";
-    auto const begin = value.find_first_not_of(blanks);
-    if (begin == std::string_view::npos)
-        return {};
-    return value.substr(begin, value.find_last_not_of(blanks) - begin + 1);
-}
-
 std::optional<api_error> check_bytes(std::string_view raw)
 {
     for (std::size_t index = 0; index < raw.size(); ++index) {

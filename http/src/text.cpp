@@ -136,6 +136,13 @@ std::optional<std::string> find_deceptive(std::string_view utf8, std::string_vie
     return std::nullopt;
 }
 
+std::string_view trimmed(std::string_view text) noexcept
+{
+    constexpr std::string_view blanks = " \t";
+    text.remove_prefix(std::min(text.size(), text.find_first_not_of(blanks)));
+    return text.substr(0, text.find_last_not_of(blanks) + 1);
+}
+
 bool equal_but_for_case(std::string_view left, std::string_view right) noexcept
 {
     return std::ranges::equal(left, right, {}, lower, lower);

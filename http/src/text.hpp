@@ -25,6 +25,9 @@ namespace belay::http {
 [[nodiscard]] std::optional<std::string> find_deceptive(std::string_view utf8,
                                                         std::string_view allowed = {});
 
+/// `text` without the blanks, SP and HTAB, at both its ends.
+[[nodiscard]] std::string_view trimmed(std::string_view text) noexcept;
+
 /// Whether they differ at most in the case of ASCII letters.
 [[nodiscard]] bool equal_but_for_case(std::string_view left, std::string_view right) noexcept;
 

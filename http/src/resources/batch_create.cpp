@@ -41,8 +41,6 @@ private:
         if (!draft_)
             if (auto error = begin())
                 return std::move(*error);
-        // About what is worked up between two looks at the clock.
-        constexpr std::size_t bytes_at_once = 4096;
         constexpr std::size_t bytes_of_short_input = 64;
         time_slice const slice;
         std::size_t bytes = 0;
@@ -53,10 +51,8 @@ private:
             if (bytes < bytes_at_once)
                 continue;
             bytes = 0;
-            if (auto wait = wait_for_room())
-                return wait;
-            if (slice.is_over())
-                return more_to_do{};
+            if (auto next = make_way(slice))
+                return next;
         }
         return std::nullopt;
     }

@@ -68,8 +68,6 @@ private:
 
     std::optional<pause> fill(bool body_ended) override
     {
-        // About what is worked up between two looks at the clock.
-        constexpr std::size_t bytes_at_once = 4096;
         constexpr std::size_t bytes_of_short_line = 128;
         if (body_ended)
             reader_.finish();
@@ -77,10 +75,8 @@ private:
         std::size_t bytes = 0;
         while (true) {
             if (bytes >= bytes_at_once) {
-                if (auto wait = wait_for_room())
-                    return wait;
-                if (slice.is_over())
-                    return more_to_do{};
+                if (auto next = make_way(slice))
+                    return next;
                 bytes = 0;
             }
             auto input = reader_.next();

@@ -119,6 +119,13 @@ std::optional<api_error> creation::open_draft(batch_spec spec)
     }
 }
 
+std::optional<pause> creation::make_way(time_slice const& slice)
+{
+    if (auto wait = wait_for_room())
+        return wait;
+    return slice.is_over() ? std::optional<pause>(more_to_do{}) : std::nullopt;
+}
+
 std::optional<pause> creation::wait_for_room()
 {
     if (!draft_->is_full()) {

@@ -9,6 +9,7 @@
 
 #include <belay/engine.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -54,8 +55,11 @@ protected:
     /// piece on.
     [[nodiscard]] virtual std::optional<pause> fill(bool body_ended) = 0;
 
-    /// Waits until the draft takes more; nothing if it does.
-    [[nodiscard]] std::optional<pause> wait_for_room();
+    /// About how many bytes of inputs are worked up between two looks at the clock.
+    static constexpr std::size_t bytes_at_once = 4096;
+
+    /// Waits until the draft takes more, or lets others have their turn; nothing to go on.
+    [[nodiscard]] std::optional<pause> make_way(time_slice const& slice);
 
     service& service_;
     std::optional<batch_draft> draft_;
@@ -66,6 +70,7 @@ private:
         std::exception_ptr failed;
     };
 
+    [[nodiscard]] std::optional<pause> wait_for_room();
     [[nodiscard]] std::optional<pause> fill_guarded(bool body_ended);
     [[nodiscard]] step submit();
     [[nodiscard]] step finish() const;

@@ -1,5 +1,7 @@
 #include "client_address.hpp"
 
+#include "../text.hpp"
+
 #include <boost/asio/ip/network_v6.hpp>
 
 #include <algorithm>
@@ -22,12 +24,9 @@ std::string_view take_last(std::string_view& list)
 {
     std::size_t const comma = list.rfind(',');
     std::size_t const begin = comma == list.npos ? 0 : comma + 1;
-    std::string_view entry = list.substr(begin);
+    std::string_view const entry = list.substr(begin);
     list = list.substr(0, comma == list.npos ? 0 : comma);
-    constexpr std::string_view blanks = " \t";
-    entry.remove_prefix(std::min(entry.find_first_not_of(blanks), entry.size()));
-    entry = entry.substr(0, entry.find_last_not_of(blanks) + 1);
-    return entry;
+    return trimmed(entry);
 }
 
 } // namespace
