@@ -20,8 +20,12 @@ namespace belay {
 
 namespace {
 
+/// What is written in one transaction, by parts: it ends after the first one where something urgent
+/// has come.
 constexpr std::size_t group_records_max = 4096;
 constexpr std::uint64_t group_bytes_max = 1024 * 1024;
+constexpr std::size_t part_records_max = 256;
+constexpr std::uint64_t part_bytes_max = 64 * 1024;
 
 /// Pages of the log: after so many there is a checkpoint; from so many on it waits for readers, new
 /// ones of which don't hold it up.
@@ -286,12 +290,13 @@ bool sqlite_writer::write_group()
 {
     for (;;) {
         bool const is_all_urgent = has_all_urgent_ && urgent_end() == urgent_.end();
-        group const end = is_all_urgent ? choose_group() : group{next_change_, next_record_, 0};
+        position end = begin_of_group();
         bool const written = attempt([&] {
             if (failing_ && urgent_.empty())
                 changes_->probe();
             apply_urgent();
-            apply_group(end);
+            if (is_all_urgent)
+                end = apply_group();
         });
         if (written) {
             has_more_ = !is_all_urgent;
@@ -365,7 +370,7 @@ std::vector<sqlite_writer::light> sqlite_writer::choose_light(std::uint64_t reco
     std::unordered_set<std::uint64_t> changes_wait; // batches of which some do
     std::unordered_set<std::uint64_t> records_wait;
     walk(
-        {backlog_.changes.size(), backlog_.records.size(), 0},
+        begin_of_group(), end_of_backlog(),
         [&](queued_change& change) {
             auto const batch = change.sequence;
             if (bytes < light_bytes_max && belay::is_light(change) &&
@@ -403,11 +408,11 @@ bool sqlite_writer::is_light(std::size_t record) const
            cancelled_jobs_.contains({sequence, backlog_.records[record].index});
 }
 
-sqlite_writer::group sqlite_writer::choose_group() const
+sqlite_writer::position sqlite_writer::part_after(position begin) const
 {
-    group end{next_change_, next_record_, 0};
+    position end = begin;
     std::uint64_t& bytes = end.bytes;
-    while (bytes < group_bytes_max && end.record - next_record_ < group_records_max) {
+    while (bytes - begin.bytes < part_bytes_max && end.record - begin.record < part_records_max) {
         if (end.change != backlog_.changes.size() &&
             backlog_.changes[end.change].place <= end.record)
             bytes += bytes_of(backlog_.changes[end.change++]);
@@ -449,14 +454,21 @@ void sqlite_writer::apply_record(std::size_t place)
     culprit_ = {};
 }
 
-void sqlite_writer::apply_group(group end)
+/// Where the group ends.
+sqlite_writer::position sqlite_writer::apply_group()
 {
-    walk(
-        end, [&](queued_change& change) { apply(change); },
-        [&](std::size_t begin, std::size_t stop) {
-            for (; begin != stop; ++begin)
-                apply_record(begin);
-        });
+    position end = begin_of_group();
+    do {
+        position const begin = std::exchange(end, part_after(end));
+        walk(
+            begin, end, [&](queued_change& change) { apply(change); },
+            [&](std::size_t record, std::size_t stop) {
+                for (; record != stop; ++record)
+                    apply_record(record);
+            });
+    } while (!reaches_end(end) && end.bytes < group_bytes_max &&
+             end.record - next_record_ < group_records_max && !queue_.has_urgent());
+    return end;
 }
 
 bool sqlite_writer::attempt(std::function<void()> const& apply)
@@ -596,9 +608,9 @@ void sqlite_writer::collect_while_busy()
 /// the commit, and only if it found a moment without readers.
 void sqlite_writer::look_after_log()
 {
-    if (log_pages_ < next_checkpoint_)
-        return;
     bool const waits = log_pages_ >= log_pages_max;
+    if (log_pages_ < next_checkpoint_ || (!waits && queue_.has_urgent()))
+        return;
     next_checkpoint_ = log_pages_ + (waits ? log_pages_max : checkpoint_pages);
     (void)checkpoint(waits); // where it can't be done now there is a next time
 }

@@ -75,11 +75,11 @@ private:
     /// How often a writer that has nothing to do asks for what is missing of the reserve.
     static constexpr std::chrono::milliseconds reserve_pause{1000};
 
-    /// Where a group ends in the backlog.
-    struct group {
+    /// Between two changes or records of the backlog.
+    struct position {
         std::size_t change;
         std::size_t record;
-        std::uint64_t bytes; ///< about how many are written
+        std::uint64_t bytes; ///< about how many are written from the begin of the group to here
     };
 
     /// Whose writing failed, if it would on any disk; good until something is told.
@@ -119,14 +119,27 @@ private:
     [[nodiscard]] bool write_group();
     void write_essentials();
     [[nodiscard]] bool write_light(std::uint64_t record_bytes_max);
-    [[nodiscard]] group choose_group() const;
+    [[nodiscard]] position begin_of_group() const noexcept
+    {
+        return {next_change_, next_record_, 0};
+    }
+    [[nodiscard]] position end_of_backlog() const noexcept
+    {
+        return {backlog_.changes.size(), backlog_.records.size(), 0};
+    }
+    [[nodiscard]] bool reaches_end(position at) const noexcept
+    {
+        return at.change == backlog_.changes.size() && at.record == backlog_.records.size();
+    }
+    [[nodiscard]] position part_after(position begin) const;
     void apply_urgent();
     void apply(queued_change& change);
     void apply_record(std::size_t place);
-    void apply_group(group end);
-    /// Visits what is unfinished up to `end`, in order: changes one by one, records by ranges.
+    [[nodiscard]] position apply_group();
+    /// Visits what is unfinished from `begin` to `end`, in order: changes one by one, records by
+    /// ranges.
     template <class OnChange, class OnRecords>
-    void walk(group end, OnChange on_change, OnRecords on_records);
+    void walk(position begin, position end, OnChange on_change, OnRecords on_records);
     [[nodiscard]] std::vector<light> choose_light(std::uint64_t record_bytes_max);
     [[nodiscard]] bool is_light(std::size_t record) const;
     [[nodiscard]] bool attempt(std::function<void()> const& apply);
@@ -138,7 +151,7 @@ private:
     void note_success();
 
     void tell_urgent();
-    void tell_group(group end);
+    void tell_group(position end);
     void tell_record(std::size_t place);
     void tell_listeners(std::size_t begin, std::size_t end);
     void finish(queued_change& change, bool is_written) noexcept;
@@ -204,10 +217,10 @@ private:
 };
 
 template <class OnChange, class OnRecords>
-void sqlite_writer::walk(group end, OnChange on_change, OnRecords on_records)
+void sqlite_writer::walk(position begin, position end, OnChange on_change, OnRecords on_records)
 {
-    std::size_t change = next_change_;
-    std::size_t record = next_record_;
+    std::size_t change = begin.change;
+    std::size_t record = begin.record;
     while (change != end.change || record != end.record) {
         if (change != end.change && backlog_.changes[change].place <= record) {
             if (!backlog_.changes[change].is_finished)

@@ -31,11 +31,11 @@ void sqlite_writer::tell_urgent()
         finish(change, true);
 }
 
-void sqlite_writer::tell_group(group end)
+void sqlite_writer::tell_group(position end)
 {
     std::uint64_t bytes = 0;
     walk(
-        end, [&](queued_change& change) { finish(change, true); },
+        begin_of_group(), end, [&](queued_change& change) { finish(change, true); },
         [&](std::size_t begin, std::size_t stop) {
             tell_listeners(begin, stop);
             for (; begin != stop; ++begin) {
@@ -48,7 +48,7 @@ void sqlite_writer::tell_group(group end)
         });
     next_change_ = end.change;
     next_record_ = end.record;
-    if (next_change_ == backlog_.changes.size() && next_record_ == backlog_.records.size()) {
+    if (reaches_end(end)) {
         backlog_.clear();
         told_ = 0;
         next_change_ = 0;
@@ -194,7 +194,7 @@ void sqlite_writer::compact()
     left.records.reserve(backlog_.records.size());
     left.targets.reserve(backlog_.targets.size());
     walk(
-        {backlog_.changes.size(), backlog_.records.size(), 0},
+        begin_of_group(), end_of_backlog(),
         [&](queued_change& change) {
             change.place = left.records.size();
             left.changes.push_back(std::move(change));

@@ -164,7 +164,7 @@ api_error misdirected_request()
 {
     return {421, "misdirected_request",
             "The Host field names a host that this server, which listens on loopback, does not "
-            "answer for; use localhost, 127.0.0.1 or [::1]"};
+            "answer for; use localhost, 127.0.0.1 or [::1], or start it with --allowed-host"};
 }
 
 api_error rate_limit_error(std::uint64_t limit, std::uint64_t remaining, std::int64_t reset_time,
@@ -172,7 +172,7 @@ api_error rate_limit_error(std::uint64_t limit, std::uint64_t remaining, std::in
 {
     return {429,
             "rate_limit_error",
-            "Rate limit exceeded: " + std::to_string(limit) + " calls in " +
+            "Rate limit exceeded: " + std::to_string(limit) + " requests without a right key in " +
                 std::to_string(window_size) + " seconds",
             {{"limit", limit},
              {"remaining", remaining},
@@ -185,6 +185,13 @@ api_error header_too_large(std::uint64_t header_bytes_max)
     return {431, "header_too_large",
             "The header is too large; at most " + std::to_string(header_bytes_max) +
                 " bytes are accepted"};
+}
+
+api_error too_many_fields(std::size_t fields_max)
+{
+    return {431, "header_too_large",
+            "The header has too many fields; at most " + std::to_string(fields_max) +
+                " are accepted"};
 }
 
 api_error processing_error(std::string message, boost::json::object details)

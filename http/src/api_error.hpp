@@ -112,6 +112,7 @@ using result = boost::system::result<T, api_error>;
 
 /// 431.
 [[nodiscard]] api_error header_too_large(std::uint64_t header_bytes_max);
+[[nodiscard]] api_error too_many_fields(std::size_t fields_max);
 
 /// 500.
 [[nodiscard]] api_error processing_error(std::string message, boost::json::object details = {});

@@ -163,6 +163,7 @@ public:
     }
 
     batch_body body;
+    std::string options; ///< as a tree they take much more
 
 private:
     [[nodiscard]] bool at_input() const noexcept
@@ -229,7 +230,7 @@ private:
             return kind == kind::null ||
                    set_text(body.collection_id, std::move(text), collection_id_characters_max, ec);
         case member::options:
-            body.options = std::move(boost::json::parse(text).as_object());
+            options = std::move(text);
             return true;
         case member::inputs:
             return !body.inputs.empty() || fail("inputs", "inputs must not be empty", ec);
@@ -371,7 +372,10 @@ std::optional<api_error> batch_body_parser::finish()
 
 batch_body batch_body_parser::release()
 {
-    return std::move(state_->parser.handler().body);
+    auto& handler = state_->parser.handler();
+    if (!handler.options.empty())
+        handler.body.options = std::move(boost::json::parse(handler.options).as_object());
+    return std::move(handler.body);
 }
 
 } // namespace belay::http

@@ -1,10 +1,10 @@
 #include "batch_options.hpp"
 
+#include "json_text.hpp"
 #include "text.hpp"
 
 #include <belay/cancel.hpp>
 
-#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
 #include <algorithm>
@@ -130,11 +130,21 @@ std::int64_t most_of(option const& option, job_type const& type)
     return option.most;
 }
 
+/// For a message.
+std::string text_of(json::value const& given)
+{
+    if (given.is_string())
+        return quoted(given.as_string());
+    std::string text;
+    append_json(text, given);
+    return shown(text);
+}
+
 api_error refused(option const& option, json::value const& given, std::string const& wanted)
 {
     return invalid_request("options." + std::string(option.name),
-                           std::string(option.name) + " is " + shown(json::serialize(given)) +
-                               "; it must be " + wanted);
+                           std::string(option.name) + " is " + text_of(given) + "; it must be " +
+                               wanted);
 }
 
 std::optional<api_error> take(option const& option, json::value const& given,

@@ -2,6 +2,8 @@
 
 #include "text.hpp"
 
+#include <belay/http/server.hpp>
+
 #include <boost/url/ipv4_address.hpp>
 #include <boost/url/ipv6_address.hpp>
 
@@ -240,7 +242,7 @@ std::optional<api_error> inspect_header(std::string_view raw)
         return error;
     header_inspector inspector;
     bool first = true;
-    while (true) {
+    for (std::size_t lines = 0;; ++lines) {
         auto const end = raw.find(line_end);
         if (end == std::string_view::npos)
             return refused("The header does not end with an empty line");
@@ -248,6 +250,8 @@ std::optional<api_error> inspect_header(std::string_view raw)
         raw.remove_prefix(end + line_end.size());
         if (line.empty() && !first)
             break;
+        if (lines > header_fields_max)
+            return too_many_fields(header_fields_max);
         if (auto error = first ? inspector.start_line(line) : inspector.field_line(line))
             return error;
         first = false;
@@ -264,6 +268,12 @@ bool is_loopback_host(std::string_view host_header, std::string_view listen_addr
         return false;
     return host->ipv6 ? is_loopback_ipv6(*host->ipv6, listen_address)
                       : is_loopback_name(host->name, listen_address);
+}
+
+bool is_host_name(std::string_view text)
+{
+    auto const host = parse_host(text);
+    return host && !text.empty() && host->name == text;
 }
 
 bool is_host_among(std::string_view host_header, std::span<std::string const> names)

@@ -37,6 +37,10 @@ api_error wrong_value(std::string_view name, std::string_view right, std::string
                                             quoted(given));
 }
 
+/// More than any path here has, and any query.
+constexpr std::size_t segments_max = 16;
+constexpr std::size_t parameters_max = 64;
+
 /// Not with Boost.URL's segments, which leave out a leading `.`.
 std::optional<api_error> split_path(boost::urls::pct_string_view path,
                                     std::vector<std::string>& segments)
@@ -48,7 +52,7 @@ std::optional<api_error> split_path(boost::urls::pct_string_view path,
         rest.remove_prefix(1);
         auto const segment = rest.substr(0, rest.find('/'));
         auto text = decode(boost::urls::make_pct_string_view(segment).value(), false);
-        if (!text)
+        if (!text || segments.size() == segments_max)
             return not_found("There is nothing at " + quoted(segment));
         segments.push_back(std::move(*text));
         rest.remove_prefix(segment.size());
@@ -144,6 +148,9 @@ result<request_target> parse_target(std::string_view target)
     request_target parsed;
     if (auto error = split_path(url->encoded_path(), parsed.segments))
         return *std::move(error);
+    if (url->encoded_params().size() > parameters_max)
+        return invalid_request({}, "The query has more than " + std::to_string(parameters_max) +
+                                       " parameters");
     for (auto const& parameter : url->encoded_params()) {
         auto name = decode(parameter.key, true);
         auto value = decode(parameter.value, true);

@@ -63,7 +63,7 @@ bool matches(std::string_view path, std::span<std::string const> segments)
             return false;
         std::size_t const end = std::min(path.find('/'), path.size());
         std::string_view const wanted = path.substr(0, end);
-        if (wanted != "*" && wanted != segment)
+        if (wanted == "*" ? segment.empty() : wanted != segment)
             return false;
         path.remove_prefix(std::min(end + 1, path.size()));
     }

@@ -23,7 +23,7 @@ namespace belay::http {
 struct route; ///< a line of the table of resources
 
 /// The most bytes that a body may have which is no list of inputs.
-inline constexpr std::uint64_t small_body_bytes_max = 64 * 1024;
+inline constexpr std::uint64_t small_body_bytes_max = 16 * 1024;
 
 /// What the resources work on: the engine, the types, the keys, the limits. Used by the server's
 /// sessions alone, one at a time, save for `stop_serving` and `close`.

@@ -111,7 +111,7 @@ json::value cancel_view(std::optional<cancel_record> const& cancel)
     json::value escalated = nullptr;
     if (auto const& last = cancel->escalated)
         escalated = json::object{{"at", to_micros(last->at)},
-                                 {"by", last->by},
+                                 {"by", text_or_null(last->by)},
                                  {"mode", to_string(last->mode)},
                                  {"grace_ms", grace_view(last->grace)}};
     return json::object{{"requested_at", to_micros(cancel->requested_at)},

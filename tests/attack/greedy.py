@@ -29,6 +29,83 @@ class Pipelining(Attack):
         await crowd(told, self.connections, play)
 
 
+class Keyless(Attack):
+    """900 connections that ask without a key and without end: for health, another host, a path of
+    slashes, with headers of many fields."""
+    name = "pipelining without a key"
+    connections = needed = 900
+
+    async def go(self, server, told):
+        fields = [f"{number}:" for number in range(90)]
+        texts = [request(server, "GET", path, *more, host=host, key=False) * 100
+                 for path, host, more in (("/healthz", "localhost", ()), ("/healthz", "a", ()),
+                                          ("/" * 8_000, "localhost", ()),
+                                          ("/healthz", "localhost", fields))]
+
+        async def play():
+            with await Line.to(server) as line:
+                told.add(BEGUN)
+                await both(line.repeat(texts[told[BEGUN] % len(texts)].encode()), line.swallow())
+
+        await crowd(told, self.connections, play)
+
+
+class TooManyFields(Attack):
+    """200 connections that send headers of 4,000 fields, and begin again when they are refused."""
+    name = "headers of too many fields"
+    connections = needed = 200
+
+    async def go(self, server, told):
+        text = request(server, "GET", "/healthz", *["a:"] * 4_000, key=False).encode()
+
+        async def play():
+            with await Line.to(server) as line:
+                told.add(BEGUN)
+                await both(line.repeat(text), line.swallow())
+
+        await crowd(told, self.connections, play, per_second=2_000)
+
+
+class MoreThanThereMayBe(Attack):
+    """Half as many connections again as there may be, that ask for health without a key and without
+    end."""
+    name = "more than there may be"
+    options = ("--connections-max", "400")
+    connections = needed = 600
+
+    async def go(self, server, told):
+        text = request(server, "GET", "/healthz", key=False).encode() * 100
+
+        async def play():
+            with await Line.to(server) as line:
+                told.add(BEGUN)
+                await both(line.repeat(text), line.swallow())
+
+        await crowd(told, self.connections, play, per_second=1_000)
+
+
+class PipelinedBodies(Attack):
+    """200 connections that send cancels with deep JSON in them, in pieces of a byte, without end."""
+    name = "pipelined bodies"
+    connections = needed = 200
+
+    def prepare(self, peer):
+        self.batch = peer.sleeping()
+
+    async def go(self, server, told):
+        deep = '{"reason":' + "[[[[[],[]],[]]]]," * 950
+        pieces = "".join(f"1\r\n{character}\r\n" for character in deep[:4_000]) + "0\r\n\r\n"
+        texts = [put(server, self.batch, JSON, f"Content-Length: {len(deep)}", body=deep),
+                 put(server, self.batch, JSON, "Transfer-Encoding: chunked", body=pieces)]
+
+        async def play():
+            with await Line.to(server) as line:
+                told.add(BEGUN)
+                await both(line.repeat(texts[told[BEGUN] % 2].encode() * 10), line.swallow())
+
+        await crowd(told, self.connections, play)
+
+
 class PipelinedCancels(Attack):
     """1,000 cancels of one batch at a time, sent on before the answers come, on 4 connections."""
     name = "pipelined cancels"
@@ -198,5 +275,5 @@ class WrongKeys(Attack):
             yield f"{told[401]} requests with a wrong key or none were 401, and none was 429"
 
 
-ROWS = (Pipelining, PipelinedCancels, Flood, LargeInput, LargeOptions, FarPages, LineUploads,
-        WrongKeys)
+ROWS = (Pipelining, Keyless, TooManyFields, MoreThanThereMayBe, PipelinedBodies, PipelinedCancels,
+        Flood, LargeInput, LargeOptions, FarPages, LineUploads, WrongKeys)

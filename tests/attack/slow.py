@@ -65,15 +65,16 @@ class SlowHeaders(Slow):
 
 
 class SlowBodies(Slow):
-    """200 cancels whose body comes by and by."""
+    """600 cancels with a large body, the end of which comes by and by."""
     name = "slow bodies"
-    connections = 200
+    connections = 600
 
     def prepare(self, peer):
         self.batch = peer.sleeping()
 
     def text(self, server):
-        return put(server, self.batch, JSON, "Content-Length: 60000", body='{"reason":"')
+        return put(server, self.batch, JSON, "Content-Length: 16384",
+                   body='{"reason":"' + "because " * 1_900)
 
     async def after(self, line):
         await line.drip(b"because ", DRIP_SECONDS)
@@ -91,6 +92,16 @@ class DrippedUploads(Slow):
         await both(line.drip(b",0,0,0", DRIP_SECONDS), line.swallow())
 
 
+class LargeOptionsHeld(DrippedUploads):
+    """400 new batches with options that would be a large tree, whose inputs come by and by."""
+    name = "large options, dripped"
+
+    def text(self, server):
+        options = '"options":{"x":[' + "[0]," * 15_000 + "0]}"
+        return request(server, "POST", "/v1/batches", JSON, "Content-Length: 1000000",
+                       body="{" + options + ',"type":"sleep","inputs":[0')
+
+
 class BodiesThatDontCome(Slow):
     """256 times GET /healthz, without a key, with a body that is said and never sent."""
     name = "bodies that don't come"
@@ -98,6 +109,16 @@ class BodiesThatDontCome(Slow):
 
     def text(self, server):
         return request(server, "GET", "/healthz", "Content-Length: 60000", key=False)
+
+
+class LargeHeadersHeld(BodiesThatDontCome):
+    """900 times the same, behind a large header."""
+    name = "large headers, bodies that don't come"
+    connections = 900
+
+    def text(self, server):
+        fields = [f"X-{number}: {'a' * 140}" for number in range(95)]
+        return request(server, "GET", "/healthz", *fields, "Content-Length: 60000", key=False)
 
 
 class EmptyLines(Slow):
@@ -189,4 +210,4 @@ class UnreadResults(Attack):
 
 
 ROWS = (IdleConnections, FewDescriptors, SlowHeaders, SlowBodies, DrippedUploads,
-        BodiesThatDontCome, EmptyLines, EmptyLinesNowAndThen, SlowReaders, UnreadResults)
+        LargeOptionsHeld, BodiesThatDontCome, LargeHeadersHeld, EmptyLines, EmptyLinesNowAndThen, SlowReaders, UnreadResults)

@@ -222,8 +222,8 @@ def deep_json(suite):
     batch = client.sleeping(jobs=2)
     headers = {"Content-Type": "application/json"}
     with unchanged(client, batch):
-        for deep in ("[" * 30_000, '{"a":' * 10_000,
-                     '{"reason":' + "[" * 20_000 + "]" * 20_000 + "}",
+        for deep in ("[" * 16_000, '{"a":' * 3_000,
+                     '{"reason":' + "[" * 8_000 + "]" * 8_000 + "}",
                      "[" * 1000 + "]" * 1000):
             client.change(batch, data=deep, headers=headers).is_(400, "invalid_request")
         for deep in ("[" * 5_000_000, '{"type":"sleep","inputs":[' + '{"ms":' * 1_000_000,
@@ -231,7 +231,7 @@ def deep_json(suite):
                      '{"options":' + '{"a":' * 1_000_000):
             answer = client.call("POST", "/v1/batches", data=deep, headers=headers)
             answer.is_(400, "invalid_request")
-        many = "{" + ",".join(f'"m{n}":{n}' for n in range(5000)) + "}"
+        many = "{" + ",".join(f'"m{n}":{n}' for n in range(1000)) + "}"
         client.change(batch, data=many, headers=headers).is_(400, "invalid_request")
 
 

@@ -114,6 +114,57 @@ def large_headers(suite):
 
 
 @test
+def many_fields(suite):
+    """431 and close: a header with more than 100 fields"""
+    server = suite.server
+    def with_fields(number):
+        return request(server, "GET", "/healthz", *["A: b"] * (number - 2))
+    with wire_to(server) as wire:
+        wire.send(with_fields(100)).answer().is_(200)
+    refused(server, with_fields(101), 431, "header_too_large")
+
+
+@test
+def large_header_limit(suite):
+    """a field as large as --header-bytes-max allows at most is read; more is status 2"""
+    with suite.start("--header-bytes-max", "65533") as server, wire_to(server) as wire:
+        rest = len(request(server, "GET", "/healthz", "A: "))
+        wire.send(request(server, "GET", "/healthz", "A: " + "b" * (65_533 - rest))).answer().is_(200)
+    server = suite.make("--header-bytes-max", "65534")
+    equal(server.wait_end(), 2, "status")
+
+
+@test
+def many_names(suite):
+    """404 for a path of more segments than any has, 400 for more than 64 parameters"""
+    server = suite.server
+    with wire_to(server) as wire:
+        for path in ("/" * 8_000, "/v1/batches" + "/a" * 20):
+            wire.send(request(server, "GET", path)).answer().is_(404, "not_found")
+        wire.send(request(server, "GET", "/v1/batches?" + "a&" * 4_000)).answer().is_(
+            400, "invalid_request")
+        wire.send(request(server, "GET", "/v1/batches/")).answer().is_(404, "not_found")
+        wire.send(request(server, "GET", "/healthz")).answer().is_(200)
+
+
+@test
+def more_expectations(suite):
+    """417 for an expectation that is not known, also where another field has one that is"""
+    with wire_to(suite.server) as wire:
+        wire.send(request(suite.server, "GET", "/healthz", "Expect: 100-continue", "Expect: tea"))
+        wire.answer().is_(417)
+
+
+@test
+def bearer(suite):
+    """a key as Bearer, whatever blanks are around it"""
+    server = suite.server
+    with wire_to(server) as wire:
+        for field in (f"Authorization: Bearer {server.key}", f"Authorization: bearer   {server.key} "):
+            wire.send(request(server, "GET", "/v1/types", field, key=False)).answer().is_(200)
+
+
+@test
 def long_targets(suite):
     """414 for a target of more than 8 KiB, and the connection goes on; 401 without a key"""
     server = suite.server

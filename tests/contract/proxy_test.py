@@ -52,6 +52,15 @@ def trusted_proxy(suite):
 
 
 @test
+def no_names(suite):
+    """--allowed-host with what no Host can be: status 2, and what is wrong on stderr"""
+    for given in ("belay.example:80", "http://belay.example", "a b", ""):
+        server = suite.make("--allowed-host", given)
+        equal(server.wait_end(), 2, f"status of {given!r}")
+        check("--allowed-host" in server.stderr(), server.stderr())
+
+
+@test
 def no_address(suite):
     """--trusted-proxy with what is no address: status 2, and what is wrong on stderr"""
     server = suite.make("--trusted-proxy", "proxy.example")

@@ -5,6 +5,7 @@ import json
 from checks import Cases, check, contains, equal
 from client import DECEPTIVE, unchanged
 from suite import test
+from wire import request, wire_to
 
 JSON = {"Content-Type": "application/json"}
 UNKNOWN = "batch-" + "0" * 26
@@ -179,11 +180,34 @@ def too_large(suite):
     """413 for a body that is too large; the connection goes on or is closed, nothing changes"""
     batch = suite.client.sleeping(jobs=2)
     with unchanged(suite.client, batch):
-        for size in (70_000, 1_000_000, 9_000_000):
+        for size in (16_400, 70_000, 1_000_000, 9_000_000):
             body = b'{"reason":"' + b"x" * size + b'"}'
             suite.client.change(batch, data=body, headers=JSON).is_(413, "payload_too_large")
         pieces = (b" " * 10_000 for _ in range(100))
         suite.client.change(batch, data=pieces, headers=JSON).is_(413, "payload_too_large")
+
+
+@test
+def bodies_that_dont_come(suite):
+    """a refusal is sent though the body that was announced does not come"""
+    server = suite.server
+    with wire_to(server) as wire:
+        wire.send(request(server, "POST", "/v1/batches", "Content-Type: application/json",
+                          "Content-Length: 100", key=False)).answer().is_(401)
+        check(wire.closed(), "the connection goes on")
+
+
+@test
+def bytes_behind_the_last_request(suite):
+    """an answer is whole though more comes on a connection that is to be closed"""
+    client, server = suite.client, suite.server
+    batch = client.create("sleep", [0] * 1000)
+    for version in ("HTTP/1.0", "HTTP/1.1"):
+        with wire_to(server) as wire:
+            wire.send(request(server, "GET", f"/v1/batches/{batch}/jobs?limit=1000",
+                              "Connection: close", version=version))
+            wire.send("x" * 200_000)
+            equal(len(wire.answer().is_(200).data["jobs"]), 1000, "the jobs")
 
 
 @test

@@ -187,12 +187,12 @@ def lines_with_summary(suite):
 
 @test
 def lines_by_parts(suite):
-    """x-ndjson takes limit and cursor; all that follow unless limit is given"""
+    """x-ndjson takes limit and cursor, or page and page_size; all that follow unless it is limited"""
     client = suite.client
     batch = client.run("sleep", [0] * 300)
     for query, wanted in (("cursor=120", range(120, 300)), ("limit=2", range(2)),
                           ("limit=2&cursor=298", range(298, 300)), ("cursor=300", []),
-                          ("page=2&page_size=3", range(300))):
+                          ("page=2&page_size=3", range(3, 6))):
         answer = client.get(f"/v1/batches/{batch}/results?{query}", headers=LINES).is_(200)
         equal([json.loads(line)["job"] for line in answer.text.splitlines()], list(wanted), query)
 

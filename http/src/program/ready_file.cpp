@@ -18,7 +18,8 @@ namespace {
 
 [[noreturn]] void fail(std::filesystem::path const& path)
 {
-    throw std::system_error(errno, std::system_category(), path.string());
+    throw std::system_error(errno, std::system_category(),
+                            "can't write the ready file " + path.string());
 }
 
 /// Whether there is one that a server holds.
@@ -65,7 +66,7 @@ void ready_file::write(std::string_view url, std::string_view api_key)
     std::filesystem::path const draft = path_.string() + "." + std::to_string(getpid());
     file_ = open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file_ < 0)
-        fail(draft);
+        fail(path_);
     // Where a file system knows no locks it is taken for a stale one.
     (void)flock(file_, LOCK_EX | LOCK_NB);
     bool const written =

@@ -123,11 +123,11 @@ void tell_what_is_open(engine const& engine, bool in_memory)
     if (batches == 0)
         return;
     if (in_memory)
-        spdlog::warn("{} open batches with {} jobs that had not ended are lost: they were kept in "
-                     "memory only",
+        spdlog::warn("lost, since they were kept in memory only: open batches {}, with jobs that had "
+                     "not ended {}",
                      batches, jobs);
     else
-        spdlog::info("{} open batches with {} jobs that have not ended go on at the next start",
+        spdlog::info("to go on at the next start: open batches {}, with jobs that have not ended {}",
                      batches, jobs);
 }
 
@@ -305,7 +305,12 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     command->add_option("--allowed-host", server.allowed_hosts,
                         "On loopback: a further name that a Host may have, such as a proxy passes "
                         "on; may be given again")
-        ->allow_extra_args(false);
+        ->allow_extra_args(false)
+        ->check([](std::string const& text) {
+            return http::is_host_name(text) ? std::string()
+                                            : text + " is not a name such as batches.example, "
+                                                     "without a scheme or a port";
+        });
     command->add_option("--trusted-proxy", server.trusted_proxies,
                         "Address of a proxy whose X-Forwarded-For names the client; may be given "
                         "again")
@@ -327,7 +332,7 @@ void add_serve(CLI::App& app, std::function<int()>& run)
           "Connections; then the one that was idle longest gives way");
     limit("--requests-max", server.requests_max, 1'000'000,
           "Requests under way, without cancels and short answers; then 503");
-    limit("--header-bytes-max", server.header_bytes_max, 1'000'000,
+    limit("--header-bytes-max", server.header_bytes_max, http::header_bytes_most,
           "Size of a request's header; then 431");
     limit("--body-bytes-max", server.body_bytes_max, 1'000'000'000,
           "Size of a new batch's body; then 413");

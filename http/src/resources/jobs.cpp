@@ -39,14 +39,38 @@ made_operation list_jobs(admitted request)
                                    job_list::layout::page)));
 }
 
+namespace {
+
+/// Its answer may be large, and is made only when it is to be written.
+class one_job final : public operation {
+public:
+    explicit one_job(admitted const& request)
+        : batch_(*request.batch), index_(request.job), form_(form_of(request, "state"))
+    {
+    }
+
+    [[nodiscard]] bool is_limited() const noexcept override { return false; }
+    [[nodiscard]] step proceed() override
+    {
+        response answer{.body = R"({"success":true,"data":)"};
+        append_job(answer.body, batch_, index_, form_);
+        answer.body += '}';
+        return answer;
+    }
+
+private:
+    recorded_batch batch_;
+    std::uint64_t index_;
+    job_form form_;
+};
+
+} // namespace
+
 made_operation get_job(admitted request)
 {
     if (auto error = request.query.only({}))
         return std::move(*error);
-    response answer{.body = R"({"success":true,"data":)"};
-    append_job(answer.body, *request.batch, request.job, form_of(request, "state"));
-    answer.body += '}';
-    return answer_with(std::move(answer));
+    return made_operation(std::make_unique<one_job>(request));
 }
 
 } // namespace belay::http

@@ -145,11 +145,12 @@ made_operation get_results(admitted request)
     batch_status const status = batch.status();
     bool const complete = is_terminal(status.state);
     job_list::selection wanted{.matches = *filter};
+    // Where every entry is there its place tells the job's index.
+    bool const by_index = !part->by_page || (complete && !query.text("status"));
+    (by_index ? wanted.from : wanted.skip) = part->begin;
     std::string_view const media_type = choose_media_type(request.head.accept);
     if (media_type != json_media_type) {
-        if (!part->by_page)
-            wanted.from = part->begin;
-        if (part->is_limited)
+        if (part->is_limited || part->by_page)
             wanted.limit = part->size;
         std::unique_ptr<body_source> lines = std::make_unique<job_list>(
             batch, std::move(wanted), form_of(request, "status"), job_list::layout::json_lines);
@@ -159,9 +160,6 @@ made_operation get_results(admitted request)
     }
 
     wanted.limit = part->size;
-    // Where every entry is there its place tells the job's index.
-    bool const by_index = !part->by_page || (complete && !query.text("status"));
-    (by_index ? wanted.from : wanted.skip) = part->begin;
     return answer_with(succeeded_with_list(
         {{"batch_summary", summary(batch, status)},
          {"statistics", statistics(status)},

@@ -156,6 +156,7 @@ public:
         return small_body_bytes_max;
     }
     [[nodiscard]] bool is_limited() const noexcept override { return false; }
+    [[nodiscard]] std::uint64_t bytes_held() const override { return body_.capacity(); }
 
     [[nodiscard]] std::optional<api_error> take(std::string_view piece) override
     {

@@ -39,31 +39,29 @@ void body_reader::restart_time()
 
 asio::awaitable<void> body_reader::ask_for_it()
 {
-    if (parser_.get().version() >= 11 &&
-        equal_but_for_case(parser_.get()[bhttp::field::expect], "100-continue") &&
-        from_.input().empty())
+    if (from_.input().empty())
         co_await from_.write("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
-asio::awaitable<std::string_view> body_reader::next()
+std::string_view body_reader::next()
 {
     std::size_t filled = 0;
-    while (!parser_.is_done() && filled != piece_.size()) {
+    for (bool has_moved = true; has_moved && !parser_.is_done() && filled != piece_.size();) {
         std::size_t const before = from_.input().size();
         std::size_t const got = parse(piece_.data() + filled, piece_.size() - filled);
         filled += got;
-        bool const has_moved = got != 0 || from_.input().size() != before;
-        if (parser_.is_done() || (has_moved && !from_.input().empty()))
-            continue;
-        if (filled != 0)
-            break;
-        if (from_.input().size() >= options_.header_bytes_max)
-            throw header_too_large(options_.header_bytes_max); // of a chunk, or a trailer
-        co_await from_.read(piece_.size());
+        has_moved = (got != 0 || from_.input().size() != before) && !from_.input().empty();
     }
     if (taken_ - timed_ >= part_bytes)
         restart_time();
-    co_return std::string_view(piece_.data(), filled);
+    return {piece_.data(), filled};
+}
+
+asio::awaitable<void> body_reader::read()
+{
+    if (from_.input().size() >= options_.header_bytes_max)
+        throw header_too_large(options_.header_bytes_max);
+    co_await from_.read(piece_.size());
 }
 
 /// Has the parser use up some of the input; how much of the body that gave.

@@ -24,13 +24,18 @@ public:
     body_reader(connection& from, request_parser& parser, server_options const& options,
                 std::uint64_t bytes_max);
 
-    /// Says that the body may be sent, to a client that waits for this.
+    /// Says to a client that waits for this, and has sent nothing, that the body may be sent.
     [[nodiscard]] boost::asio::awaitable<void> ask_for_it();
 
-    /// The next piece, of at most 16 KiB, good until the next call; empty at the end. Throws
-    /// `api_error` for a body that is longer than it may be or can't be read, and what
-    /// `connection::read` throws.
-    [[nodiscard]] boost::asio::awaitable<std::string_view> next();
+    /// The next piece of what was read, of at most 16 KiB, good until the next call; empty if there is
+    /// none. Throws `api_error` for a body that is longer than it may be or can't be read.
+    [[nodiscard]] std::string_view next();
+
+    [[nodiscard]] bool is_done() const { return parser_.is_done(); }
+
+    /// Waits for more of the body. Throws `api_error` where a chunk's head or the trailer is longer
+    /// than a header may be, and what `connection::read` throws.
+    [[nodiscard]] boost::asio::awaitable<void> read();
 
     /// Gives the client the time anew that it has for each MiB.
     void restart_time();

@@ -12,13 +12,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-asio::ip::address plain(asio::ip::address const& address)
-{
-    if (address.is_v6() && address.to_v6().is_v4_mapped())
-        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-    return address;
-}
-
 /// Takes the last entry off a list.
 std::string_view take_last(std::string_view& list)
 {
@@ -30,6 +23,13 @@ std::string_view take_last(std::string_view& list)
 }
 
 } // namespace
+
+asio::ip::address plain(asio::ip::address const& address)
+{
+    if (address.is_v6() && address.to_v6().is_v4_mapped())
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+    return address;
+}
 
 asio::ip::address client_address(asio::ip::address peer, std::string_view forwarded_for,
                                  std::span<asio::ip::address const> trusted)

@@ -9,6 +9,9 @@
 
 namespace belay::http {
 
+/// As IPv4 what is that within IPv6.
+[[nodiscard]] boost::asio::ip::address plain(boost::asio::ip::address const& address);
+
 /// Where a request comes from: the peer, or the client that it names in `X-Forwarded-For`, where it
 /// is a trusted proxy: the last in the list that is none. What is no address there is not believed:
 /// then it is the proxy that passed it on.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <poll.h>
+#include <sys/socket.h>
 
 namespace belay::http {
 
@@ -61,6 +62,17 @@ asio::awaitable<void> connection::read(std::size_t bytes_max)
     if (error)
         throw connection_over{};
     note_moved(got);
+}
+
+std::size_t connection::drop(std::size_t bytes_max) noexcept
+{
+    // Of a TCP socket this copies nothing (tcp(7)).
+    auto const dropped = ::recv(stream_.socket().native_handle(), nullptr, bytes_max,
+                                MSG_TRUNC | MSG_DONTWAIT);
+    if (dropped <= 0)
+        return 0;
+    note_moved(static_cast<std::size_t>(dropped));
+    return static_cast<std::size_t>(dropped);
 }
 
 void connection::expires_after(std::chrono::milliseconds time)
@@ -125,7 +137,8 @@ bool connection::is_reset() noexcept
 
 bool connection::has_sent() noexcept
 {
-    return what_is_there(POLLIN | POLLRDHUP, stream_.socket()) == POLLIN; // not its end alone
+    error_code unknown;
+    return stream_.socket().available(unknown) != 0;
 }
 
 bool connection::has_client_finished() noexcept

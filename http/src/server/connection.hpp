@@ -41,6 +41,9 @@ public:
     /// `connection_interrupted`.
     [[nodiscard]] boost::asio::awaitable<void> read(std::size_t bytes_max);
 
+    /// Drops what has come and was not read, without a wait; how many bytes, of at most that many.
+    [[nodiscard]] std::size_t drop(std::size_t bytes_max) noexcept;
+
     /// Writes all of them. Throws `connection_over`.
     [[nodiscard]] boost::asio::awaitable<void>
     write(std::string_view first, std::string_view second = {}, std::string_view third = {});
@@ -66,7 +69,7 @@ public:
     /// long as it lies there a reset can't be waited for.
     [[nodiscard]] bool is_reset() noexcept;
 
-    /// Whether it has sent something that was not read yet, and may send more.
+    /// Whether it has sent something that was not read yet.
     [[nodiscard]] bool has_sent() noexcept;
 
     /// Whether the client will send no more. It may still want an answer.

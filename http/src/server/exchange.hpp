@@ -1,6 +1,7 @@
 #ifndef BELAY_HTTP_SRC_SERVER_EXCHANGE_HPP
 #define BELAY_HTTP_SRC_SERVER_EXCHANGE_HPP
 
+#include "../api_error.hpp"
 #include "body_reader.hpp"
 #include "session.hpp"
 
@@ -23,6 +24,9 @@ namespace belay::http {
 /// The values of all fields of that name, as a list.
 [[nodiscard]] std::string joined(boost::beast::http::fields const& fields, std::string_view name);
 
+/// What a request is answered that had to give way to another.
+[[nodiscard]] api_error gave_way();
+
 /// A request on its way, and what has to be known to answer it.
 struct session::exchange {
     explicit exchange(std::size_t header_bytes_max)
@@ -35,7 +39,11 @@ struct session::exchange {
     request_parser parser;
     request_head head;
     std::optional<service::looked_up> found; ///< until it is admitted
-    bool is_control = true;    ///< what it takes of the thread goes before other work
+    std::optional<api_error> refused; ///< by the header
+    std::string forwarded_for;        ///< the values of X-Forwarded-For
+    bool expects_continue = false;
+    bool is_control = true; ///< what it takes of the thread goes before other work
+    bool is_first = true;   ///< of its connection, for a while
     bool body_done = true;
     session::after after = session::after::close;
     bool bodiless = false; ///< the answer must not have a body

@@ -26,18 +26,18 @@ struct session::queued {
     std::chrono::steady_clock::time_point const since = std::chrono::steady_clock::now();
 };
 
-/// Does a piece of a request's work: at once if it is control work, else when its turn comes. Throws
-/// `connection_interrupted` where it has to give way meanwhile.
+/// Does a piece of a request's work: at once if it is control work and the connection had no answer for a
+/// while, else when its turn comes. Throws `connection_interrupted` where it has to give way meanwhile.
 template <class Work>
 auto session::in_turn(exchange const& exchange, Work work)
     -> boost::asio::awaitable<decltype(work())>
 {
-    if (exchange.is_control) {
+    if (exchange.is_control && exchange.is_first) {
         auto const lock = enter();
         co_return work();
     }
     std::optional<queued> waits(std::in_place, *this);
-    auto const turn = co_await context_.turns.next(turn_);
+    auto const turn = co_await (exchange.is_control ? context_.control : context_.bulk).next(turn_);
     waits.reset();
     if (!is_open())
         throw connection_over{};

@@ -1,5 +1,7 @@
 #include "listener.hpp"
 
+#include "client_address.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -27,6 +29,16 @@ namespace {
 /// waited for less may just be over.
 constexpr std::chrono::seconds settled_after{1};
 
+/// Most clients that connect ask for something before this.
+constexpr std::chrono::milliseconds asks_within{100};
+
+constexpr int accepted_at_once = 16;
+
+constexpr std::size_t surplus_max = 64;
+
+/// So many connections are asked for what has come on them: it takes a call of the system each.
+constexpr int asked_max = 16;
+
 asio::ip::address address_of(std::string const& text)
 {
     error_code wrong;
@@ -40,12 +52,17 @@ std::vector<asio::ip::address> addresses_of(std::vector<std::string> const& text
 {
     std::vector<asio::ip::address> addresses;
     for (auto const& text : texts)
-        addresses.push_back(address_of(text));
+        addresses.push_back(plain(address_of(text)));
     return addresses;
 }
 
 server_options with_room(server_options options)
 {
+    for (auto const& host : options.allowed_hosts)
+        if (!is_host_name(host))
+            throw error(errc::invalid_argument,
+                        "allowed host '" + host + "' is not a name without a scheme or a port");
+    options.header_bytes_max = std::min(options.header_bytes_max, header_bytes_most);
     options.requests_max = std::min(options.requests_max, requests_within(options.connections_max));
     return options;
 }
@@ -66,7 +83,8 @@ server::listener::listener(engine& engine, std::vector<offered_type> types, serv
       spare_(executor_),
       again_(executor_),
       context_{.service = service_,
-               .turns = turns(executor_),
+               .control = turns(executor_, turn_share(std::chrono::milliseconds(1))),
+               .bulk = turns(executor_),
                .wrong_keys = wrong_keys(options_.wrong_keys_max),
                .trusted_proxies = addresses_of(options_.trusted_proxies),
                .listen_address = {},
@@ -88,7 +106,8 @@ void server::listener::start()
 
 void server::listener::go_on()
 {
-    context_.turns.go_on();
+    context_.control.go_on();
+    context_.bulk.go_on();
     if (is_accepting_ || !acceptor_.is_open())
         return;
     try {
@@ -129,6 +148,7 @@ void server::listener::listen()
         acceptor_.set_option(tcp::acceptor::reuse_address(true));
         acceptor_.bind(wanted);
         acceptor_.listen();
+        acceptor_.non_blocking(true);
     } catch (boost::system::system_error const& error) {
         std::ostringstream where;
         where << wanted;
@@ -179,6 +199,7 @@ asio::awaitable<void> server::listener::accept()
             co_return;
         if (!error) {
             serve(std::move(socket));
+            accept_more();
         } else if (!is_anyone_waiting()) { // a descriptor is wanted even to find that out
             co_await acceptor_.async_wait(tcp::acceptor::wait_read,
                                           asio::redirect_error(asio::use_awaitable, error));
@@ -186,6 +207,18 @@ asio::awaitable<void> server::listener::accept()
             asio::steady_timer pause(executor_, std::chrono::milliseconds(100));
             co_await pause.async_wait(asio::use_awaitable);
         }
+    }
+}
+
+/// Those who wait are let in several at a time: a flood of them must not take a round of the thread each.
+void server::listener::accept_more()
+{
+    error_code error;
+    for (int others = 0; others != accepted_at_once - 1; ++others) {
+        tcp::socket socket = acceptor_.accept(error);
+        if (error) // as a rule there is none; else the next wait meets it, too
+            return;
+        serve(std::move(socket));
     }
 }
 
@@ -202,9 +235,7 @@ bool server::listener::give_one_up(error_code const& error)
     bool const had_spare = spare_.is_open();
     error_code ignored;
     spare_.close(ignored);
-    if (!had_spare)
-        make_place(true); // it is tried again soon
-    return had_spare;
+    return had_spare || make_place(true);
 }
 
 void server::listener::serve(tcp::socket socket)
@@ -214,6 +245,7 @@ try {
         spare_.open(bound_.protocol(), ignored);
     if (sessions_.size() >= options_.connections_max && !make_place(false))
         return; // it is closed
+    limit_surplus();
     auto const made = std::make_shared<session>(std::move(socket), context_);
     auto held = std::make_unique<place>(shared_from_this(), made);
     asio::co_spawn(executor_, run(made, std::move(held)),
@@ -224,46 +256,82 @@ try {
     context_.log.warn("accept", std::string("could not serve a connection: ") + fault.what());
 }
 
-/// Has a connection give way to another: one that has been idle for a while, or a cancel whose client
-/// sends no more or that has waited for a while; or else any that is idle and has sent nothing, or any
-/// cancel that waits, or a request that waits for its turn; these last two not if the other can wait.
-/// False if there is none.
+/// Has a connection give way to another, if the other can wait one that has been silent or a cancel that
+/// has waited for a while. False if there is none.
 bool server::listener::make_place(bool can_wait)
 {
-    auto const long_ago = clock::now() - settled_after;
-    session* const idle = longest_idle(false);
-    session* const silent = longest_idle(true);
+    auto const now = clock::now();
+    session* const silent = longest_silent(false);
     session* const finished = longest_waiting(true);
     session* const waiting = longest_waiting(false);
-    if (idle != nullptr && idle->last_active() <= long_ago)
-        idle->close();
+    auto const is_silent_for = [&](clock::duration time) {
+        return silent != nullptr && silent->last_active() <= now - time;
+    };
+    if (is_silent_for(settled_after))
+        silent->close();
     else if (finished != nullptr)
         finished->give_way();
-    else if (waiting != nullptr && *waiting->waits_since() <= long_ago)
+    else if (waiting != nullptr && *waiting->waits_since() <= now - settled_after)
         waiting->give_way();
-    else if (silent != nullptr)
+    else if (is_silent_for(asks_within))
         silent->close();
     else if (can_wait)
         return false;
     else if (waiting != nullptr)
         waiting->give_way();
+    else if (session* const kept = longest_silent(true))
+        kept->close();
     else if (session* const queued = any_queued())
         queued->give_way();
+    else if (session* const other = longest_idle())
+        other->close();
     else
         return false;
     return true;
 }
 
-/// Only those whose client has sent nothing that is still to be read, if that is asked for.
-session* server::listener::longest_idle(bool that_sent_nothing) const
+/// Those that have given way are there for a little longer, and so are those whose answer is to be seen:
+/// no more than this.
+void server::listener::limit_surplus()
 {
+    if (sessions_.size() < options_.connections_max + surplus_max)
+        return;
+    auto const found = std::ranges::find_if(sessions_, [](auto const& session) {
+        return session->is_open() && session->is_lingering();
+    });
+    if (found != sessions_.end())
+        (*found)->close();
+}
+
+/// The one on which nothing has moved for longest, without a request under way; one that is new, and may
+/// be about to ask for something, only if there is no other.
+session* server::listener::longest_idle() const
+{
+    auto const order = [](session const& of) { return std::pair(of.is_new(), of.last_active()); };
     session* longest = nullptr;
     for (auto const& session : sessions_)
         if (session->is_open() && !session->is_busy() &&
-            (longest == nullptr || session->last_active() < longest->last_active()) &&
-            (!that_sent_nothing || !session->has_client_sent()))
+            (longest == nullptr || order(*session) < order(*longest)))
             longest = session.get();
     return longest;
+}
+
+/// Of such ones that on which nothing has come that is still to be read, if it is among the first; only
+/// after an answer, where that is asked for.
+session* server::listener::longest_silent(bool after_an_answer) const
+{
+    std::vector<session*> idle;
+    idle.reserve(sessions_.size());
+    for (auto const& session : sessions_)
+        if (session->is_open() && !session->is_busy() &&
+            (!after_an_answer || session->has_answered()))
+            idle.push_back(session.get());
+    auto const asked = std::min<std::size_t>(idle.size(), asked_max);
+    auto const end = idle.begin() + static_cast<std::ptrdiff_t>(asked);
+    std::ranges::partial_sort(idle, end, {}, &session::last_active);
+    auto const found = std::find_if(idle.begin(), end,
+                                    [](session* one) { return !one->has_client_sent(); });
+    return found == end ? nullptr : *found;
 }
 
 /// Of cancels; only those whose client sends no more, and may be gone, if that is asked for.
@@ -313,6 +381,14 @@ void server::listener::close_all() noexcept
         session->close();
 }
 
+/// Closes the connections that bodies come in and answers go out by.
+void server::listener::cut_bodies() noexcept
+{
+    for (auto const& session : sessions_)
+        if (!session->is_at_work())
+            session->close();
+}
+
 /// Whether there is nobody left to be waited for.
 bool server::listener::is_quiet(clock::time_point requests_until,
                                 clock::time_point bodies_until) const
@@ -329,7 +405,12 @@ asio::awaitable<void> server::listener::end_when_quiet(clock::time_point end,
 {
     auto const self = shared_from_this();
     auto const bodies_end = std::min(end, clock::now() + options_.shutdown_time_max);
+    bool are_bodies_cut = false;
     while (!is_quiet(end, bodies_end) && acceptor_.is_open()) {
+        if (!are_bodies_cut && clock::now() >= bodies_end) {
+            are_bodies_cut = true;
+            cut_bodies();
+        }
         asio::steady_timer pause(executor_, std::chrono::milliseconds(5));
         co_await pause.async_wait(asio::use_awaitable);
     }

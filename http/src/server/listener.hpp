@@ -54,16 +54,20 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> accept();
     [[nodiscard]] static boost::asio::awaitable<void> run(std::shared_ptr<session> session,
                                                           std::unique_ptr<place> held);
+    void accept_more();
     [[nodiscard]] bool is_anyone_waiting();
     bool give_one_up(boost::system::error_code const& error);
     void serve(boost::asio::ip::tcp::socket socket);
 
     bool make_place(bool can_wait);
-    [[nodiscard]] session* longest_idle(bool that_sent_nothing) const;
+    void limit_surplus();
+    [[nodiscard]] session* longest_idle() const;
+    [[nodiscard]] session* longest_silent(bool after_an_answer) const;
     [[nodiscard]] session* longest_waiting(bool with_client_finished) const;
     [[nodiscard]] session* any_queued() const;
     bool slowest_gives_way(std::function<bool(session const&)> const& counts);
 
+    void cut_bodies() noexcept;
     void close_all() noexcept;
     [[nodiscard]] bool is_quiet(clock::time_point requests_until,
                                 clock::time_point bodies_until) const;

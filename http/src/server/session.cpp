@@ -34,6 +34,9 @@ constexpr double slow_bytes_a_second = 16 * 1024;
 /// How long a client that takes or sends nothing holds up a shutdown.
 constexpr std::chrono::seconds still_after{2};
 
+/// Who asks again before this time has passed since the last answer does so when the turn comes.
+constexpr std::chrono::milliseconds fresh_after{100};
+
 /// What holds less than this makes no room by giving way, and is never refused for it.
 constexpr std::uint64_t large_bytes = 64 * 1024;
 
@@ -47,12 +50,12 @@ api_error too_many_bytes()
     return unavailable("Too many bytes of requests and answers are under way");
 }
 
+} // namespace
+
 api_error gave_way()
 {
     return unavailable("Too many requests are under way, and this one was given up for another");
 }
-
-} // namespace
 
 session::session(asio::ip::tcp::socket socket, session_context& context)
     : connection_(std::move(socket)), context_(context), service_(context.service),
@@ -123,13 +126,20 @@ std::unique_lock<std::mutex> session::enter()
     return lock;
 }
 
+/// Whether it had no answer for a while.
+bool session::is_fresh() const noexcept
+{
+    return std::chrono::steady_clock::now() >= answered_ + fresh_after;
+}
+
 /// Notes how much the request and its answer take. Where that is too much for all together one that
 /// is slower gives way; false if there is none, unless most of it is its own.
 bool session::fits(exchange const& exchange, std::uint64_t bytes)
 {
     held_.set(bytes + connection_.input_capacity());
     std::uint64_t const most = service_.options().buffer_bytes_max;
-    if (exchange.is_control || context_.bytes <= most || context_.bytes - held_.get() <= most / 2)
+    if (exchange.is_control || bytes < large_bytes || context_.bytes <= most ||
+        context_.bytes - held_.get() <= most / 2)
         return true;
     auto const is_large = [this](session const& other) {
         return &other != this && other.bytes_held() >= large_bytes;
@@ -176,21 +186,25 @@ asio::awaitable<bool> session::serve_one()
 {
     exchange exchange(service_.options().header_bytes_max);
     set_phase(phase::idle);
-    held_.set(0);
     if (co_await read_header(exchange))
         co_await answer_request(exchange);
     exchange.under_way.reset();
     is_limited_ = false;
     has_acted_ = false;
-    if (exchange.after == after::linger)
-        co_await linger(exchange);
-    co_return exchange.after == after::keep;
+    held_.set(0);
+    answered_ = std::chrono::steady_clock::now();
+    if (exchange.after == after::keep)
+        co_return true;
+    if (exchange.after == after::close)
+        connection_.end_sending();
+    co_await linger(exchange);
+    co_return false;
 }
 
 asio::awaitable<void> session::answer_request(exchange& exchange)
 {
     std::unique_ptr<operation> operation;
-    auto refused = look_up(exchange);
+    auto refused = std::move(exchange.refused);
     if (!refused) {
         set_phase(phase::working);
         auto const admitting = [&] { return admit(exchange, operation); };
@@ -230,8 +244,8 @@ std::optional<api_error> session::admit(exchange& exchange, std::unique_ptr<oper
 api_error session::wrong_key(exchange const& exchange, api_error const& error)
 {
     auto const now = std::chrono::steady_clock::now();
-    auto const address = client_address(peer_, joined(exchange.parser.get(), "X-Forwarded-For"),
-                                        context_.trusted_proxies);
+    auto const address =
+        client_address(peer_, exchange.forwarded_for, context_.trusted_proxies);
     auto const wait = context_.wrong_keys.note(network_of(address), now);
     if (wait.count() == 0)
         return error;
@@ -305,7 +319,7 @@ asio::awaitable<response> session::work(exchange& exchange, operation& operation
             throw std::move(*error);
         if (auto const* const wanted = std::get_if<wait_for_end>(&next))
             co_await wait_if_possible(*wanted);
-        else if (exchange.is_control)
+        else if (exchange.is_control && exchange.is_first)
             co_await asio::post(connection_.get_executor(), asio::use_awaitable);
     }
 }

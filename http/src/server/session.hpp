@@ -46,6 +46,15 @@ public:
     /// Whether its request waits for a turn, and nothing of what it asks for has been done.
     [[nodiscard]] bool is_only_queued() const noexcept { return is_queued_ && !has_acted_; }
 
+    /// Whether it has had an answer, and is only kept so that its client sees it.
+    [[nodiscard]] bool is_lingering() const noexcept { return phase_ == phase::lingering; }
+
+    /// Whether no request has come yet.
+    [[nodiscard]] bool is_new() const noexcept { return phase_ == phase::idle && !has_answered(); }
+
+    /// Whether it has answered a request.
+    [[nodiscard]] bool has_answered() const noexcept { return answered_ != decltype(answered_)(); }
+
     /// Whether a body comes in or an answer goes out, at this time: it was not the client that was
     /// waited for, or not for long.
     [[nodiscard]] bool is_moving(std::chrono::steady_clock::time_point now) const noexcept;
@@ -92,6 +101,7 @@ private:
 
     void close_when_reset();
     [[nodiscard]] std::unique_lock<std::mutex> enter();
+    [[nodiscard]] bool is_fresh() const noexcept;
     void set_phase(phase phase) noexcept;
     [[nodiscard]] bool fits(exchange const& exchange, std::uint64_t bytes);
     void hold(exchange const& exchange, std::uint64_t bytes);
@@ -101,6 +111,7 @@ private:
 
     [[nodiscard]] boost::asio::awaitable<bool> serve_one();
     [[nodiscard]] boost::asio::awaitable<bool> read_header(exchange& exchange);
+    [[nodiscard]] std::optional<api_error> parse_header(exchange& exchange, std::size_t size);
     [[nodiscard]] boost::asio::awaitable<std::optional<api_error>>
     read_header_bytes(std::size_t& size);
     [[nodiscard]] boost::asio::awaitable<void> answer_request(exchange& exchange);
@@ -116,6 +127,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> make_first_piece(exchange const& exchange,
                                                                 response& answer);
     [[nodiscard]] boost::asio::awaitable<void> skip_body(exchange& exchange);
+    [[nodiscard]] boost::asio::awaitable<void> skip(std::size_t bytes);
     [[nodiscard]] boost::asio::awaitable<void> wait_if_possible(wait_for_end const& wanted);
     [[nodiscard]] boost::asio::awaitable<void> wait(wait_for_end const& wanted);
     [[nodiscard]] boost::asio::awaitable<void> write(exchange& exchange, response answer);
@@ -133,6 +145,8 @@ private:
     bool is_queued_ = false;
     bool has_acted_ = false; ///< what was done for the request has to be told
     bool gives_way_ = false;
+    bool is_skipping_ = false; ///< a body that nobody wants
+    std::chrono::steady_clock::time_point answered_{}; ///< last; never if it was not
 
     phase phase_ = phase::idle;
     std::chrono::steady_clock::time_point phase_began_ = std::chrono::steady_clock::now();

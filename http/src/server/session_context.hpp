@@ -42,7 +42,8 @@ private:
 /// What the sessions of a server have in common. On the server's executor.
 struct session_context {
     http::service& service;
-    http::turns turns;
+    turns control; ///< for connections that have just had an answer
+    turns bulk;
     http::wrong_keys wrong_keys;
     limited_log log{};
     std::vector<boost::asio::ip::address> trusted_proxies;

@@ -29,9 +29,15 @@ constexpr std::size_t read_bytes = 16 * 1024;
 /// A refused body of at most this is read and dropped, so that the connection can be kept.
 constexpr std::uint64_t skipped_body_bytes_max = 64 * 1024;
 
+/// How long a refused client may take for a body that is read before its answer.
+constexpr std::chrono::seconds skipping_time_max{1};
+
 /// How much of what a refused client still sends is read before the connection is closed, so that
 /// it gets to see the answer: many do not look for one before they have sent everything.
 constexpr std::uint64_t lingering_bytes_max = 64 * 1024 * 1024;
+
+/// At a time.
+constexpr std::size_t dropped_bytes = 1024 * 1024;
 
 /// How long nothing may come meanwhile.
 constexpr std::chrono::seconds lingering_pause_max{1};
@@ -61,7 +67,7 @@ std::string key_of(bhttp::fields const& fields)
     constexpr std::string_view scheme = "bearer ";
     std::string_view const given = fields[bhttp::field::authorization];
     if (given.size() > scheme.size() && equal_but_for_case(given.substr(0, scheme.size()), scheme))
-        return std::string(given.substr(scheme.size()));
+        return std::string(trimmed(given.substr(scheme.size())));
     return {};
 }
 
@@ -72,17 +78,14 @@ asio::awaitable<bool> session::read_header(exchange& exchange)
 {
     std::size_t size = 0;
     auto refused = co_await read_header_bytes(size);
+    exchange.is_first = is_fresh();
     if (!refused) {
-        error_code error;
-        exchange.parser.eager(false);
-        std::size_t const used =
-            exchange.parser.put(asio::buffer(connection_.input().substr(0, size)), error);
-        if (error && error != bhttp::error::need_more)
-            refused = invalid_request({}, "The request could not be read: " + error.message());
-        else if (!exchange.parser.is_header_done() || used != size)
-            refused = invalid_request({}, "The request could not be read: bad header");
-        else
-            connection_.use_up(size);
+        auto const parse = [&] { return parse_header(exchange, size); };
+        try {
+            refused = co_await in_turn(exchange, parse);
+        } catch (connection_interrupted const&) {
+            refused = gave_way();
+        }
     }
     if (!refused)
         co_return true;
@@ -90,6 +93,26 @@ asio::awaitable<bool> session::read_header(exchange& exchange)
     co_await write(exchange, failed(*refused, exchange.id));
     connection_.end_sending();
     co_return false;
+}
+
+/// Why what was read can't be a request. Else what it leads to in `exchange`, or why it is refused there.
+std::optional<api_error> session::parse_header(exchange& exchange, std::size_t size)
+{
+    auto const header = connection_.input().substr(0, size);
+    if (auto refused = inspect_header(header))
+        return refused;
+    error_code error;
+    exchange.parser.eager(false);
+    std::size_t const used = exchange.parser.put(asio::buffer(header), error);
+    if (error && error != bhttp::error::need_more)
+        return invalid_request({}, "The request could not be read: " + error.message());
+    if (!exchange.parser.is_header_done() || used != size)
+        return invalid_request({}, "The request could not be read: bad header");
+    connection_.use_up(size);
+    exchange.refused = look_up(exchange);
+    exchange.parser.get().base().clear(); // they can take more memory than all else
+    connection_.release_input();
+    return std::nullopt;
 }
 
 /// Waits for a header. Why it is refused, or how many bytes of the input it has in `size`.
@@ -114,7 +137,7 @@ asio::awaitable<std::optional<api_error>> session::read_header_bytes(std::size_t
         if (size + before > options.header_bytes_max)
             co_return header_too_large(options.header_bytes_max);
         if (end != input.npos)
-            co_return inspect_header(input.substr(0, size));
+            co_return std::nullopt;
         // Refused now, since the end of the header would never be seen.
         if (has_bare_line_feed(input, seen))
             co_return invalid_request({}, "The header has a LF without CR");
@@ -153,6 +176,7 @@ std::optional<api_error> session::look_up(exchange& exchange)
     exchange.after = exchange.parser.keep_alive() ? after::keep : after::close;
     if (std::string_view const given = message["X-Request-Id"]; is_request_id(given))
         exchange.id = given;
+    exchange.forwarded_for = joined(message, "X-Forwarded-For");
 
     auto asked = take_host(head.target, message[bhttp::field::host]);
     if (!asked)
@@ -162,8 +186,9 @@ std::optional<api_error> session::look_up(exchange& exchange)
         !is_host_among(asked->host, service_.options().allowed_hosts))
         return misdirected_request();
     // HTTP/1.0 knows no expectations, and has them ignored (RFC 9110, 10.1.1).
-    std::string_view const expected = message[bhttp::field::expect];
-    if (message.version() >= 11 && !expected.empty() && !equal_but_for_case(expected, "100-continue"))
+    std::string const expected = joined(message, "Expect");
+    exchange.expects_continue = message.version() >= 11 && !expected.empty();
+    if (exchange.expects_continue && !equal_but_for_case(expected, "100-continue"))
         return expectation_failed(expected);
     exchange.found = service_.look_up(head);
     exchange.is_control = exchange.found->is_control;
@@ -179,18 +204,22 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
     set_phase(phase::receiving);
     auto const reader =
         std::make_unique<body_reader>(connection_, exchange.parser, service_.options(), most);
-    co_await reader->ask_for_it();
+    if (exchange.expects_continue)
+        co_await reader->ask_for_it();
     std::string_view piece;
     auto const take = [&]() -> std::optional<pause> {
+        piece = reader->next();
+        if (piece.empty() || !is_wanted)
+            return std::nullopt;
         if (auto refused = operation.take(piece))
             return std::move(*refused);
         return operation.digest();
     };
     auto const digest = [&] { return operation.digest(); };
-    while (!(piece = co_await reader->next()).empty()) {
-        if (!is_wanted)
-            continue;
+    while (!reader->is_done()) {
         auto next = co_await in_turn(exchange, take);
+        if (piece.empty() && !reader->is_done())
+            co_await reader->read();
         while (next) {
             if (auto* const refused = std::get_if<api_error>(&*next))
                 throw std::move(*refused);
@@ -212,51 +241,61 @@ asio::awaitable<void> session::skip_body(exchange& exchange)
     if (exchange.body_done)
         co_return;
     auto const length = exchange.head.content_length;
-    bool const expects = exchange.parser.get().version() >= 11 &&
-                         !exchange.parser.get()[bhttp::field::expect].empty();
-    if (!length || *length > skipped_body_bytes_max || expects) {
+    if (!length || *length > skipped_body_bytes_max || exchange.expects_continue) {
         exchange.after = after::linger;
         co_return;
     }
     set_phase(phase::receiving);
     connection_.expires_after(service_.options().request_time_max);
-    std::size_t left = *length;
+    // Its client has no answer before, so it is not waited for for long.
+    asio::steady_timer pause(connection_.get_executor(), skipping_time_max);
+    pause.async_wait([weak = weak_from_this()](error_code ended) {
+        if (auto const session = weak.lock(); session && !ended && session->is_skipping_)
+            session->connection_.interrupt();
+    });
+    is_skipping_ = true;
     try {
-        while (connection_.input().size() < left) {
-            left -= connection_.input().size();
-            connection_.use_up(connection_.input().size());
-            co_await connection_.read(read_bytes);
-        }
+        co_await skip(*length);
+        exchange.body_done = true;
     } catch (connection_interrupted const&) {
         exchange.after = after::linger;
-        co_return;
     }
-    connection_.use_up(left);
-    exchange.body_done = true;
+    is_skipping_ = false;
 }
 
-/// Drops what a client still sends that has had its answer. Closing a socket that has input resets
-/// the connection, and with it the answer.
+asio::awaitable<void> session::skip(std::size_t bytes)
+{
+    while (connection_.input().size() < bytes) {
+        bytes -= connection_.input().size();
+        connection_.use_up(connection_.input().size());
+        co_await connection_.read(read_bytes);
+    }
+    connection_.use_up(bytes);
+}
+
+/// Drops what a client still sends that has had its answer. Closing a socket that has input, or gets
+/// some, resets the connection, and with it the answer (RFC 9112, 9.6).
 asio::awaitable<void> session::linger(exchange& exchange)
 {
     set_phase(phase::lingering);
     auto const end = std::chrono::steady_clock::now() + service_.options().request_time_max;
     std::uint64_t left =
-        std::min(exchange.parser.is_header_done() && exchange.parser.content_length_remaining()
+        std::min(!exchange.body_done && exchange.parser.content_length_remaining()
                      ? *exchange.parser.content_length_remaining()
                      : lingering_bytes_max,
                  lingering_bytes_max);
     while (std::chrono::steady_clock::now() < end) {
-        std::uint64_t const got = connection_.input().size();
+        std::uint64_t got = connection_.input().size();
         connection_.use_up(got);
+        {
+            auto const turn = co_await context_.bulk.next(turn_);
+            got += connection_.drop(dropped_bytes);
+        }
         if (got >= left)
             break;
         left -= got;
-        {
-            auto const turn = co_await context_.turns.next(turn_);
-        }
         connection_.expires_after(lingering_pause_max);
-        co_await connection_.read(read_bytes);
+        co_await connection_.read(1);
     }
     connection_.end_sending();
 }

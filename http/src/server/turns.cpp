@@ -4,9 +4,11 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <iterator>
 #include <list>
 #include <utility>
 
@@ -19,8 +21,8 @@ namespace {
 /// Somebody who waits for a turn, in the list until it comes.
 class place {
 public:
-    place(std::list<place*>& list, asio::steady_timer& timer)
-        : list_(list), here_(list.insert(list.end(), this)), timer_(timer)
+    place(std::list<place*>& list, std::list<place*>::iterator before, asio::steady_timer& timer)
+        : list_(list), here_(list.insert(before, this)), timer_(timer)
     {
     }
     place(place const&) = delete;
@@ -32,6 +34,8 @@ public:
         leave();
         timer_.cancel();
     }
+
+    [[nodiscard]] bool is_listed() const noexcept { return is_listed_; }
 
 private:
     void leave() noexcept
@@ -49,7 +53,10 @@ private:
 } // namespace
 
 struct turns::state : std::enable_shared_from_this<state> {
-    explicit state(asio::any_io_executor executor) : executor(std::move(executor)) {}
+    state(asio::any_io_executor executor, turn_share share)
+        : executor(std::move(executor)), share(share)
+    {
+    }
 
     /// Sees to it that there will be a round.
     void arm()
@@ -67,24 +74,37 @@ struct turns::state : std::enable_shared_from_this<state> {
             share.rest();
             return;
         }
+        called_in_vain = 0;
+        lets_all = false;
         std::size_t allowed = share.begin_round(std::chrono::steady_clock::now());
         for (; allowed != 0 && !waiting.empty(); --allowed)
             waiting.front()->call();
         try {
             arm(); // behind those, and behind what else has become ready meanwhile
         } catch (std::exception const&) {
-            while (!waiting.empty()) // there is no memory for a round: they all have a turn
+            lets_all = true; // there is no memory for a round: they all have a turn
+            while (!waiting.empty())
                 waiting.front()->call();
         }
     }
 
     asio::any_io_executor executor;
+    /// Where somebody stands who was called, and then there was no time left.
+    [[nodiscard]] std::list<place*>::iterator front()
+    {
+        auto const behind = std::min(called_in_vain++, waiting.size());
+        return std::next(waiting.begin(), static_cast<std::ptrdiff_t>(behind));
+    }
+
     std::list<place*> waiting;
-    bulk_share share;
+    std::size_t called_in_vain = 0; ///< in this round; they stand first, in their order
+    turn_share share;
+    bool lets_all = false;
     bool is_armed = false;
 };
 
-turns::turns(asio::any_io_executor executor) : state_(std::make_shared<state>(std::move(executor)))
+turns::turns(asio::any_io_executor executor, turn_share share)
+    : state_(std::make_shared<state>(std::move(executor), share))
 {
 }
 
@@ -92,11 +112,14 @@ asio::awaitable<turns::turn> turns::next(asio::steady_timer& timer)
 {
     auto const state = state_;
     timer.expires_at(asio::steady_timer::time_point::max());
-    {
-        place const waits(state->waiting, timer);
+    bool is_first = true;
+    for (; is_first || (state->share.is_used_up() && !state->lets_all); is_first = false) {
+        place const waits(state->waiting, is_first ? state->waiting.end() : state->front(), timer);
         state->arm();
         boost::system::error_code ended;
         co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+        if (waits.is_listed()) // the wait was cancelled
+            break;
     }
     co_return turn(state);
 }

@@ -1,7 +1,7 @@
 #ifndef BELAY_HTTP_SRC_SERVER_TURNS_HPP
 #define BELAY_HTTP_SRC_SERVER_TURNS_HPP
 
-#include "bulk_share.hpp"
+#include "turn_share.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -11,16 +11,16 @@
 
 namespace belay::http {
 
-/// Lets the connections of a server do their bulk work one after the other, a turn each, in the order
-/// in which they asked for it, and after the control work that is there: that asks for no turn. So a
-/// round of bulk work takes about as long with a thousand clients as with one.
+/// Lets the connections of a server do work of a kind one after the other, a turn each, in the order in
+/// which they asked for it, and after what else is there. So a round takes about as long with a thousand
+/// clients as with one.
 ///
 /// On one executor, which does one thing at a time.
 class turns {
 public:
     class turn;
 
-    explicit turns(boost::asio::any_io_executor executor);
+    explicit turns(boost::asio::any_io_executor executor, turn_share share = turn_share());
 
     /// Waits for a turn, on a timer of the caller's, which nobody else may use meanwhile: cancelling
     /// it ends the wait before its time. What is done in the turn is done without waiting, and the
@@ -36,7 +36,7 @@ private:
     std::shared_ptr<state> state_; // also what is posted has it
 };
 
-/// Counts how long it lives as time of bulk work.
+/// Counts how long it lives as time that turns took.
 class turns::turn {
 public:
     explicit turn(std::shared_ptr<state> state);
@@ -46,7 +46,7 @@ public:
 
 private:
     std::shared_ptr<state> state_;
-    bulk_share::time_point began_ = std::chrono::steady_clock::now();
+    turn_share::time_point began_ = std::chrono::steady_clock::now();
 };
 
 } // namespace belay::http

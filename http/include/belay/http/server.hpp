@@ -59,8 +59,8 @@ struct server_options {
                                         ///< cancel that waits is answered
     std::size_t requests_max = 256;     ///< under way at a time; not counted: cancels, short answers.
                                         ///< At most `requests_within(connections_max)`
-    std::size_t header_bytes_max = 16 * 1024;
-    std::uint64_t body_bytes_max = 8 * 1024 * 1024; ///< of a new batch; of others 64 KiB
+    std::size_t header_bytes_max = 16 * 1024; ///< at most `header_bytes_most`
+    std::uint64_t body_bytes_max = 8 * 1024 * 1024; ///< of a new batch; of others 16 KiB
     std::uint64_t stream_bytes_max = 4ULL << 30;    ///< of a new batch that comes as lines
     std::size_t line_bytes_max = 64 * 1024;         ///< of such a line, and of an input in JSON
     std::uint64_t buffer_bytes_max = 32 * 1024 * 1024; ///< of all requests and answers under way
@@ -89,6 +89,12 @@ struct server_options {
     /// that runs its context.
     std::function<bool()> memory_is_short = {};
 };
+
+/// Whether that can be one of `allowed_hosts`: a name or an address as a Host has it, without a port.
+[[nodiscard]] BELAY_EXPORT bool is_host_name(std::string_view text);
+
+/// The parser of headers takes no longer ones.
+inline constexpr std::size_t header_bytes_most = 65'533;
 
 /// How many requests there may be at most with so many connections: some of these are kept for
 /// cancels.

@@ -1,4 +1,4 @@
-#include "server/bulk_share.hpp"
+#include "server/turn_share.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstddef>
 
-using belay::http::bulk_share;
+using belay::http::turn_share;
 using namespace std::chrono_literals;
 
 namespace {
@@ -15,10 +15,10 @@ namespace {
 class thread {
 public:
     /// A round: so much control work, then turns of at most `turn`, for each of `clients` at most one.
-    void round(bulk_share::duration control, bulk_share::duration turn, std::size_t clients = 1000)
+    void round(turn_share::duration control, turn_share::duration turn, std::size_t clients = 1000)
     {
         now_ += control;
-        bulk_share::duration const before = bulk;
+        turn_share::duration const before = bulk;
         for (std::size_t i = std::min(share_.begin_round(now_), clients); i != 0; --i) {
             now_ += turn;
             bulk += turn;
@@ -28,18 +28,18 @@ public:
         all += control + bulk - before;
     }
 
-    bulk_share::duration bulk{};    ///< time that bulk work got
-    bulk_share::duration all{};     ///< time that passed
-    bulk_share::duration longest{}; ///< bulk work of one round
+    turn_share::duration bulk{};    ///< time that bulk work got
+    turn_share::duration all{};     ///< time that passed
+    turn_share::duration longest{}; ///< bulk work of one round
 
 private:
-    bulk_share share_;
-    bulk_share::time_point now_{1h};
+    turn_share share_;
+    turn_share::time_point now_{1h};
 };
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(bulk_share_test)
+BOOST_AUTO_TEST_SUITE(turn_share_test)
 
 BOOST_AUTO_TEST_CASE(where_nobody_else_is_each_round_has_a_turn)
 {
@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(where_nobody_else_is_each_round_has_a_turn)
 BOOST_AUTO_TEST_CASE(bulk_work_has_a_tenth_however_long_the_control_work_of_a_round_is)
 {
     for (auto const control : {1ms, 4ms, 20ms, 80ms}) {
-        for (bulk_share::duration const turn : {20us, 400us, 2000us}) {
+        for (turn_share::duration const turn : {20us, 400us, 2000us}) {
             thread thread;
             for (int i = 0; i != 2000; ++i)
                 thread.round(control, turn);
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(bulk_work_has_a_tenth_however_long_the_control_work_of_a_ro
             BOOST_TEST_CONTEXT(control.count() << " ms, turns of " << turn.count() << " ns")
             {
                 BOOST_TEST(thread.bulk * 100 >= thread.all * 9); // the first rounds have less
-                BOOST_TEST((thread.longest <= bulk_share::owed_max + turn));
+                BOOST_TEST((thread.longest <= turn_share::owed_max + turn));
             }
         }
     }
@@ -95,13 +95,13 @@ BOOST_AUTO_TEST_CASE(what_was_missed_long_ago_is_not_made_up_for_at_one_go)
     thread.round(0us, 400us);
     thread.round(1h, 400us);
 
-    BOOST_TEST((thread.longest <= bulk_share::owed_max + 400us));
+    BOOST_TEST((thread.longest <= turn_share::owed_max + 400us));
 }
 
 BOOST_AUTO_TEST_CASE(time_in_which_nobody_waited_is_owed_to_nobody)
 {
-    bulk_share share;
-    bulk_share::time_point const begin{1h};
+    turn_share share;
+    turn_share::time_point const begin{1h};
     (void)share.begin_round(begin);
     share.rest();
 
