@@ -95,8 +95,8 @@ BOOST_AUTO_TEST_CASE(ranges_end_where_the_specification_says)
                  {std::to_string(least - 1), std::to_string(most + 1),
                   std::string("18446744073709551615"), std::string("null"), std::string("true"),
                   std::string("[]"), std::string("\"5\"")})
-                BOOST_TEST(with(bad) == "options." + name + ": " + name + " is " +
-                                            (bad == "\"5\"" ? "\\\"5\\\"" : bad) + wanted);
+                BOOST_TEST(with(bad) == "options." + name + ": " + name + " is " + bad +
+                                            wanted);
             BOOST_TEST(with("5.0").starts_with("options." + name + ": "));
         }
     }

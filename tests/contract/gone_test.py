@@ -72,7 +72,8 @@ def waiters_give_way(suite):
         batches = [client.create("sleep", [3_600_000]) for _ in range(3)]
         client.session.close()
         with wires(server, 8) as crowd:
-            for wire in crowd:
+            for wire in crowd:  # also where it is not the first request of its connection
+                wire.send(request(server, "GET", "/healthz")).answer().is_(200)
                 wire.send(drain(server, draining))
             for batch in batches:
                 shapes.state(client.change(batch).is_(200).data, current_state="cancelled")

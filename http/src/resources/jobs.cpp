@@ -6,6 +6,8 @@
 #include "paging.hpp"
 #include "resource.hpp"
 
+#include <belay/error.hpp>
+
 #include <limits>
 #include <optional>
 
@@ -45,20 +47,28 @@ namespace {
 class one_job final : public operation {
 public:
     explicit one_job(admitted const& request)
-        : batch_(*request.batch), index_(request.job), form_(form_of(request, "state"))
+        : service_(request.service), batch_(*request.batch), index_(request.job),
+          form_(form_of(request, "state"))
     {
     }
 
     [[nodiscard]] bool is_limited() const noexcept override { return false; }
     [[nodiscard]] step proceed() override
     {
-        response answer{.body = R"({"success":true,"data":)"};
-        append_job(answer.body, batch_, index_, form_);
-        answer.body += '}';
-        return answer;
+        try {
+            response answer{.body = R"({"success":true,"data":)"};
+            append_job(answer.body, batch_, index_, form_);
+            answer.body += '}';
+            return answer;
+        } catch (error const&) {
+            if (!service_.batches().find(batch_.id())) // it was forgotten since
+                return batch_not_found(batch_.id());
+            throw;
+        }
     }
 
 private:
+    http::service& service_;
     recorded_batch batch_;
     std::uint64_t index_;
     job_form form_;

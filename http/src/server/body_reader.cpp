@@ -1,10 +1,13 @@
 #include "body_reader.hpp"
 
 #include "../api_error.hpp"
+#include "../door.hpp"
 #include "../text.hpp"
 
 #include <boost/beast/http/error.hpp>
-#include <boost/beast/http/field.hpp>
+
+#include <algorithm>
+#include <cstddef>
 
 namespace belay::http {
 
@@ -16,10 +19,20 @@ namespace {
 /// How much of a body has to come within the time that is given to a request.
 constexpr std::uint64_t part_bytes = 1024 * 1024;
 
+/// A chunk may have so many times as much around it as there is in it.
+constexpr std::uint64_t framing_most = 64;
+
 /// Whether a field of a trailer is folded. Beast would unfold it silently, as in a header.
 bool has_folded_line(std::string_view trailer)
 {
     return trailer.find("\r\n ") != trailer.npos || trailer.find("\r\n\t") != trailer.npos;
+}
+
+/// With the line of the last chunk before it and the empty one behind.
+bool has_too_many_fields(std::string_view trailer)
+{
+    return std::ranges::count(trailer, '\n') >
+           static_cast<std::ptrdiff_t>(header_fields_max) + 2;
 }
 
 } // namespace
@@ -73,13 +86,21 @@ std::size_t body_reader::parse(char* to, std::size_t bytes)
     std::size_t const used = parser_.put(asio::buffer(input), error);
     if (error && error != bhttp::error::need_more && error != bhttp::error::need_buffer)
         throw invalid_request({}, "The body could not be read: " + error.message());
-    if (parser_.is_done() && parser_.chunked() && has_folded_line(input.substr(0, used)))
-        throw invalid_request({}, "The trailer has a folded field");
+    if (parser_.is_done() && parser_.chunked()) {
+        auto const trailer = input.substr(0, used);
+        if (has_folded_line(trailer))
+            throw invalid_request({}, "The trailer has a folded field");
+        if (has_too_many_fields(trailer))
+            throw too_many_fields(header_fields_max);
+    }
     from_.use_up(used);
+    used_ += used;
     std::size_t const got = bytes - parser_.get().body().size;
     taken_ += got;
     if (taken_ > bytes_max_)
         throw payload_too_large(bytes_max_);
+    if (used_ > options_.header_bytes_max + framing_most * taken_)
+        throw invalid_request({}, "The body has far more around its chunks than in them");
     return got;
 }
 

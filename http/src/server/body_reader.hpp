@@ -47,6 +47,7 @@ private:
     request_parser& parser_;
     server_options const& options_;
     std::uint64_t bytes_max_;
+    std::uint64_t used_ = 0; ///< of the input, with what is around chunks
     std::uint64_t taken_ = 0;
     std::uint64_t timed_ = 0; ///< `taken_` when the time began
     std::array<char, 16 * 1024> piece_;

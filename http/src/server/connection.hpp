@@ -77,6 +77,8 @@ public:
 
     /// Ends a read that is under way, or else the next one.
     void interrupt() noexcept;
+    /// Where none is to end any more.
+    void forget_interrupt() noexcept { is_interrupted_ = false; }
 
     /// Tells the client that nothing more comes.
     void end_sending() noexcept;

@@ -11,7 +11,11 @@ namespace belay::http {
 
 /// While a session waits for its turn, which its client is not charged for.
 struct session::queued {
-    explicit queued(session& of) : of(of) { of.is_queued_ = true; }
+    queued(session& of, bool as_control) : of(of)
+    {
+        of.is_queued_ = true;
+        of.is_queued_as_control_ = as_control;
+    }
     queued(queued const&) = delete;
     queued& operator=(queued const&) = delete;
     ~queued()
@@ -36,12 +40,13 @@ auto session::in_turn(exchange const& exchange, Work work)
         auto const lock = enter();
         co_return work();
     }
-    std::optional<queued> waits(std::in_place, *this);
+    std::optional<queued> waits(std::in_place, *this, exchange.is_control);
     auto const turn = co_await (exchange.is_control ? context_.control : context_.bulk).next(turn_);
     waits.reset();
     if (!is_open())
         throw connection_over{};
-    if (gives_way_)
+    bool const is_to_be_told = has_acted_ && phase_ == phase::working;
+    if (gives_way_ && !is_to_be_told)
         throw connection_interrupted{};
     auto const lock = enter();
     co_return work();

@@ -34,8 +34,6 @@ constexpr std::chrono::milliseconds asks_within{100};
 
 constexpr int accepted_at_once = 16;
 
-constexpr std::size_t surplus_max = 64;
-
 /// So many connections are asked for what has come on them: it takes a call of the system each.
 constexpr int asked_max = 16;
 
@@ -235,7 +233,7 @@ bool server::listener::give_one_up(error_code const& error)
     bool const had_spare = spare_.is_open();
     error_code ignored;
     spare_.close(ignored);
-    return had_spare || make_place(true);
+    return had_spare || make_place(true) == room::at_once;
 }
 
 void server::listener::serve(tcp::socket socket)
@@ -243,7 +241,7 @@ try {
     error_code ignored;
     if (!spare_.is_open())
         spare_.open(bound_.protocol(), ignored);
-    if (sessions_.size() >= options_.connections_max && !make_place(false))
+    if (places_taken() >= options_.connections_max && make_place(false) == room::none)
         return; // it is closed
     limit_surplus();
     auto const made = std::make_shared<session>(std::move(socket), context_);
@@ -257,44 +255,61 @@ try {
 }
 
 /// Has a connection give way to another, if the other can wait one that has been silent or a cancel that
-/// has waited for a while. False if there is none.
-bool server::listener::make_place(bool can_wait)
+/// has waited for a while.
+server::listener::room server::listener::make_place(bool can_wait)
 {
     auto const now = clock::now();
-    session* const silent = longest_silent(false);
-    session* const finished = longest_waiting(true);
-    session* const waiting = longest_waiting(false);
+    auto const silent_ones = longest_silent(false);
+    session* const silent = silent_ones.empty() ? nullptr : silent_ones.front();
     auto const is_silent_for = [&](clock::duration time) {
         return silent != nullptr && silent->last_active() <= now - time;
     };
+    auto const close = [](session* one) { return one->close(), room::at_once; };
+    auto const give_way = [](session* one) { return one->give_way(), room::soon; };
     if (is_silent_for(settled_after))
-        silent->close();
-    else if (finished != nullptr)
-        finished->give_way();
-    else if (waiting != nullptr && *waiting->waits_since() <= now - settled_after)
-        waiting->give_way();
-    else if (is_silent_for(asks_within))
-        silent->close();
-    else if (can_wait)
-        return false;
-    else if (waiting != nullptr)
-        waiting->give_way();
-    else if (session* const kept = longest_silent(true))
-        kept->close();
-    else if (session* const queued = any_queued())
-        queued->give_way();
-    else if (session* const other = longest_idle())
-        other->close();
-    else
-        return false;
-    return true;
+        return close(silent);
+    for (auto* const one : silent_ones)
+        if (one->has_client_finished())
+            return close(one);
+    auto const waiting = longest_waiting();
+    for (auto* const one : waiting)
+        if (one->has_client_finished())
+            return give_way(one);
+    if (!waiting.empty() && *waiting.front()->waits_since() <= now - settled_after)
+        return give_way(waiting.front());
+    if (is_silent_for(asks_within))
+        return close(silent);
+    if (can_wait)
+        return room::none;
+    if (!waiting.empty() && !is_silent_for(now - *waiting.front()->waits_since()))
+        return give_way(waiting.front());
+    if (auto const kept = longest_silent(true); !kept.empty())
+        return close(kept.front());
+    if (session* const queued = any_queued())
+        return give_way(queued);
+    if (silent != nullptr)
+        return close(silent);
+    if (session* const other = longest_idle())
+        return close(other);
+    return room::none;
 }
 
-/// Those that have given way are there for a little longer, and so are those whose answer is to be seen:
-/// no more than this.
+/// Without those that are on their way out.
+std::size_t server::listener::places_taken() const
+{
+    if (sessions_.size() < options_.connections_max)
+        return sessions_.size();
+    auto const stays = [](auto const& one) {
+        return one->is_open() && !one->is_lingering() && !one->gives_way();
+    };
+    return static_cast<std::size_t>(std::ranges::count_if(sessions_, stays));
+}
+
+/// There are only so many of them.
 void server::listener::limit_surplus()
 {
-    if (sessions_.size() < options_.connections_max + surplus_max)
+    std::size_t const most = options_.connections_max / 8 + 8;
+    if (sessions_.size() < options_.connections_max + most)
         return;
     auto const found = std::ranges::find_if(sessions_, [](auto const& session) {
         return session->is_open() && session->is_lingering();
@@ -316,42 +331,48 @@ session* server::listener::longest_idle() const
     return longest;
 }
 
-/// Of such ones that on which nothing has come that is still to be read, if it is among the first; only
-/// after an answer, where that is asked for.
-session* server::listener::longest_silent(bool after_an_answer) const
+/// The first of such ones, without those on which something has come that is still to be read; only after
+/// an answer, where that is asked for.
+std::vector<session*> server::listener::longest_silent(bool after_an_answer) const
 {
-    std::vector<session*> idle;
-    idle.reserve(sessions_.size());
-    for (auto const& session : sessions_)
-        if (session->is_open() && !session->is_busy() &&
-            (!after_an_answer || session->has_answered()))
-            idle.push_back(session.get());
-    auto const asked = std::min<std::size_t>(idle.size(), asked_max);
-    auto const end = idle.begin() + static_cast<std::ptrdiff_t>(asked);
-    std::ranges::partial_sort(idle, end, {}, &session::last_active);
-    auto const found = std::find_if(idle.begin(), end,
-                                    [](session* one) { return !one->has_client_sent(); });
-    return found == end ? nullptr : *found;
+    auto idle = first_of(&session::last_active, [&](session const& one) {
+        return one.is_open() && !one.is_busy() && (!after_an_answer || one.has_answered());
+    });
+    std::erase_if(idle, [](session* one) { return one->has_client_sent(); });
+    return idle;
 }
 
-/// Of cancels; only those whose client sends no more, and may be gone, if that is asked for.
-session* server::listener::longest_waiting(bool with_client_finished) const
+/// Cancels, the first of them.
+std::vector<session*> server::listener::longest_waiting() const
 {
-    session* longest = nullptr;
-    for (auto const& session : sessions_)
-        if (session->waits_since() && !session->gives_way() &&
-            (longest == nullptr || *session->waits_since() < *longest->waits_since()) &&
-            (!with_client_finished || session->has_client_finished()))
-            longest = session.get();
-    return longest;
+    return first_of(&session::waits_since, [](session const& one) {
+        return one.waits_since() && !one.gives_way();
+    });
 }
 
+/// Some of those that count, by that measure.
+template <class Measure, class Counts>
+std::vector<session*> server::listener::first_of(Measure measure, Counts counts) const
+{
+    std::vector<session*> found;
+    for (auto const& session : sessions_)
+        if (counts(*session))
+            found.push_back(session.get());
+    auto const some = std::min<std::size_t>(found.size(), asked_max);
+    std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(some), {}, measure);
+    found.resize(some);
+    return found;
+}
+
+/// One whose cancel it is only if there is no other.
 session* server::listener::any_queued() const
 {
-    auto const found = std::ranges::find_if(sessions_, [](auto const& session) {
-        return session->is_only_queued() && !session->gives_way();
-    });
-    return found == sessions_.end() ? nullptr : found->get();
+    session* found = nullptr;
+    for (auto const& session : sessions_)
+        if (session->is_only_queued() && !session->gives_way() &&
+            (found == nullptr || found->is_queued_as_control()))
+            found = session.get();
+    return found;
 }
 
 bool server::listener::slowest_gives_way(std::function<bool(session const&)> const& counts)

@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
@@ -59,11 +60,16 @@ private:
     bool give_one_up(boost::system::error_code const& error);
     void serve(boost::asio::ip::tcp::socket socket);
 
-    bool make_place(bool can_wait);
+    /// Whether there is a place, or will be.
+    enum class room : std::uint8_t { none, soon, at_once };
+    room make_place(bool can_wait);
+    [[nodiscard]] std::size_t places_taken() const;
     void limit_surplus();
     [[nodiscard]] session* longest_idle() const;
-    [[nodiscard]] session* longest_silent(bool after_an_answer) const;
-    [[nodiscard]] session* longest_waiting(bool with_client_finished) const;
+    [[nodiscard]] std::vector<session*> longest_silent(bool after_an_answer) const;
+    [[nodiscard]] std::vector<session*> longest_waiting() const;
+    template <class Measure, class Counts>
+    [[nodiscard]] std::vector<session*> first_of(Measure measure, Counts counts) const;
     [[nodiscard]] session* any_queued() const;
     bool slowest_gives_way(std::function<bool(session const&)> const& counts);
 

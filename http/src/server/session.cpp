@@ -94,7 +94,7 @@ void session::give_way() noexcept
 bool session::is_moving(std::chrono::steady_clock::time_point now) const noexcept
 {
     bool const is_on_its_way = phase_ == phase::receiving || phase_ == phase::sending ||
-                               phase_ == phase::lingering;
+                               (phase_ == phase::lingering && now < phase_began_ + still_after);
     return is_on_its_way && (is_queued_ || now < connection_.last_moved() + still_after);
 }
 

@@ -45,6 +45,7 @@ public:
 
     /// Whether its request waits for a turn, and nothing of what it asks for has been done.
     [[nodiscard]] bool is_only_queued() const noexcept { return is_queued_ && !has_acted_; }
+    [[nodiscard]] bool is_queued_as_control() const noexcept { return is_queued_as_control_; }
 
     /// Whether it has had an answer, and is only kept so that its client sees it.
     [[nodiscard]] bool is_lingering() const noexcept { return phase_ == phase::lingering; }
@@ -81,8 +82,12 @@ public:
     }
     [[nodiscard]] bool has_client_finished() noexcept { return connection_.has_client_finished(); }
 
-    /// Whether there is a request that was not read yet, or more of one.
-    [[nodiscard]] bool has_client_sent() noexcept { return connection_.has_sent(); }
+    /// Whether there is a request that was not read yet, or more of one, and is not held back by an
+    /// answer that is to be taken before.
+    [[nodiscard]] bool has_client_sent() noexcept
+    {
+        return phase_ != phase::sending && connection_.has_sent();
+    }
 
     /// Ends what it does for its client: a body is refused, an answer that is being taken is cut, a
     /// cancel that waits answered as at the end of its wait. Then the connection is closed.
@@ -143,6 +148,7 @@ private:
     counted<std::uint64_t> held_;
     bool is_limited_ = false;
     bool is_queued_ = false;
+    bool is_queued_as_control_ = false;
     bool has_acted_ = false; ///< what was done for the request has to be told
     bool gives_way_ = false;
     bool is_skipping_ = false; ///< a body that nobody wants

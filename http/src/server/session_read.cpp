@@ -26,6 +26,9 @@ constexpr std::size_t header_read_bytes = 4 * 1024;
 
 constexpr std::size_t read_bytes = 16 * 1024;
 
+/// A body that comes in more parts than these is no longer read at once, whatever it is of.
+constexpr int reads_at_once = 4;
+
 /// A refused body of at most this is read and dropped, so that the connection can be kept.
 constexpr std::uint64_t skipped_body_bytes_max = 64 * 1024;
 
@@ -178,6 +181,9 @@ std::optional<api_error> session::look_up(exchange& exchange)
         exchange.id = given;
     exchange.forwarded_for = joined(message, "X-Forwarded-For");
 
+    std::string const expected = joined(message, "Expect");
+    exchange.expects_continue = message.version() >= 11 && !expected.empty();
+
     auto asked = take_host(head.target, message[bhttp::field::host]);
     if (!asked)
         return asked.error();
@@ -186,8 +192,6 @@ std::optional<api_error> session::look_up(exchange& exchange)
         !is_host_among(asked->host, service_.options().allowed_hosts))
         return misdirected_request();
     // HTTP/1.0 knows no expectations, and has them ignored (RFC 9110, 10.1.1).
-    std::string const expected = joined(message, "Expect");
-    exchange.expects_continue = message.version() >= 11 && !expected.empty();
     if (exchange.expects_continue && !equal_but_for_case(expected, "100-continue"))
         return expectation_failed(expected);
     exchange.found = service_.look_up(head);
@@ -216,10 +220,13 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
         return operation.digest();
     };
     auto const digest = [&] { return operation.digest(); };
-    while (!reader->is_done()) {
-        auto next = co_await in_turn(exchange, take);
-        if (piece.empty() && !reader->is_done())
+    int reads = 0;
+    for (bool is_short = false; !reader->is_done(); is_short = piece.empty()) {
+        if (is_short || connection_.input().empty()) {
             co_await reader->read();
+            exchange.is_first = exchange.is_first && ++reads < reads_at_once;
+        }
+        auto next = co_await in_turn(exchange, take);
         while (next) {
             if (auto* const refused = std::get_if<api_error>(&*next))
                 throw std::move(*refused);
@@ -232,6 +239,8 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
         }
         hold(exchange, operation.bytes_held());
     }
+    exchange.parser.get().base().clear(); // of a trailer
+    connection_.release_input();
     exchange.body_done = true;
 }
 
@@ -256,6 +265,7 @@ asio::awaitable<void> session::skip_body(exchange& exchange)
     is_skipping_ = true;
     try {
         co_await skip(*length);
+        connection_.forget_interrupt();
         exchange.body_done = true;
     } catch (connection_interrupted const&) {
         exchange.after = after::linger;
@@ -279,11 +289,10 @@ asio::awaitable<void> session::linger(exchange& exchange)
 {
     set_phase(phase::lingering);
     auto const end = std::chrono::steady_clock::now() + service_.options().request_time_max;
-    std::uint64_t left =
-        std::min(!exchange.body_done && exchange.parser.content_length_remaining()
-                     ? *exchange.parser.content_length_remaining()
-                     : lingering_bytes_max,
-                 lingering_bytes_max);
+    std::uint64_t left = lingering_bytes_max;
+    std::uint64_t body = lingering_bytes_max;
+    if (!exchange.body_done && exchange.parser.content_length_remaining())
+        body = *exchange.parser.content_length_remaining();
     while (std::chrono::steady_clock::now() < end) {
         std::uint64_t got = connection_.input().size();
         connection_.use_up(got);
@@ -294,6 +303,9 @@ asio::awaitable<void> session::linger(exchange& exchange)
         if (got >= left)
             break;
         left -= got;
+        body -= std::min(body, got);
+        if (body == 0) // it may be looking for the end now
+            connection_.end_sending();
         connection_.expires_after(lingering_pause_max);
         co_await connection_.read(1);
     }
