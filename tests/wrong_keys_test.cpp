@@ -19,7 +19,7 @@ struct fixture {
     {
         std::size_t count = 0;
         for (int i = 0; i != times; ++i)
-            count += keys.note(address, at).count() == 0 ? 1 : 0;
+            count += keys.note(address, at).wait.count() == 0 ? 1 : 0;
         return count;
     }
 
@@ -42,8 +42,11 @@ BOOST_AUTO_TEST_CASE(the_others_learn_how_long_that_lasts)
 {
     (void)told("192.0.2.1", most, begin);
 
-    BOOST_TEST((keys.note("192.0.2.1", begin + 20s) == 40s));
-    BOOST_TEST((keys.note("192.0.2.1", begin + 59'900ms) == 1s));
+    auto const over = keys.note("192.0.2.1", begin + 20s);
+    BOOST_TEST((over.wait == 40s));
+    BOOST_TEST(over.is_first);
+    BOOST_TEST(!keys.note("192.0.2.1", begin + 20s).is_first);
+    BOOST_TEST((keys.note("192.0.2.1", begin + 59'900ms).wait == 1s));
 }
 
 BOOST_AUTO_TEST_CASE(each_address_counts_for_itself)

@@ -95,17 +95,20 @@ def finished_clients_first(suite):
     with suite.start("--connections-max", "4") as server:
         client = suite.client_of(server)
         draining = client.sleeping(jobs=2)
-        client.session.close()
-        with wires(server, 4) as crowd:
-            for wire in crowd:
-                wire.send(drain(server, draining))
-            crowd[2].socket.shutdown(socket.SHUT_WR)
-            client.get("/healthz").is_(200)
-            crowd[2].answer().is_(202)
+        with wire_to(server) as first:
+            first.send(drain(server, draining))
+            until(lambda: client.state(draining)["current_state"] == "cancelling", "the cancel")
             client.session.close()
-            client.change(draining, {"mode": "immediate"})
-            for number in (1, 3):
-                shapes.state(crowd[number].answer().is_(200).data, current_state="cancelled")
+            with wires(server, 3) as crowd:  # which have nothing but the end to wait for any more
+                for wire in crowd:
+                    wire.send(drain(server, draining))
+                crowd[1].socket.shutdown(socket.SHUT_WR)
+                client.get("/healthz").is_(200)
+                crowd[1].answer().is_(202)
+                client.session.close()
+                client.change(draining, {"mode": "immediate"})
+                for number in (0, 2):
+                    shapes.state(crowd[number].answer().is_(200).data, current_state="cancelled")
 
 
 @test

@@ -209,10 +209,13 @@ asio::awaitable<void> server::listener::accept()
 }
 
 /// Those who wait are let in several at a time: a flood of them must not take a round of the thread each.
+/// Not where others have to give way for them, whose requests may have come meanwhile.
 void server::listener::accept_more()
 {
     error_code error;
-    for (int others = 0; others != accepted_at_once - 1; ++others) {
+    for (int others = 1; others != accepted_at_once; ++others) {
+        if (places_taken() >= options_.connections_max)
+            return;
         tcp::socket socket = acceptor_.accept(error);
         if (error) // as a rule there is none; else the next wait meets it, too
             return;

@@ -246,11 +246,12 @@ api_error session::wrong_key(exchange const& exchange, api_error const& error)
     auto const now = std::chrono::steady_clock::now();
     auto const address =
         client_address(peer_, exchange.forwarded_for, context_.trusted_proxies);
-    auto const wait = context_.wrong_keys.note(network_of(address), now);
+    auto const [wait, is_first] = context_.wrong_keys.note(network_of(address), now);
     if (wait.count() == 0)
         return error;
-    context_.log.warn("wrong key",
-                      address.to_string() + " sends too many requests without a right key");
+    if (is_first)
+        context_.log.warn("wrong key",
+                          address.to_string() + " sends too many requests without a right key");
     auto const reset = std::chrono::system_clock::now() + wait;
     return rate_limit_error(context_.wrong_keys.most(), 0,
                             std::chrono::system_clock::to_time_t(reset), wrong_keys::window.count());

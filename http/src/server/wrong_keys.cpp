@@ -1,8 +1,10 @@
 #include "wrong_keys.hpp"
 
+#include <utility>
+
 namespace belay::http {
 
-std::chrono::seconds wrong_keys::note(std::string const& address, time_point now)
+wrong_keys::verdict wrong_keys::note(std::string const& address, time_point now)
 {
     if (seen_.size() >= addresses_max && !seen_.contains(address))
         forget_old(now);
@@ -11,9 +13,10 @@ std::chrono::seconds wrong_keys::note(std::string const& address, time_point now
         found = {now};
     if (found.count < most_) {
         ++found.count;
-        return std::chrono::seconds(0);
+        return {std::chrono::seconds(0)};
     }
-    return std::chrono::ceil<std::chrono::seconds>(found.since + window - now);
+    return {std::chrono::ceil<std::chrono::seconds>(found.since + window - now),
+            !std::exchange(found.is_over, true)};
 }
 
 void wrong_keys::forget_old(time_point now)

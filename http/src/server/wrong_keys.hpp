@@ -21,8 +21,13 @@ public:
 
     explicit wrong_keys(std::size_t a_window_max) : most_(a_window_max) {}
 
-    /// Notes one from that address. How long until the next is told what is wrong, 0 if this one is.
-    [[nodiscard]] std::chrono::seconds note(std::string const& address, time_point now);
+    struct verdict {
+        std::chrono::seconds wait; ///< until the next is told what is wrong; 0 if this one is
+        bool is_first = false;     ///< that is not, from there, in this window
+    };
+
+    /// Notes one from that address.
+    [[nodiscard]] verdict note(std::string const& address, time_point now);
 
     [[nodiscard]] std::size_t most() const noexcept { return most_; }
     [[nodiscard]] std::size_t remembered() const noexcept { return seen_.size(); }
@@ -31,6 +36,7 @@ private:
     struct seen {
         time_point since;
         std::size_t count = 0;
+        bool is_over = false;
     };
 
     void forget_old(time_point now);
