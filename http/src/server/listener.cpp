@@ -196,6 +196,11 @@ asio::awaitable<void> server::listener::accept()
         if (!acceptor_.is_open())
             co_return;
         if (!error) {
+            // What the others have sent is read before one of them is chosen to give way.
+            for (int rounds = 0; rounds != 3 && places_taken() >= options_.connections_max; ++rounds)
+                co_await asio::post(executor_, asio::use_awaitable);
+            if (!acceptor_.is_open())
+                co_return;
             serve(std::move(socket));
             accept_more();
         } else if (!is_anyone_waiting()) { // a descriptor is wanted even to find that out
