@@ -9,101 +9,86 @@ from wire import put, request
 MIB = 1024 * 1024
 
 
-class Pipelining(Attack):
-    """200 connections that ask without end, and don't wait for the answers."""
+class Endless(Attack):
+    """Connections that ask without end, and don't wait for the answers: each one of `texts`, by turns."""
+    per_second = 200     # of those that begin again
+
+    def texts(self, server):
+        raise NotImplementedError
+
+    async def go(self, server, told):
+        texts = [text.encode() for text in self.texts(server)]
+
+        async def play():
+            with await Line.to(server) as line:
+                told.add(BEGUN)
+                await both(line.repeat(texts[told[BEGUN] % len(texts)]), line.swallow())
+
+        await crowd(told, self.connections, play, self.per_second)
+
+
+class Pipelining(Endless):
+    """200 connections that ask for this and that."""
     name = "pipelining"
     connections = needed = 200
 
     def prepare(self, peer):
         self.batch = peer.sleeping()
 
-    async def go(self, server, told):
-        text = "".join(request(server, "GET", path) for path in (
-            "/healthz", f"/v1/batches/{self.batch}", "/v1/batches?limit=10", "/v1/types") * 25)
-
-        async def play():
-            with await Line.to(server) as line:
-                told.add(BEGUN)
-                await both(line.repeat(text.encode()), line.swallow())
-
-        await crowd(told, self.connections, play)
+    def texts(self, server):
+        paths = ("/healthz", f"/v1/batches/{self.batch}", "/v1/batches?limit=10", "/v1/types")
+        return ["".join(request(server, "GET", path) for path in paths * 25)]
 
 
-class Keyless(Attack):
-    """900 connections that ask without a key and without end: for health, another host, a path of
-    slashes, with headers of many fields."""
+class Keyless(Endless):
+    """900 connections that ask without a key: for health, another host, a path of slashes, with
+    headers of many fields."""
     name = "pipelining without a key"
     connections = needed = 900
 
-    async def go(self, server, told):
+    def texts(self, server):
         fields = [f"{number}:" for number in range(90)]
-        texts = [request(server, "GET", path, *more, host=host, key=False) * 100
-                 for path, host, more in (("/healthz", "localhost", ()), ("/healthz", "a", ()),
-                                          ("/" * 8_000, "localhost", ()),
-                                          ("/healthz", "localhost", fields))]
-
-        async def play():
-            with await Line.to(server) as line:
-                told.add(BEGUN)
-                await both(line.repeat(texts[told[BEGUN] % len(texts)].encode()), line.swallow())
-
-        await crowd(told, self.connections, play)
+        return [request(server, "GET", path, *more, host=host, key=False) * 100
+                for path, host, more in (("/healthz", "localhost", ()), ("/healthz", "a", ()),
+                                         ("/" * 8_000, "localhost", ()),
+                                         ("/healthz", "localhost", fields))]
 
 
-class TooManyFields(Attack):
+class TooManyFields(Endless):
     """200 connections that send headers of 4,000 fields, and begin again when they are refused."""
     name = "headers of too many fields"
     connections = needed = 200
+    per_second = 2_000
 
-    async def go(self, server, told):
-        text = request(server, "GET", "/healthz", *["a:"] * 4_000, key=False).encode()
-
-        async def play():
-            with await Line.to(server) as line:
-                told.add(BEGUN)
-                await both(line.repeat(text), line.swallow())
-
-        await crowd(told, self.connections, play, per_second=2_000)
+    def texts(self, server):
+        return [request(server, "GET", "/healthz", *["a:"] * 4_000, key=False)]
 
 
-class MoreThanThereMayBe(Attack):
-    """Half as many connections again as there may be, that ask for health without a key and without
-    end."""
+class MoreThanThereMayBe(Endless):
+    """Half as many connections again as there may be, that ask for health without a key."""
     name = "more than there may be"
     options = ("--connections-max", "400")
     connections = needed = 600
+    per_second = 1_000
 
-    async def go(self, server, told):
-        text = request(server, "GET", "/healthz", key=False).encode() * 100
-
-        async def play():
-            with await Line.to(server) as line:
-                told.add(BEGUN)
-                await both(line.repeat(text), line.swallow())
-
-        await crowd(told, self.connections, play, per_second=1_000)
+    def texts(self, server):
+        return [request(server, "GET", "/healthz", key=False) * 100]
 
 
-class PipelinedBodies(Attack):
-    """200 connections that send cancels with deep JSON in them, in pieces of a byte, without end."""
+class PipelinedBodies(Endless):
+    """200 connections that send cancels with deep JSON in them, in pieces of a byte."""
     name = "pipelined bodies"
     connections = needed = 200
 
     def prepare(self, peer):
         self.batch = peer.sleeping()
 
-    async def go(self, server, told):
+    def texts(self, server):
         deep = '{"reason":' + "[[[[[],[]],[]]]]," * 950
         pieces = "".join(f"1\r\n{character}\r\n" for character in deep[:4_000]) + "0\r\n\r\n"
-        texts = [put(server, self.batch, JSON, f"Content-Length: {len(deep)}", body=deep),
-                 put(server, self.batch, JSON, "Transfer-Encoding: chunked", body=pieces)]
-
-        async def play():
-            with await Line.to(server) as line:
-                told.add(BEGUN)
-                await both(line.repeat(texts[told[BEGUN] % 2].encode() * 10), line.swallow())
-
-        await crowd(told, self.connections, play)
+        return [text * 10 for text in (
+            put(server, self.batch, JSON, f"Content-Length: {len(deep)}", body=deep),
+            put(server, self.batch, JSON, "Transfer-Encoding: chunked", body=pieces))]
 
 
 class PipelinedCancels(Attack):

@@ -210,4 +210,5 @@ class UnreadResults(Attack):
 
 
 ROWS = (IdleConnections, FewDescriptors, SlowHeaders, SlowBodies, DrippedUploads,
-        LargeOptionsHeld, BodiesThatDontCome, LargeHeadersHeld, EmptyLines, EmptyLinesNowAndThen, SlowReaders, UnreadResults)
+        LargeOptionsHeld, BodiesThatDontCome, LargeHeadersHeld, EmptyLines, EmptyLinesNowAndThen,
+        SlowReaders, UnreadResults)
