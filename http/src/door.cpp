@@ -241,20 +241,18 @@ std::optional<api_error> inspect_header(std::string_view raw)
     if (auto error = check_bytes(raw))
         return error;
     header_inspector inspector;
-    bool first = true;
     for (std::size_t lines = 0;; ++lines) {
         auto const end = raw.find(line_end);
         if (end == std::string_view::npos)
             return refused("The header does not end with an empty line");
         auto const line = raw.substr(0, end);
         raw.remove_prefix(end + line_end.size());
-        if (line.empty() && !first)
+        if (line.empty() && lines != 0)
             break;
         if (lines > header_fields_max)
             return too_many_fields(header_fields_max);
-        if (auto error = first ? inspector.start_line(line) : inspector.field_line(line))
+        if (auto error = lines == 0 ? inspector.start_line(line) : inspector.field_line(line))
             return error;
-        first = false;
     }
     if (!raw.empty())
         return refused("The header goes on after an empty line");

@@ -15,9 +15,8 @@ namespace belay::http {
 inline constexpr std::size_t header_fields_max = 100;
 
 /// Looks at the header of a request, start line to empty line, as it came from the socket. Takes
-/// time linear in its size. After an error (400, 431 for more fields than
-/// that, or 501 for a transfer coding) the connection is
-/// to be closed, for where the next request begins can't be known.
+/// time linear in its size. After an error (400, 431 for more fields than that, or 501 for a transfer
+/// coding) the connection is to be closed, for where the next request begins can't be known.
 [[nodiscard]] std::optional<api_error> inspect_header(std::string_view raw);
 
 /// Whether a server that listens on the loopback address `listen_address` (without port, IPv6 with

@@ -72,7 +72,7 @@ result<std::function<bool(job_state)>> parse_status(query const& query)
 /// and `page_size`.
 struct part {
     bool by_page = false;
-    bool is_limited = false; ///< `limit` was given
+    bool is_limited = false; ///< `limit` was given, or pages are asked for
     std::uint64_t begin = 0; ///< by cursor the index of a job; by page how many entries come before
     std::uint64_t size = 0;
 };
@@ -95,7 +95,7 @@ result<part> parse_part(query const& query)
                                "page and page_size don't go with limit and cursor; use one pair");
     auto const begin = by_page ? (*page - 1) * *page_size : *cursor;
     return part{.by_page = by_page,
-                .is_limited = query.text("limit").has_value(),
+                .is_limited = by_page || query.text("limit"),
                 .begin = static_cast<std::uint64_t>(begin),
                 .size = static_cast<std::uint64_t>(by_page ? *page_size : *limit)};
 }
@@ -150,7 +150,7 @@ made_operation get_results(admitted request)
     (by_index ? wanted.from : wanted.skip) = part->begin;
     std::string_view const media_type = choose_media_type(request.head.accept);
     if (media_type != json_media_type) {
-        if (part->is_limited || part->by_page)
+        if (part->is_limited)
             wanted.limit = part->size;
         std::unique_ptr<body_source> lines = std::make_unique<job_list>(
             batch, std::move(wanted), form_of(request, "status"), job_list::layout::json_lines);

@@ -24,11 +24,11 @@ constexpr std::size_t written_at_once = 64 * 1024;
 
 constexpr std::size_t timed_bytes = 1024 * 1024;
 
-/// Which of these, or what of an error, is there now.
-short what_is_there(short events, tcp::socket& socket) noexcept
+/// Whether one of these, or an error, is there now.
+bool is_there(short events, tcp::socket& socket) noexcept
 {
     pollfd state{.fd = socket.native_handle(), .events = events, .revents = 0};
-    return ::poll(&state, 1, 0) == 1 ? state.revents : short{0};
+    return ::poll(&state, 1, 0) == 1;
 }
 
 } // namespace
@@ -132,7 +132,7 @@ void connection::when_maybe_reset(std::function<void()> look)
 
 bool connection::is_reset() noexcept
 {
-    return what_is_there(POLLPRI, stream_.socket()) != 0;
+    return is_there(POLLPRI, stream_.socket());
 }
 
 bool connection::has_sent() noexcept
@@ -143,7 +143,7 @@ bool connection::has_sent() noexcept
 
 bool connection::has_client_finished() noexcept
 {
-    return what_is_there(POLLRDHUP, stream_.socket()) != 0;
+    return is_there(POLLRDHUP, stream_.socket());
 }
 
 void connection::interrupt() noexcept

@@ -35,6 +35,8 @@ struct session::exchange {
         parser.body_limit(boost::none); // how much it may be is known once the target is
     }
 
+    [[nodiscard]] bool needs_no_turn() const noexcept { return is_control && is_first; }
+
     std::string id = make_request_id();
     request_parser parser;
     request_head head;

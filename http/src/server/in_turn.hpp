@@ -36,7 +36,7 @@ template <class Work>
 auto session::in_turn(exchange const& exchange, Work work)
     -> boost::asio::awaitable<decltype(work())>
 {
-    if (exchange.is_control && exchange.is_first) {
+    if (exchange.needs_no_turn()) {
         auto const lock = enter();
         co_return work();
     }

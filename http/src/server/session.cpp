@@ -320,7 +320,7 @@ asio::awaitable<response> session::work(exchange& exchange, operation& operation
             throw std::move(*error);
         if (auto const* const wanted = std::get_if<wait_for_end>(&next))
             co_await wait_if_possible(*wanted);
-        else if (exchange.is_control && exchange.is_first)
+        else if (exchange.needs_no_turn())
             co_await asio::post(connection_.get_executor(), asio::use_awaitable);
     }
 }

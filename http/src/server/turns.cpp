@@ -88,7 +88,6 @@ struct turns::state : std::enable_shared_from_this<state> {
         }
     }
 
-    asio::any_io_executor executor;
     /// Where somebody stands who was called, and then there was no time left.
     [[nodiscard]] std::list<place*>::iterator front()
     {
@@ -96,6 +95,7 @@ struct turns::state : std::enable_shared_from_this<state> {
         return std::next(waiting.begin(), static_cast<std::ptrdiff_t>(behind));
     }
 
+    asio::any_io_executor executor;
     std::list<place*> waiting;
     std::size_t called_in_vain = 0; ///< in this round; they stand first, in their order
     turn_share share;
