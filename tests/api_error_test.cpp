@@ -25,7 +25,7 @@ BOOST_AUTO_TEST_CASE(every_code_goes_with_its_status)
         {forbidden("m"), 403, "forbidden"},
         {not_found("m"), 404, "not_found"},
         {batch_not_found("batch-1"), 404, "not_found"},
-        {method_not_allowed("PATCH", "GET, PUT"), 405, "method_not_allowed"},
+        {method_not_allowed("PATCH", {"GET", "PUT"}), 405, "method_not_allowed"},
         {batch_already_finished("completed", "t"), 409, "batch_already_finished"},
         {job_already_finished("failed", "t"), 409, "job_already_finished"},
         {transition_not_allowed("running", "completed", {"cancelled"}), 409,

@@ -76,7 +76,7 @@ response failed(api_error const& error, std::string_view request_id)
         answer.fields.emplace_back("Content-Range", "bytes */" + to_json(*size));
     if (auto const* const allowed = error.details.if_contains("allowed");
         error.status == 405 && allowed != nullptr)
-        answer.fields.emplace_back("Allow", std::string(allowed->as_string()));
+        answer.fields.emplace_back("Allow", listed(allowed->as_array()));
     return answer;
 }
 

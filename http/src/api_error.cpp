@@ -34,6 +34,14 @@ api_error::api_error(unsigned status, std::string code, std::string message,
 {
 }
 
+std::string listed(boost::json::array const& texts)
+{
+    std::string list;
+    for (auto const& text : texts)
+        list.append(list.empty() ? "" : ", ").append(text.as_string());
+    return list;
+}
+
 void throw_exception_from_error(api_error const& error, boost::source_location const& where)
 {
     boost::throw_exception(std::runtime_error(error.message), where);
@@ -67,13 +75,12 @@ api_error batch_not_found(std::string_view batch_id)
     return not_found("Batch " + shown(batch_id) + " not found");
 }
 
-api_error method_not_allowed(std::string_view method, std::string_view allowed)
+api_error method_not_allowed(std::string_view method, boost::json::array allowed)
 {
     return {405,
             "method_not_allowed",
-            "The method " + shown(method, 32) +
-                " is not allowed here; allowed: " + std::string(allowed),
-            {{"allowed", allowed}}};
+            "The method " + shown(method, 32) + " is not allowed here; allowed: " + listed(allowed),
+            {{"allowed", std::move(allowed)}}};
 }
 
 api_error batch_already_finished(std::string_view current_state, std::string_view finished_at)
@@ -137,9 +144,11 @@ api_error uri_too_long(std::size_t target_bytes_max)
 
 api_error unsupported_media_type(std::string_view given, std::string_view accepted)
 {
-    return {415, "unsupported_media_type",
-            "The media type " + quoted(given) +
-                " is not accepted here; accepted: " + std::string(accepted)};
+    std::string message = "The media type " + quoted(given) +
+                          " is not accepted here; accepted: " + std::string(accepted);
+    if (given.starts_with("application/x-www-form-urlencoded"))
+        message += ". It is what curl sends unless told otherwise: -H 'Content-Type: application/json'";
+    return {415, "unsupported_media_type", std::move(message)};
 }
 
 api_error unsupported_encoding(std::string_view given)

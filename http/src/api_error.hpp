@@ -38,6 +38,9 @@ struct api_error {
 template <class T>
 using result = boost::system::result<T, api_error>;
 
+/// A list of texts as people and header fields have it: "GET, PUT".
+[[nodiscard]] std::string listed(boost::json::array const& texts);
+
 /// Found by `result::value()`; throws std::runtime_error with the message.
 [[noreturn]] void throw_exception_from_error(api_error const& error,
                                              boost::source_location const& where);
@@ -58,8 +61,8 @@ using result = boost::system::result<T, api_error>;
 /// 404, "Batch … not found"; of a long or unprintable id a shortened or escaped form is shown.
 [[nodiscard]] api_error batch_not_found(std::string_view batch_id);
 
-/// 405. `allowed` as the `Allow` field has it: "GET, PUT".
-[[nodiscard]] api_error method_not_allowed(std::string_view method, std::string_view allowed);
+/// 405. `allowed` are the methods.
+[[nodiscard]] api_error method_not_allowed(std::string_view method, boost::json::array allowed);
 
 /// 409; `current_state` is a terminal one, `finished_at` a time of six decimals.
 [[nodiscard]] api_error batch_already_finished(std::string_view current_state,

@@ -42,7 +42,8 @@ public:
     virtual ~body_source() = default;
 
     /// Appends the next piece to `out`; false if there is no more. May append nothing and have
-    /// more: a call takes at most about half a millisecond.
+    /// more: a call takes at most about half a millisecond, and what it takes to read from the disk
+    /// and to copy what can't be divided. Called on a thread for such work, not on the server's.
     virtual bool next(std::string& out) = 0;
 };
 

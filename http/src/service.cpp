@@ -70,14 +70,17 @@ bool matches(std::string_view path, std::span<std::string const> segments)
     return path.empty();
 }
 
-/// The `Allow` of a path; empty if there is nothing under it.
-std::string allowed_methods(std::span<std::string const> segments)
+/// The methods of a path; none if there is nothing under it.
+boost::json::array allowed_methods(std::span<std::string const> segments)
 {
-    std::string allowed;
-    for (auto const& route : routes)
-        if (matches(route.path, segments))
-            allowed.append(allowed.empty() ? "" : ", ")
-                .append(route.method == "GET" ? "GET, HEAD" : route.method);
+    boost::json::array allowed;
+    for (auto const& route : routes) {
+        if (!matches(route.path, segments))
+            continue;
+        allowed.emplace_back(route.method);
+        if (route.method == "GET")
+            allowed.emplace_back("HEAD");
+    }
     return allowed;
 }
 
@@ -107,7 +110,7 @@ std::optional<api_error> check_media_type(body_kind kind, std::string_view given
         return unsupported_media_type(given, "application/json");
     if (is_json_lines(given))
         return std::nullopt;
-    return unsupported_media_type(given, "application/json, application/x-ndjson");
+    return unsupported_media_type(given, "application/json, application/x-ndjson, application/jsonl");
 }
 
 std::optional<api_error> check_body(route const& route, request_head const& head,
@@ -237,9 +240,8 @@ result<std::unique_ptr<operation>> service::make(request_head const& head, looke
     if (!found.target)
         return found.target.error();
     if (found.route == nullptr) {
-        std::string const allowed = allowed_methods(found.target->segments);
-        if (!allowed.empty())
-            return method_not_allowed(head.method, allowed);
+        if (auto allowed = allowed_methods(found.target->segments); !allowed.empty())
+            return method_not_allowed(head.method, std::move(allowed));
         return not_found("There is nothing at " + shown(head.target, 256));
     }
     admitted request{*this, head, std::move(found.target->query), found.key, std::nullopt};

@@ -50,7 +50,8 @@ public:
     /// From here on every request is answered with 503.
     void stop_serving() noexcept { stopping_ = true; }
 
-    /// What touches the engine is done while this is held, and only if the service is not closed.
+    /// What touches the engine is done while this is held, and only if the service is not closed; or
+    /// in the background, which is closed after the service.
     [[nodiscard]] std::unique_lock<std::mutex> enter() { return std::unique_lock(mutex_); }
 
     /// Whether the engine may be gone.

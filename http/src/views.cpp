@@ -173,6 +173,7 @@ json::object summary_view(recorded_batch const& batch, batch_status const& statu
 json::object batch_view(recorded_batch const& batch, batch_status const& status)
 {
     json::object view = summary_view(batch, status);
+    view["collection"] = text_or_null(batch.collection());
     view["options"] = options_view(batch.options());
     view["jobs"] = jobs_view(status.jobs);
     view["cancel"] = cancel_view(status.cancel);
@@ -199,10 +200,13 @@ void append_job(std::string& out, recorded_batch const& batch, std::uint64_t ind
     view["cancel"] = job_cancel_view(job);
 
     // Inputs and results are JSON already.
+    std::string const result =
+        job.state == job_state::succeeded ? batch.output(index).value() : "null";
     append_json(out, view);
     out.back() = ',';
-    out.append("\"input\":").append(input).append(",\"result\":");
-    out.append(job.state == job_state::succeeded ? batch.output(index).value() : "null");
+    constexpr std::size_t names_bytes = 32;
+    out.reserve(out.size() + input.size() + result.size() + names_bytes); // they may be large
+    out.append("\"input\":").append(input).append(",\"result\":").append(result);
     out += '}';
 }
 

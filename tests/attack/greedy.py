@@ -1,6 +1,9 @@
 """Clients that ask for much."""
 
+import tempfile
+
 from attack import BEGUN, LOST, Attack
+from checks import until
 from gone import chunk, lines
 from line import Line, both, crowd
 from peer import JSON
@@ -203,6 +206,31 @@ class FarPages(Attack):
         return told.unexpected(200, 503)
 
 
+class LargeResults(Endless):
+    """20 connections that ask for a result of 6 MiB, again and again."""
+    name = "large results"
+    connections = needed = 20
+    on_disk = True
+
+    def __init__(self, is_full):
+        super().__init__(is_full)
+        self.types = tempfile.NamedTemporaryFile("w", suffix=".toml")
+        self.types.write('[type.zeros]\ncommand = ["head", "-c", "1048576", "/dev/zero"]\n'
+                         'captured_bytes_max = 1048576\n')  # each byte is six in JSON
+        self.types.flush()
+        self.options = "--config", self.types.name
+
+    def prepare(self, peer):
+        self.batch = peer.must_create([{}], type="zeros")
+        until(lambda: peer.jobs(self.batch)["succeeded"] == 1, f"the job of {self.batch}")
+
+    def texts(self, server):
+        return [request(server, "GET", f"/v1/batches/{self.batch}/jobs/0")]
+
+    def close(self):
+        self.types.close()
+
+
 class LineUploads(Attack):
     """100 uploads by lines at a time, each of 1 MB, without end."""
     name = "uploads by lines"
@@ -261,4 +289,4 @@ class WrongKeys(Attack):
 
 
 ROWS = (Pipelining, Keyless, TooManyFields, MoreThanThereMayBe, PipelinedBodies, PipelinedCancels,
-        Flood, LargeInput, LargeOptions, FarPages, LineUploads, WrongKeys)
+        Flood, LargeInput, LargeOptions, FarPages, LargeResults, LineUploads, WrongKeys)

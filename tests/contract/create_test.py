@@ -39,7 +39,8 @@ def creates(suite):
     answer.header("Location", f"/v1/batches/{batch}")
     client.until_ended(batch)
     status = client.status(batch)
-    equal((status["batch_name"], status["type"]), ("näme", "sleep"), "batch_name, type")
+    equal((status["batch_name"], status["type"], status["collection"]), ("näme", "sleep", "c-1"),
+          "batch_name, type, collection")
     equal((status["options"]["concurrency"], status["options"]["grace_ms"]), (1, 100), "options")
     summary = client.get(f"/v1/batches/{batch}/results").data["batch_summary"]
     equal((summary["batch_name"], summary["collection"]), ("näme", "c-1"), "the summary")
@@ -166,6 +167,8 @@ def doors(suite):
     client.call("DELETE", "/v1/batches").is_(405, "method_not_allowed")
     for media in ("text/csv", "application/+json", "text/x, application/x+json"):
         post(client, good, headers={"Content-Type": media}).is_(415, "unsupported_media_type")
+    form = post(client, good, headers={"Content-Type": "application/x-www-form-urlencoded"}).is_(415)
+    check("-H 'Content-Type: application/json'" in form.text, form.text)
     post(client, b" " * (8 * 1024 * 1024 + 1)).is_(413, "payload_too_large")
     equal(batches_there_are(client), before, "the number of batches")
 

@@ -65,7 +65,7 @@ def no_address(suite):
     """--trusted-proxy with what is no address: status 2, and what is wrong on stderr"""
     server = suite.make("--trusted-proxy", "proxy.example")
     equal(server.wait_end(), 2, "the status")
-    check("proxy.example is no address such as 127.0.0.1 or ::1" in server.stderr(),
+    check("proxy.example is not an address such as 127.0.0.1 or ::1" in server.stderr(),
           server.stderr())
 
 

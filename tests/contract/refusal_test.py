@@ -162,6 +162,8 @@ def other_methods(suite):
                 answer.is_(405, "method_not_allowed")
                 said = {word.strip() for word in answer.header("Allow").split(",")}
                 equal(said - {"HEAD"}, allowed, f"Allow of {path}")
+                if answer.text:
+                    equal(set(answer.details["allowed"]), said, f"details.allowed of {path}")
 
 
 def put_in_lower_case(suite, path):

@@ -40,6 +40,7 @@ def ended_batches(suite):
         before = [seen(client, batch) for batch in batches]
         listed = client.get("/v1/batches").data
     with suite.start(data=data) as server:
+        check("going on with" not in server.stderr(), server.stderr())
         client = suite.client_of(server)
         equal([seen(client, batch) for batch in batches], before, "what is seen")
         equal(client.get("/v1/batches").data, listed, "the list")
@@ -65,6 +66,7 @@ def goes_on(suite):
         check("lost" not in server.stderr(), f"something is lost: {server.stderr()}")
     with suite.start(data=data) as server:
         client = suite.client_of(server)
+        check("going on with open batches: 1" in server.stderr(), server.stderr())
         state = client.until_ended(batch)
         equal((state["current_state"], state["jobs"]["succeeded"]), ("completed", 50), "the end")
         results = client.results(batch)

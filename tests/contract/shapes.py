@@ -231,7 +231,7 @@ def status(data, **wanted):
     members(data, {"batch_id": text, "batch_name": maybe(text),
                    "status": word(*BATCH_STATES), "progress": PROGRESS, "timing": TIMING,
                    "type": text, "options": OPTIONS, "jobs": JOBS, "errors": list,
-                   "cancel": maybe(CANCEL)}, "data")
+                   "collection": maybe(text), "cancel": maybe(CANCEL)}, "data")
     jobs, progress = data["jobs"], data["progress"]
     equal(sum(jobs[name] for name in JOB_STATES), jobs["total"], f"the sum of {jobs}")
     over = jobs["succeeded"] + jobs["failed"] + jobs["cancelled"]

@@ -73,7 +73,8 @@ std::string parse_listen(std::string const& text, http::server_options& options)
     char const* const end = text.data() + text.size();
     auto const [last, fault] = std::from_chars(begin, end, options.port);
     if (error || fault != std::errc() || last != end)
-        return text + " is no address and port, such as 127.0.0.1:8700 or [::1]:0";
+        return text + " is not an address and a port, such as 127.0.0.1:8700 or [::1]:0; a name "
+                      "such as localhost is not an address";
     options.address = address;
     return {};
 }
@@ -228,6 +229,8 @@ int serve(serve_options const& options)
     auto server = std::make_unique<http::server>(*running, std::move(types), how);
     for (auto const& notice : running->notices())
         spdlog::info("{}", notice);
+    if (auto const batches = running->open_batches(); batches != 0)
+        spdlog::info("going on with open batches: {}", batches);
     log.finish(); // who waits for the file finds what was said before
     if (ready)
         ready->write(server->url(), secret);
@@ -269,7 +272,7 @@ void add_serve(CLI::App& app, std::function<int()>& run)
                                               "Keep batches in memory only");
     command->add_option("--data", options->data,
                         "Directory that batches are kept in; unless set $XDG_STATE_HOME/belay, or "
-                        "else ~/.local/state/belay")
+                        "~/.local/state/belay where that variable is no absolute path")
         ->check([](std::string const& text) {
             return text.empty() ? std::string("the directory has no name") : std::string();
         })
@@ -282,13 +285,13 @@ void add_serve(CLI::App& app, std::function<int()>& run)
         ->check(CLI::Range(std::int64_t{0}, std::int64_t{grace_max.count()}))
         ->capture_default_str();
     command->add_option("--wait-max", options->wait_max_s,
-                        "Seconds that a cancel may wait for the end of its batch")
+                        "Seconds that the answer to a cancel may wait for the end of its batch")
         ->check(CLI::Range(0, 3600))
         ->capture_default_str();
     command->add_option("--memory-max", options->memory_max,
-                        "Memory for batches, in bytes or as 500M or 2G; then 503, and with "
-                        "--in-memory those that ended first are forgotten; unless given, a quarter "
-                        "of the machine's")
+                        "Memory for batches, in bytes or as 500M or 2G; when it is full new ones are "
+                        "503, with --in-memory only once all that ended were forgotten; a quarter "
+                        "of the machine's memory unless set")
         ->transform(CLI::AsSizeValue(false).description(""))
         ->check(CLI::Range(std::uint64_t{1024 * 1024}, std::uint64_t{1} << 50).description(""));
     command->add_option_function<std::string>(
@@ -299,7 +302,7 @@ void add_serve(CLI::App& app, std::function<int()>& run)
         ->check([](std::string const& text) {
             return http::parse_time_span(text)
                        ? std::string()
-                       : text + " is no time such as 30d, 12h, 45m, 10s, 500ms or 10";
+                       : text + " is not a time such as 30d, 12h, 45m, 10s, 500ms or 10";
         });
 
     command->add_option("--allowed-host", server.allowed_hosts,
@@ -318,13 +321,14 @@ void add_serve(CLI::App& app, std::function<int()>& run)
         ->check([](std::string const& text) {
             boost::system::error_code wrong;
             boost::asio::ip::make_address(text, wrong);
-            return wrong ? text + " is no address such as 127.0.0.1 or ::1" : std::string();
+            return wrong ? text + " is not an address such as 127.0.0.1 or ::1" : std::string();
         });
 
-    auto const limit = [&](char const* name, auto& value, auto most, char const* what) {
+    auto const limit = [&](char const* name, auto& value, auto most, char const* what,
+                           std::uint64_t least = 1) {
         using type = std::remove_reference_t<decltype(value)>;
         command->add_option(name, value, what)
-            ->check(CLI::Range(type{1}, static_cast<type>(most)))
+            ->check(CLI::Range(static_cast<type>(least), static_cast<type>(most)))
             ->capture_default_str()
             ->group("Limits");
     };
@@ -333,7 +337,7 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     limit("--requests-max", server.requests_max, 1'000'000,
           "Requests under way, without cancels and short answers; then 503");
     limit("--header-bytes-max", server.header_bytes_max, http::header_bytes_most,
-          "Size of a request's header; then 431");
+          "Size of a request's header; then 431", 256);
     limit("--body-bytes-max", server.body_bytes_max, 1'000'000'000,
           "Size of a new batch's body; then 413");
     limit("--stream-bytes-max", server.stream_bytes_max, std::uint64_t{1} << 40,
@@ -341,7 +345,8 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     limit("--line-bytes-max", server.line_bytes_max, 1'000'000,
           "Size of such a line, and of an input in JSON; then 400");
     limit("--buffer-bytes-max", server.buffer_bytes_max, std::uint64_t{1} << 40,
-          "Requests and answers under way, together; then the slowest gives way, or 503");
+          "Requests and answers under way, together; then the slowest gives way, or 503",
+          64 * 1024);
     limit("--inputs-max", server.inputs_max, 1'000'000'000, "Inputs of a new batch; then 400");
     limit("--result-bytes-max", options->result_bytes_max, 1'000'000'000,
           "Size of a job's result; one that returns more fails");

@@ -43,8 +43,7 @@ made_operation list_jobs(admitted request)
 
 namespace {
 
-/// Its answer may be large, and is made only when it is to be written.
-class one_job final : public operation {
+class one_job final : public body_source {
 public:
     explicit one_job(admitted const& request)
         : service_(request.service), batch_(*request.batch), index_(request.job),
@@ -52,19 +51,17 @@ public:
     {
     }
 
-    [[nodiscard]] bool is_limited() const noexcept override { return false; }
-    [[nodiscard]] step proceed() override
+    bool next(std::string& out) override
     {
         try {
-            response answer{.body = R"({"success":true,"data":)"};
-            append_job(answer.body, batch_, index_, form_);
-            answer.body += '}';
-            return answer;
+            append_job(out, batch_, index_, form_);
         } catch (error const&) {
             if (!service_.batches().find(batch_.id())) // it was forgotten since
-                return batch_not_found(batch_.id());
+                throw batch_not_found(batch_.id());
             throw;
         }
+        out += '}';
+        return false;
     }
 
 private:
@@ -74,13 +71,28 @@ private:
     job_form form_;
 };
 
+/// Its answer is small, as a rule.
+class looking_at_job final : public operation {
+public:
+    explicit looking_at_job(admitted const& request) : job_(std::make_unique<one_job>(request)) {}
+
+    [[nodiscard]] bool is_limited() const noexcept override { return false; }
+    [[nodiscard]] step proceed() override
+    {
+        return response{.body = R"({"success":true,"data":)", .rest = std::move(job_)};
+    }
+
+private:
+    std::unique_ptr<one_job> job_;
+};
+
 } // namespace
 
 made_operation get_job(admitted request)
 {
     if (auto error = request.query.only({}))
         return std::move(*error);
-    return made_operation(std::make_unique<one_job>(request));
+    return made_operation(std::make_unique<looking_at_job>(request));
 }
 
 } // namespace belay::http

@@ -311,7 +311,7 @@ asio::awaitable<response> session::work(exchange& exchange, operation& operation
     while (true) {
         step next = co_await in_turn(exchange, proceed);
         if (auto* const answer = std::get_if<response>(&next)) {
-            co_await make_first_piece(exchange, *answer);
+            co_await make_first_piece(*answer);
             if (answer->body.size() >= large_bytes) // no less, for then it may tell of what was done
                 hold(exchange, answer->body.size());
             co_return std::move(*answer);
@@ -327,15 +327,28 @@ asio::awaitable<response> session::work(exchange& exchange, operation& operation
 
 /// Of an answer that is made bit by bit. What can't be read at all has a status of its own still,
 /// and what is whole by then its size.
-asio::awaitable<void> session::make_first_piece(exchange const& exchange, response& answer)
+asio::awaitable<void> session::make_first_piece(response& answer)
 {
     if (!answer.rest || answer.rest_bytes)
         co_return;
-    auto const make = [&] {
-        if (!answer.rest->next(answer.body))
-            answer.rest.reset();
-    };
-    co_await in_turn(exchange, make);
+    bool const more = co_await add_piece(answer, answer.body);
+    if (!more)
+        answer.rest.reset();
+}
+
+/// Adds the next piece of what an answer has still; false if there is no more.
+asio::awaitable<bool> session::add_piece(response const& answer, std::string& piece)
+{
+    bool more = true;
+    std::optional<queued> waits(std::in_place, *this, false);
+    bool const is_done = co_await context_.background.run(
+        turn_, [&] { more = answer.rest->next(piece); });
+    waits.reset();
+    if (!is_open())
+        throw connection_over{};
+    if (!is_done || (gives_way_ && phase_ == phase::sending))
+        throw connection_interrupted{};
+    co_return more;
 }
 
 /// What may be cut is answered at once where there is no memory to wait.

@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace belay::http {
@@ -129,8 +130,9 @@ private:
                                                            operation& operation);
     [[nodiscard]] boost::asio::awaitable<response> work(exchange& exchange, operation& operation);
     [[nodiscard]] boost::asio::awaitable<void> read_body(exchange& exchange, operation& operation);
-    [[nodiscard]] boost::asio::awaitable<void> make_first_piece(exchange const& exchange,
-                                                                response& answer);
+    [[nodiscard]] boost::asio::awaitable<void> make_first_piece(response& answer);
+    [[nodiscard]] boost::asio::awaitable<bool> add_piece(response const& answer,
+                                                         std::string& piece);
     [[nodiscard]] boost::asio::awaitable<void> skip_body(exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<void> skip(std::size_t bytes);
     [[nodiscard]] boost::asio::awaitable<void> wait_if_possible(wait_for_end const& wanted);

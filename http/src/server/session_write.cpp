@@ -1,5 +1,5 @@
 // What a session writes: answers.
-#include "in_turn.hpp"
+#include "exchange.hpp"
 #include "response_head.hpp"
 
 #include <array>
@@ -55,10 +55,9 @@ asio::awaitable<void> session::write_rest(exchange const& exchange, response& an
 {
     std::string piece = std::move(answer.body);
     bool more = true;
-    auto const add = [&] { more = answer.rest->next(piece); };
     while (more || !piece.empty()) {
         if (more)
-            co_await in_turn(exchange, add);
+            more = co_await add_piece(answer, piece);
         if (more && piece.size() < chunk_bytes)
             continue;
         if (piece.empty())

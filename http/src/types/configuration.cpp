@@ -131,7 +131,7 @@ private:
         auto const* const given = keys_.array("command");
         keys_.require("command", R"(the program and its arguments, such as ["gzip", "-c"])");
         if (given != nullptr && given->empty())
-            keys_.fault("command", "command is empty; the program is wanted");
+            keys_.fault("command", "command is empty; give the program");
         if (given == nullptr)
             return;
         for (auto const& node : *given) {
@@ -220,7 +220,7 @@ void check_type_name(std::string_view name, std::size_t line, configuration_faul
     for (auto const& built_in : built_in_types())
         if (built_in.type.name == name)
             faults.add(line, "there is a built-in type " + http::quoted(name) +
-                                 "; another name is wanted");
+                                 "; choose another name");
 }
 
 std::vector<command_description> read_types(toml::table const& document,

@@ -71,7 +71,7 @@ input_kind read_choice(toml_keys& keys, configuration_faults& faults)
     if (values == nullptr)
         return kind;
     if (values->empty())
-        keys.fault("values", "values is empty; at least one string is wanted");
+        keys.fault("values", "values is empty; give at least one string");
     for (auto const& value : *values) {
         auto const* const text = value.as_string();
         if (text == nullptr)

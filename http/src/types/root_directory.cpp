@@ -125,11 +125,11 @@ input_file root_directory::open(std::string_view path) const
     if (directory_.number() < 0)
         fail(shown_path, "can't be opened: the server was started without --root");
     if (path.empty())
-        fail(shown_path, "is empty; a path relative to the root directory is wanted");
+        fail(shown_path, "is empty; give a path relative to the root directory");
     if (path.find('\0') != std::string_view::npos)
         fail(shown_path, "has a NUL in it");
     if (path.front() == '/')
-        fail(shown_path, "is absolute; a path relative to the root directory is wanted");
+        fail(shown_path, "is absolute; give a path relative to the root directory");
 
     descriptor file(open_beneath(directory_.number(), std::string(path).c_str(),
                                  O_RDONLY | O_NONBLOCK | O_NOCTTY));
