@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(every_code_goes_with_its_status)
         {payload_too_large(8), 413, "payload_too_large"},
         {uri_too_long(8192), 414, "uri_too_long"},
         {unsupported_media_type("text/plain", "application/json"), 415, "unsupported_media_type"},
-        {misdirected_request(), 421, "misdirected_request"},
+        {misdirected_request("a"), 421, "misdirected_request"},
         {rate_limit_error(120, 0, 1734525000, 60), 429, "rate_limit_error"},
         {header_too_large(8192), 431, "header_too_large"},
         {processing_error("m"), 500, "processing_error"},

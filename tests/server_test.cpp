@@ -152,6 +152,35 @@ private:
     std::vector<std::thread> threads_;
 };
 
+/// Holds up the next list that is read from a store.
+class held_list {
+public:
+    explicit held_list(belay::test::manual_store& store)
+    {
+        store.after_list_ = [this] {
+            begun_.set_value();
+            open_.get_future().wait();
+        };
+    }
+    ~held_list() { let_go(); }
+    void until_begun() { BOOST_TEST_REQUIRE(is_ready(begun_.get_future())); }
+    void let_go()
+    {
+        if (!std::exchange(is_open_, true))
+            open_.set_value();
+    }
+
+private:
+    static bool is_ready(std::future<void> const& begun)
+    {
+        return begun.wait_for(patience) == std::future_status::ready;
+    }
+
+    std::promise<void> begun_;
+    std::promise<void> open_;
+    bool is_open_ = false;
+};
+
 struct fixture {
     std::optional<belay::engine> engine{std::in_place, belay::engine_options{.workers = 2}};
 };
@@ -317,6 +346,83 @@ BOOST_AUTO_TEST_CASE(a_list_that_finds_no_descriptor_is_503)
     BOOST_TEST(whole.find(R"("batches":[],"next_cursor":null,"has_more":false}})") != std::string::npos, whole);
     BOOST_TEST(refused.starts_with("HTTP/1.1 503"), refused);
     BOOST_TEST(refused.find("Retry-After: ") != std::string::npos, refused);
+}
+
+BOOST_AUTO_TEST_CASE(a_read_that_takes_long_holds_up_nobody_elses_cancel)
+{
+    auto const store = std::make_shared<belay::test::manual_store>();
+    belay::engine reading({.workers = 1, .store = store});
+    auto options = with_key();
+    options.wait_max = 0s; // the store of this test records no ends
+    http::server server(reading, {waiting_type()}, options);
+    auto const target = create(server.url());
+    client lists(server.url());
+    held_list held(*store);
+    lists.send("GET", "/v1/batches");
+    held.until_begun();
+
+    auto const cancelled = ask(server.url(), "PUT", target + "/state");
+    auto const health = ask(server.url(), "GET", "/healthz");
+    held.let_go();
+
+    BOOST_TEST(cancelled.starts_with("HTTP/1.1 20"), cancelled);
+    BOOST_TEST(health.starts_with("HTTP/1.1 200"), health);
+    BOOST_TEST(lists.receive().starts_with("HTTP/1.1 200"));
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_for_a_read_gives_way_when_all_places_are_taken)
+{
+    auto const store = std::make_shared<belay::test::manual_store>();
+    belay::engine reading({.workers = 1, .store = store});
+    auto options = with_key();
+    options.wait_max = 0s;
+    options.connections_max = 3;
+    http::server server(reading, {waiting_type()}, options);
+    auto const target = create(server.url());
+    held_list held(*store);
+    std::vector<std::unique_ptr<client>> lists;
+    for (int i = 0; i != 3; ++i) {
+        lists.push_back(std::make_unique<client>(server.url()));
+        lists.back()->send("GET", "/v1/batches");
+        if (i == 0)
+            held.until_begun();
+    }
+
+    auto const cancelled = ask(server.url(), "PUT", target + "/state");
+    held.let_go();
+
+    BOOST_TEST(cancelled.starts_with("HTTP/1.1 20"), cancelled);
+    int refused = 0;
+    for (auto const& one : lists)
+        refused += one->receive().starts_with("HTTP/1.1 503") ? 1 : 0;
+    BOOST_TEST(refused == 1);
+}
+
+BOOST_AUTO_TEST_CASE(it_may_be_destroyed_while_an_answer_is_read)
+{
+    auto const store = std::make_shared<belay::test::manual_store>();
+    std::optional<belay::engine> reading(std::in_place,
+                                         belay::engine_options{.workers = 1, .store = store});
+    running_context io(1);
+    auto server = std::make_unique<http::server>(*reading, std::vector{waiting_type()}, with_key(),
+                                                 io.context);
+    client lists(server->url());
+    client waiting(server->url());
+    held_list held(*store);
+    lists.send("GET", "/v1/batches");
+    held.until_begun();
+    waiting.send("GET", "/v1/batches");
+
+    auto const gone = std::async(std::launch::async, [&] {
+        server.reset();
+        reading.reset();
+    });
+    held.let_go();
+
+    BOOST_TEST((gone.wait_for(patience) == std::future_status::ready));
+    (void)lists.receive();
+    (void)waiting.receive();
+    io.join(); // nothing of it is left
 }
 
 BOOST_AUTO_TEST_CASE(while_memory_is_short_there_are_no_new_batches_but_cancels)

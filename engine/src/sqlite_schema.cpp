@@ -242,9 +242,11 @@ void create(place const& place, steps steps)
     try {
         for (auto const* const suffix : {"", "-journal", "-wal", "-shm"})
             std::filesystem::remove(unfinished + suffix);
+        file const made(unfinished, O_CREAT | O_EXCL | O_WRONLY); // for its owner alone, and so is its log
+        if (!made.is_open())
+            throw std::system_error(errno, std::system_category(), "open");
         {
-            SQLite::Database database(unfinished, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 0,
-                                      place.vfs);
+            SQLite::Database database(unfinished, SQLite::OPEN_READWRITE, 0, place.vfs);
             database.exec("PRAGMA synchronous = FULL");
             database.exec("PRAGMA application_id = " + std::to_string(application_id));
             migrate(database, steps);

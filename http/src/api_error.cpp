@@ -119,7 +119,9 @@ api_error cancel_first(std::string_view current_state)
 {
     return {409,
             "cancel_first",
-            "The batch is " + std::string(current_state) + "; cancel it before deleting it",
+            "The batch is " + std::string(current_state) +
+                (current_state == "cancelling" ? "; wait for its end before deleting it"
+                                               : "; cancel it before deleting it"),
             {{"current_state", current_state}}};
 }
 
@@ -169,11 +171,11 @@ api_error expectation_failed(std::string_view given)
             "The expectation " + quoted(given) + " can't be met; the one known is 100-continue"};
 }
 
-api_error misdirected_request()
+api_error misdirected_request(std::string_view host)
 {
     return {421, "misdirected_request",
-            "The Host field names a host that this server, which listens on loopback, does not "
-            "answer for; use localhost, 127.0.0.1 or [::1], or start it with --allowed-host"};
+            "This server listens on loopback and does not answer for the host " + quoted(host) +
+                "; use localhost, 127.0.0.1 or [::1], or start it with --allowed-host"};
 }
 
 api_error rate_limit_error(std::uint64_t limit, std::uint64_t remaining, std::int64_t reset_time,

@@ -107,7 +107,7 @@ using result = boost::system::result<T, api_error>;
 [[nodiscard]] api_error expectation_failed(std::string_view given);
 
 /// 421: a foreign `Host` on loopback.
-[[nodiscard]] api_error misdirected_request();
+[[nodiscard]] api_error misdirected_request(std::string_view host);
 
 /// 429. `reset_time` in Unix seconds, `window_size` in seconds.
 [[nodiscard]] api_error rate_limit_error(std::uint64_t limit, std::uint64_t remaining,

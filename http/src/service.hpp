@@ -26,7 +26,8 @@ struct route; ///< a line of the table of resources
 inline constexpr std::uint64_t small_body_bytes_max = 16 * 1024;
 
 /// What the resources work on: the engine, the types, the keys, the limits. Used by the server's
-/// sessions alone, one at a time, save for `stop_serving` and `close`.
+/// sessions alone, one at a time, save for `stop_serving`, `close` and, while an answer is read, what
+/// does not change: the engine, the types and the options.
 class service {
 public:
     service(engine& engine, std::vector<offered_type> types, server_options const& options);
@@ -51,7 +52,7 @@ public:
     void stop_serving() noexcept { stopping_ = true; }
 
     /// What touches the engine is done while this is held, and only if the service is not closed; or
-    /// in the background, which is closed after the service.
+    /// by the thread that reads for answers, which is closed next.
     [[nodiscard]] std::unique_lock<std::mutex> enter() { return std::unique_lock(mutex_); }
 
     /// Whether the engine may be gone.

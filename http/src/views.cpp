@@ -7,6 +7,8 @@
 
 #include <boost/json/parse.hpp>
 
+#include <array>
+#include <charconv>
 #include <cmath>
 
 namespace belay::http {
@@ -23,6 +25,16 @@ json::value grace_view(std::optional<std::chrono::milliseconds> grace)
 json::value text_or_null(std::string const& text)
 {
     return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+/// The number with the same shortest text: 0.42 stays that.
+double widened(float number)
+{
+    std::array<char, 32> text{};
+    auto const end = std::to_chars(text.begin(), text.end(), number).ptr;
+    double wide = 0;
+    std::from_chars(text.begin(), end, wide);
+    return wide;
 }
 
 json::object progress_view(job_counts const& jobs)
@@ -194,7 +206,7 @@ void append_job(std::string& out, recorded_batch const& batch, std::uint64_t ind
     view["attempt"] = job.attempt;
     view["started_at"] = time_view(job.started_at);
     view["ended_at"] = time_view(job.ended_at);
-    view["progress"] = job.progress ? json::value(*job.progress) : json::value(nullptr);
+    view["progress"] = job.progress ? json::value(widened(*job.progress)) : json::value(nullptr);
     view["error"] = error_view(job);
     view["process"] = process_view(job);
     view["cancel"] = job_cancel_view(job);
@@ -204,8 +216,8 @@ void append_job(std::string& out, recorded_batch const& batch, std::uint64_t ind
         job.state == job_state::succeeded ? batch.output(index).value() : "null";
     append_json(out, view);
     out.back() = ',';
-    constexpr std::size_t names_bytes = 32;
-    out.reserve(out.size() + input.size() + result.size() + names_bytes); // they may be large
+    constexpr std::size_t rest_bytes = 256; // with the end of a list
+    out.reserve(out.size() + input.size() + result.size() + rest_bytes); // they may be large
     out.append("\"input\":").append(input).append(",\"result\":").append(result);
     out += '}';
 }

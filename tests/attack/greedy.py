@@ -231,6 +231,33 @@ class LargeResults(Endless):
         self.types.close()
 
 
+class LargeResultsEverywhere(LargeResults):
+    """The same where there are only 16 places."""
+    name = "large results in all places"
+    connections = needed = 32
+    is_measured = False  # it is that of more connections than there may be
+
+    def __init__(self, is_full):
+        super().__init__(is_full)
+        self.options = *self.options, "--connections-max", "16"
+
+
+class UnreadLargeResults(LargeResults):
+    """60 connections that ask for such a result and never read it."""
+    name = "unread large results"
+    connections = needed = 60
+
+    async def go(self, server, told):
+        text = self.texts(server)[0].encode()
+
+        async def play():
+            with await Line.to(server, receive_bytes=4096) as line:
+                told.add(BEGUN)
+                await line.repeat(text * 100)
+
+        await crowd(told, self.connections, play)
+
+
 class LineUploads(Attack):
     """100 uploads by lines at a time, each of 1 MB, without end."""
     name = "uploads by lines"
@@ -289,4 +316,5 @@ class WrongKeys(Attack):
 
 
 ROWS = (Pipelining, Keyless, TooManyFields, MoreThanThereMayBe, PipelinedBodies, PipelinedCancels,
-        Flood, LargeInput, LargeOptions, FarPages, LargeResults, LineUploads, WrongKeys)
+        Flood, LargeInput, LargeOptions, FarPages, LargeResults, LargeResultsEverywhere,
+        UnreadLargeResults, LineUploads, WrongKeys)

@@ -41,6 +41,8 @@ def ended_batches(suite):
         listed = client.get("/v1/batches").data
     with suite.start(data=data) as server:
         check("going on with" not in server.stderr(), server.stderr())
+        for path in data.iterdir():
+            equal(path.stat().st_mode & 0o077, 0, f"what others may do with {path.name}")
         client = suite.client_of(server)
         equal([seen(client, batch) for batch in batches], before, "what is seen")
         equal(client.get("/v1/batches").data, listed, "the list")

@@ -17,7 +17,7 @@ RESULTS = {
     "statistics": {"late": shapes.count,
                    "by_disposition": {name: shapes.count for name in shapes.DISPOSITIONS},
                    "retried": shapes.count},
-    "complete": bool, **shapes.PAGED,
+    "jobs": shapes.JOBS, "complete": bool, **shapes.PAGED,
 }
 LINES = {"Accept": "application/x-ndjson"}
 

@@ -215,6 +215,8 @@ def job(data, state_name="state", filename=False):
         equal(failed, now == "failed", "an error being there")
     elif failed:
         check(now == "pending" or data["disposition"] == "not_started", f"an error: {data}")
+    if data["progress"] is not None:  # single precision, written as short as that is
+        check(len(repr(data["progress"]).partition("e")[0].lstrip("0.")) <= 9, data["progress"])
     equal(over is not None, now in ("succeeded", "failed", "cancelled"), "ended_at being there")
     # When an attempt began that a crash ended is not always known.
     lost = data["disposition"] == "lost" or (data["error"] or {}).get("code") == "crash_loop"

@@ -171,6 +171,29 @@ def hangup_without_terminal(suite):
 
 
 @test
+def bodies_that_move(suite):
+    """a body that comes in drips is cut after --shutdown-max; one that stands still before"""
+    from gone_test import long_upload
+    from wire import wire_to
+    for shutdown_max, drips in (("1", True), ("3600", False)):
+        with suite.start("--shutdown-max", shutdown_max, "--wait-max", "3600") as server:
+            with wire_to(server) as wire:
+                wire.send(long_upload(server))
+                suite.client_of(server).get("/healthz").is_(200)
+                server.signal()
+
+                def is_cut():
+                    try:
+                        wire.send("1\n" if drips else "")
+                    except OSError:
+                        return True
+                    return not server.alive()
+
+                until(is_cut, f"the end with --shutdown-max {shutdown_max}")
+                equal(server.wait_end(), 0, "the status")
+
+
+@test
 def slow_clients(suite):
     """half a request keeps no server from its end"""
     from wire import put, wires

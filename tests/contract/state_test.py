@@ -133,6 +133,16 @@ def waits_at_most(suite):
 
 
 @test
+def no_wait(suite):
+    """with --wait-max 0 a cancel is answered as soon as the disk has it"""
+    with suite.start("--wait-max", "0", data=suite.folder / "data-no-wait") as server:
+        client = suite.client_of(server)
+        for _ in range(5):
+            answer = client.change(client.sleeping(jobs=2))
+            one_of(answer.status, (200, 202), answer.text)
+
+
+@test
 def repeated_on_cancelling(suite):
     """a repeat on cancelling: changed false, nothing new in the block; 200 once it has ended"""
     batch = suite.client.sleeping(jobs=3)

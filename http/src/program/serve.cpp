@@ -15,6 +15,7 @@
 #include <belay/store.hpp>
 #include <belay/version.hpp>
 
+#include <malloc.h>
 #include <sys/prctl.h>
 
 #include <CLI/CLI.hpp>
@@ -81,6 +82,9 @@ std::string parse_listen(std::string const& text, http::server_options& options)
 
 /// What there is for cancels once memory has run out.
 constexpr std::size_t memory_reserve_bytes = std::size_t{16} * 1024 * 1024;
+
+/// Memory in blocks of this size is given back to the system once it is free.
+constexpr int large_block_bytes = 256 * 1024;
 
 /// How long until it is looked again whether there is memory.
 constexpr std::chrono::milliseconds memory_pause{250};
@@ -210,6 +214,8 @@ int wait_for_end(signals const& signals, memory_reserve& memory)
 
 int serve(serve_options const& options)
 {
+    // Else glibc learns from the first large blocks to keep the next ones.
+    mallopt(M_MMAP_THRESHOLD, large_block_bytes);
     signals const signals;
     process_log const log; // its thread has those signals blocked
     memory_reserve memory(memory_reserve_bytes, signals::wake);

@@ -101,7 +101,8 @@ made_operation get_batch(admitted request)
         return answer_with(succeeded(200, {}, std::move(view)));
     return answer_with(succeeded_with_list(
         view, "job_details",
-        std::make_unique<job_list>(batch, job_list::selection{}, form_of(request, "state"))));
+        read_of_batch(request, std::make_unique<job_list>(batch, job_list::selection{},
+                                                          form_of(request, "state")))));
 }
 
 } // namespace belay::http

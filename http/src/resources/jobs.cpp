@@ -6,8 +6,6 @@
 #include "paging.hpp"
 #include "resource.hpp"
 
-#include <belay/error.hpp>
-
 #include <limits>
 #include <optional>
 
@@ -37,8 +35,9 @@ made_operation list_jobs(admitted request)
     }
     return answer_with(succeeded_with_list(
         {{"batch_id", request.batch->id()}}, "jobs",
-        std::make_unique<job_list>(*request.batch, std::move(wanted), form_of(request, "state"),
-                                   job_list::layout::page)));
+        read_of_batch(request, std::make_unique<job_list>(*request.batch, std::move(wanted),
+                                                          form_of(request, "state"),
+                                                          job_list::layout::page))));
 }
 
 namespace {
@@ -46,44 +45,21 @@ namespace {
 class one_job final : public body_source {
 public:
     explicit one_job(admitted const& request)
-        : service_(request.service), batch_(*request.batch), index_(request.job),
-          form_(form_of(request, "state"))
+        : batch_(*request.batch), index_(request.job), form_(form_of(request, "state"))
     {
     }
 
     bool next(std::string& out) override
     {
-        try {
-            append_job(out, batch_, index_, form_);
-        } catch (error const&) {
-            if (!service_.batches().find(batch_.id())) // it was forgotten since
-                throw batch_not_found(batch_.id());
-            throw;
-        }
+        append_job(out, batch_, index_, form_);
         out += '}';
         return false;
     }
 
 private:
-    http::service& service_;
     recorded_batch batch_;
     std::uint64_t index_;
     job_form form_;
-};
-
-/// Its answer is small, as a rule.
-class looking_at_job final : public operation {
-public:
-    explicit looking_at_job(admitted const& request) : job_(std::make_unique<one_job>(request)) {}
-
-    [[nodiscard]] bool is_limited() const noexcept override { return false; }
-    [[nodiscard]] step proceed() override
-    {
-        return response{.body = R"({"success":true,"data":)", .rest = std::move(job_)};
-    }
-
-private:
-    std::unique_ptr<one_job> job_;
 };
 
 } // namespace
@@ -92,7 +68,8 @@ made_operation get_job(admitted request)
 {
     if (auto error = request.query.only({}))
         return std::move(*error);
-    return made_operation(std::make_unique<looking_at_job>(request));
+    return answer_with({.body = R"({"success":true,"data":)",
+                        .rest = read_of_batch(request, std::make_unique<one_job>(request))});
 }
 
 } // namespace belay::http

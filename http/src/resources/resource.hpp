@@ -51,7 +51,11 @@ private:
     return made_operation(std::make_unique<immediate>(std::move(answer)));
 }
 
-/// When a piece of work on the server's thread has to make way for others.
+/// What is read of the batch that the path names; 404 if that is deleted meanwhile.
+[[nodiscard]] std::unique_ptr<body_source> read_of_batch(admitted const& request,
+                                                         std::unique_ptr<body_source> reads);
+
+/// When a piece of work has to make way for others.
 class time_slice {
 public:
     [[nodiscard]] bool is_over() const noexcept { return std::chrono::steady_clock::now() >= end_; }

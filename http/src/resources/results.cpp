@@ -156,17 +156,20 @@ made_operation get_results(admitted request)
             batch, std::move(wanted), form_of(request, "status"), job_list::layout::json_lines);
         if (*with_summary)
             lines = std::make_unique<summarized>(std::move(lines), batch, complete);
-        return answer_with({.content_type = std::string(media_type), .rest = std::move(lines)});
+        return answer_with({.content_type = std::string(media_type),
+                            .rest = read_of_batch(request, std::move(lines))});
     }
 
     wanted.limit = part->size;
     return answer_with(succeeded_with_list(
         {{"batch_summary", summary(batch, status)},
          {"statistics", statistics(status)},
+         {"jobs", jobs_view(status.jobs)},
          {"complete", complete}},
         "job_results",
-        std::make_unique<job_list>(batch, std::move(wanted), form_of(request, "status"),
-                                   job_list::layout::page)));
+        read_of_batch(request, std::make_unique<job_list>(batch, std::move(wanted),
+                                                          form_of(request, "status"),
+                                                          job_list::layout::page))));
 }
 
 } // namespace belay::http

@@ -139,6 +139,9 @@ api_error transition_refused(std::string_view from, std::string_view to, bool ca
     return transition_not_allowed(from, to, std::move(allowed));
 }
 
+/// How long the store has at least to record a cancel, before it is said that it has not.
+constexpr std::chrono::seconds record_wait_min{1};
+
 /// What the two PUTs have in common: a small body, a wait until the cancel is recorded, one for the
 /// end of what runs, and an answer that goes by how it ended.
 template <class Result>
@@ -195,7 +198,7 @@ protected:
         stage_ = stage::recording;
         if (outcome_->get())
             return recorded();
-        return outcome_->wait(wait_max_);
+        return outcome_->wait(std::max(wait_max_, record_wait_min));
     }
 
     [[nodiscard]] response with_preference(response answer) const

@@ -9,19 +9,15 @@
 
 namespace belay::http {
 
-/// While a session waits for its turn, which its client is not charged for.
+/// While a session waits in a line, which its client is not charged for.
 struct session::queued {
-    queued(session& of, bool as_control) : of(of)
-    {
-        of.is_queued_ = true;
-        of.is_queued_as_control_ = as_control;
-    }
+    queued(session& of, line line) : of(of) { of.line_ = line; }
     queued(queued const&) = delete;
     queued& operator=(queued const&) = delete;
     ~queued()
     {
         auto const waited = std::chrono::steady_clock::now() - since;
-        of.is_queued_ = false;
+        of.line_ = line::none;
         of.phase_began_ += waited;
         of.connection_.extend(waited);
     }
@@ -40,14 +36,11 @@ auto session::in_turn(exchange const& exchange, Work work)
         auto const lock = enter();
         co_return work();
     }
-    std::optional<queued> waits(std::in_place, *this, exchange.is_control);
+    std::optional<queued> waits(std::in_place, *this,
+                                exchange.is_control ? line::control : line::bulk);
     auto const turn = co_await (exchange.is_control ? context_.control : context_.bulk).next(turn_);
     waits.reset();
-    if (!is_open())
-        throw connection_over{};
-    bool const is_to_be_told = has_acted_ && phase_ == phase::working;
-    if (gives_way_ && !is_to_be_told)
-        throw connection_interrupted{};
+    require_wanted();
     auto const lock = enter();
     co_return work();
 }

@@ -135,7 +135,7 @@ void server::listener::shut_down(std::chrono::milliseconds at_most, std::functio
 void server::listener::close()
 {
     service_.close();
-    context_.background.close();
+    context_.reading.close();
     asio::post(executor_, [self = shared_from_this()] { self->close_all(); });
 }
 

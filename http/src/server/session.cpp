@@ -14,6 +14,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <exception>
+#include <functional>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -74,8 +75,10 @@ void session::close() noexcept
 void session::give_way() noexcept
 {
     gives_way_ = true;
-    if (is_queued_) {
+    if (line_ != line::none) {
         turn_.cancel();
+        if (auto const timer = waiting_.lock())
+            timer->cancel();
         return;
     }
     switch (phase_) {
@@ -94,15 +97,16 @@ void session::give_way() noexcept
 bool session::is_moving(std::chrono::steady_clock::time_point now) const noexcept
 {
     bool const is_on_its_way = phase_ == phase::receiving || phase_ == phase::sending ||
-                               (phase_ == phase::lingering && now < phase_began_ + still_after);
-    return is_on_its_way && (is_queued_ || now < connection_.last_moved() + still_after);
+                               (phase_ == phase::lingering && now < phase_began_ + still_after) ||
+                               line_ == line::reading;
+    return is_on_its_way && (line_ != line::none || now < connection_.last_moved() + still_after);
 }
 
 std::optional<double>
 session::slowness(std::chrono::steady_clock::time_point now) const noexcept
 {
     bool const is_waited_for = phase_ == phase::receiving || phase_ == phase::sending;
-    if (!is_waited_for || is_queued_ || gives_way_ || now < phase_began_ + slow_after)
+    if (!is_waited_for || line_ != line::none || gives_way_ || now < phase_began_ + slow_after)
         return std::nullopt;
     auto const bytes = static_cast<double>(connection_.moved() - moved_before_ + 1);
     double const each = std::chrono::duration<double>(now - phase_began_).count() / bytes;
@@ -124,6 +128,16 @@ std::unique_lock<std::mutex> session::enter()
     if (service_.is_closed())
         throw connection_over{};
     return lock;
+}
+
+/// After a wait: throws if its connection was closed, or gives way and nothing is to be told.
+void session::require_wanted() const
+{
+    if (!is_open())
+        throw connection_over{};
+    bool const is_to_be_told = has_acted_ && phase_ == phase::working;
+    if (gives_way_ && !is_to_be_told)
+        throw connection_interrupted{};
 }
 
 /// Whether it had no answer for a while.
@@ -176,6 +190,7 @@ asio::awaitable<void> session::run()
         }
     } catch (connection_over const&) {
     } catch (connection_interrupted const&) {
+    } catch (api_error const&) { // of an answer that has begun
     } catch (std::exception const& fault) {
         context_.log.error("connection", std::string("a connection was closed: ") + fault.what());
     }
@@ -306,14 +321,13 @@ asio::awaitable<response> session::work(exchange& exchange, operation& operation
     if (!exchange.body_done)
         co_await read_body(exchange, operation);
     set_phase(phase::working);
-    has_acted_ = true;
+    has_acted_ = exchange.head.method != "GET" && exchange.head.method != "HEAD";
     auto const proceed = [&] { return operation.proceed(); };
     while (true) {
         step next = co_await in_turn(exchange, proceed);
         if (auto* const answer = std::get_if<response>(&next)) {
             co_await make_first_piece(*answer);
-            if (answer->body.size() >= large_bytes) // no less, for then it may tell of what was done
-                hold(exchange, answer->body.size());
+            hold(exchange, answer->body.capacity());
             co_return std::move(*answer);
         }
         if (auto* const error = std::get_if<api_error>(&next))
@@ -337,18 +351,26 @@ asio::awaitable<void> session::make_first_piece(response& answer)
 }
 
 /// Adds the next piece of what an answer has still; false if there is no more.
-asio::awaitable<bool> session::add_piece(response const& answer, std::string& piece)
+asio::awaitable<bool> session::add_piece(response& answer, std::string& piece)
 {
-    bool more = true;
-    std::optional<queued> waits(std::in_place, *this, false);
-    bool const is_done = co_await context_.background.run(
-        turn_, [&] { more = answer.rest->next(piece); });
+    struct reading {
+        std::unique_ptr<body_source> from;
+        std::string piece;
+        bool more = true;
+    };
+    auto const reads = std::make_shared<reading>(std::move(answer.rest), std::move(piece));
+    auto const timer = std::make_shared<asio::steady_timer>(connection_.get_executor());
+    waiting_ = timer;
+    std::function<void()> const read = [reads] { reads->more = reads->from->next(reads->piece); };
+    std::optional<queued> waits(std::in_place, *this, line::reading);
+    bool const is_done = co_await context_.reading.run(timer, read);
     waits.reset();
-    if (!is_open())
+    require_wanted();
+    if (!is_done)
         throw connection_over{};
-    if (!is_done || (gives_way_ && phase_ == phase::sending))
-        throw connection_interrupted{};
-    co_return more;
+    answer.rest = std::move(reads->from);
+    piece = std::move(reads->piece);
+    co_return reads->more;
 }
 
 /// What may be cut is answered at once where there is no memory to wait.

@@ -35,18 +35,21 @@ public:
 
     [[nodiscard]] bool is_open() const noexcept { return connection_.is_open(); }
 
-    /// Whether there is a request that came in and has no answer yet.
+    /// Whether there is a request that came in and has no answer yet, not even one that is being read.
     [[nodiscard]] bool is_at_work() const noexcept
     {
-        return phase_ == phase::working || phase_ == phase::waiting;
+        return (phase_ == phase::working || phase_ == phase::waiting) && line_ != line::reading;
     }
 
     /// Whether it is not the client that is waited for.
-    [[nodiscard]] bool is_busy() const noexcept { return is_at_work() || is_queued_; }
+    [[nodiscard]] bool is_busy() const noexcept { return is_at_work() || line_ != line::none; }
 
-    /// Whether its request waits for a turn, and nothing of what it asks for has been done.
-    [[nodiscard]] bool is_only_queued() const noexcept { return is_queued_ && !has_acted_; }
-    [[nodiscard]] bool is_queued_as_control() const noexcept { return is_queued_as_control_; }
+    /// Whether its request waits in a line, and nothing of what it asks for has been done or answered.
+    [[nodiscard]] bool is_only_queued() const noexcept
+    {
+        return line_ != line::none && !has_acted_ && phase_ != phase::sending;
+    }
+    [[nodiscard]] bool is_queued_as_control() const noexcept { return line_ == line::control; }
 
     /// Whether it has had an answer, and is only kept so that its client sees it.
     [[nodiscard]] bool is_lingering() const noexcept { return phase_ == phase::lingering; }
@@ -99,12 +102,16 @@ private:
     /// What the session is at.
     enum class phase : std::uint8_t { idle, receiving, working, waiting, sending, lingering };
 
+    /// What the session waits in, to do a piece of its work or to have it done.
+    enum class line : std::uint8_t { none, control, bulk, reading };
+
     /// What is to be done with the connection after an answer.
     enum class after : std::uint8_t { keep, close, linger };
 
     struct exchange;
     struct queued;
 
+    void require_wanted() const;
     void close_when_reset();
     [[nodiscard]] std::unique_lock<std::mutex> enter();
     [[nodiscard]] bool is_fresh() const noexcept;
@@ -131,8 +138,7 @@ private:
     [[nodiscard]] boost::asio::awaitable<response> work(exchange& exchange, operation& operation);
     [[nodiscard]] boost::asio::awaitable<void> read_body(exchange& exchange, operation& operation);
     [[nodiscard]] boost::asio::awaitable<void> make_first_piece(response& answer);
-    [[nodiscard]] boost::asio::awaitable<bool> add_piece(response const& answer,
-                                                         std::string& piece);
+    [[nodiscard]] boost::asio::awaitable<bool> add_piece(response& answer, std::string& piece);
     [[nodiscard]] boost::asio::awaitable<void> skip_body(exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<void> skip(std::size_t bytes);
     [[nodiscard]] boost::asio::awaitable<void> wait_if_possible(wait_for_end const& wanted);
@@ -149,8 +155,7 @@ private:
     boost::asio::steady_timer turn_; ///< waits for one
     counted<std::uint64_t> held_;
     bool is_limited_ = false;
-    bool is_queued_ = false;
-    bool is_queued_as_control_ = false;
+    line line_ = line::none;
     bool has_acted_ = false; ///< what was done for the request has to be told
     bool gives_way_ = false;
     bool is_skipping_ = false; ///< a body that nobody wants
@@ -160,7 +165,7 @@ private:
     std::chrono::steady_clock::time_point phase_began_ = std::chrono::steady_clock::now();
     std::uint64_t moved_before_ = 0; ///< this phase
 
-    std::weak_ptr<boost::asio::steady_timer> waiting_; ///< for the engine
+    std::weak_ptr<boost::asio::steady_timer> waiting_; ///< for the engine, or for what is read
     std::optional<std::chrono::steady_clock::time_point> waits_since_;
 };
 

@@ -1,8 +1,8 @@
 #ifndef BELAY_HTTP_SRC_SERVER_SESSION_CONTEXT_HPP
 #define BELAY_HTTP_SRC_SERVER_SESSION_CONTEXT_HPP
 
-#include "background.hpp"
 #include "limited_log.hpp"
+#include "reading_thread.hpp"
 #include "turns.hpp"
 #include "wrong_keys.hpp"
 
@@ -45,7 +45,7 @@ struct session_context {
     http::service& service;
     turns control; ///< for connections that have just had an answer
     turns bulk;
-    http::background background{};
+    reading_thread reading{};
     http::wrong_keys wrong_keys;
     limited_log log{};
     std::vector<boost::asio::ip::address> trusted_proxies;

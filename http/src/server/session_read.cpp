@@ -190,7 +190,7 @@ std::optional<api_error> session::look_up(exchange& exchange)
     head.target = std::move(asked->target);
     if (context_.is_on_loopback && !is_loopback_host(asked->host, context_.listen_address) &&
         !is_host_among(asked->host, service_.options().allowed_hosts))
-        return misdirected_request();
+        return misdirected_request(asked->host);
     // HTTP/1.0 knows no expectations, and has them ignored (RFC 9110, 10.1.1).
     if (exchange.expects_continue && !equal_but_for_case(expected, "100-continue"))
         return expectation_failed(expected);

@@ -74,6 +74,7 @@ asio::awaitable<void> session::write_rest(exchange const& exchange, response& an
         if (piece.capacity() > kept_bytes_max)
             std::string().swap(piece);
         piece.clear();
+        held_.set(piece.capacity() + connection_.input_capacity());
     }
     if (chunked)
         co_await connection_.write("0\r\n\r\n");

@@ -103,21 +103,23 @@ inline constexpr std::size_t header_bytes_most = 65'533;
 /// Serves the batches of an engine over HTTP.
 ///
 /// Lifetime: neither copied nor moved; the engine outlives it, and so does a context of the
-/// program's. The destructor closes every connection and does not wait: what the program's context
-/// has left of it touches the engine no more, and goes when the context is run or destroyed.
+/// program's. The destructor closes every connection and waits for nothing but the end of a piece of
+/// an answer that is being read: what the program's context has left of it touches the engine no
+/// more, and goes when the context is run or destroyed.
 /// Thread safety: every member may be called from any thread, but the destructor not from inside a
 /// function of an `offered_type`.
 class BELAY_EXPORT server {
 public:
     /// Defines the types in the engine, listens, and accepts from here on, on a thread of its own.
-    /// Throws std::system_error if it can't listen; `belay::error` for an address that is none, a
+    /// Throws std::system_error if it can't listen, or has no thread; `belay::error` for an address that is none, a
     /// type that can't be defined, or a program that was compiled with another version of Boost than
     /// this library: it shares Boost's types with it, so leave `boost_version` as it is.
     server(engine& engine, std::vector<offered_type> types, server_options options,
            unsigned boost_version = BOOST_VERSION);
 
-    /// The same, without a thread: all is done by those that run `context`, one at a time. A step
-    /// takes about half a millisecond at most, besides what the `check` of a type takes.
+    /// The same, but all is done by those that run `context`, one at a time, save for reading what
+    /// answers are made of, which has a thread. A step takes about half a millisecond at most, besides
+    /// what the `check` of a type takes.
     server(engine& engine, std::vector<offered_type> types, server_options options,
            boost::asio::io_context& context, unsigned boost_version = BOOST_VERSION);
     ~server();

@@ -1,4 +1,4 @@
-#include "server/background.hpp"
+#include "server/reading_thread.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -16,7 +16,7 @@
 #include <vector>
 
 namespace asio = boost::asio;
-using belay::http::background;
+using belay::http::reading_thread;
 
 namespace {
 
@@ -33,16 +33,37 @@ struct fixture {
                               std::function<void()> work)
     {
         try {
-            came += name + (co_await beside.run(*timer, std::move(work)) ? " done, " : " left, ");
+            came += name + (co_await thread.run(timer, std::move(work)) ? " done, " : " left, ");
         } catch (std::exception const& thrown) {
             came += name + ' ' + thrown.what() + ", ";
         }
     }
 
+    /// Until nothing more is begun.
+    void until_closed()
+    {
+        asio::io_context other{1};
+        bool is_closed = false;
+        while (!is_closed) {
+            auto const timer = std::make_shared<asio::steady_timer>(other);
+            asio::co_spawn(
+                other,
+                [&, timer]() -> asio::awaitable<void> {
+                    bool const is_done = co_await thread.run(timer, [] {});
+                    is_closed = !is_done;
+                },
+                asio::detached);
+            other.poll();
+            timer->cancel();
+            other.restart();
+            other.poll();
+        }
+    }
+
     std::string came; // before the context, whose coroutines write to it
-    std::vector<std::shared_ptr<asio::steady_timer>> timers;
     asio::io_context context{1};
-    background beside;
+    std::vector<std::shared_ptr<asio::steady_timer>> timers;
+    reading_thread thread;
 };
 
 /// Holds up the thread until it is let go.
@@ -59,7 +80,7 @@ struct gate {
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(background_test, fixture)
+BOOST_FIXTURE_TEST_SUITE(reading_thread_test, fixture)
 
 BOOST_AUTO_TEST_CASE(works_in_the_order_asked_for_on_a_thread_of_its_own)
 {
@@ -135,22 +156,75 @@ BOOST_AUTO_TEST_CASE(what_is_being_done_is_finished_before_it_is_closed)
         holds.pass();
         is_done = true;
     });
+    start("b", [&] { came += "done all the same, "; });
     context.poll();
     holds.begun.get_future().wait();
-    std::thread closing([&] { beside.close(); });
+    std::thread closing([&] { thread.close(); });
+    until_closed();
     holds.open.set_value();
     closing.join();
-
     BOOST_TEST(is_done);
+
+    // As whoever closes it does with the timers of those who wait.
+    for (auto const& timer : timers)
+        timer->cancel();
+    context.run();
+    BOOST_TEST(came == "a done, b left, ");
 }
 
 BOOST_AUTO_TEST_CASE(once_closed_nothing_is_begun)
 {
-    beside.close();
+    thread.close();
     start("a", [&] { came += "done all the same, "; });
     context.run();
 
     BOOST_TEST(came == "a left, ");
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_may_be_destroyed_while_the_work_is_being_done)
+{
+    gate holds;
+    auto const owned = std::make_shared<bool>(false);
+    {
+        asio::io_context other{1};
+        asio::co_spawn(
+            other,
+            run("a", std::make_shared<asio::steady_timer>(other),
+                [&holds, owned] {
+                    holds.pass();
+                    *owned = true;
+                }),
+            asio::detached);
+        other.poll();
+        holds.begun.get_future().wait();
+    }
+    holds.open.set_value();
+    thread.close();
+
+    BOOST_TEST(*owned);
+    BOOST_TEST(owned.use_count() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(who_is_destroyed_before_leaves_the_line)
+{
+    gate holds;
+    bool is_done = false;
+    start("a", [&] { holds.pass(); });
+    {
+        asio::io_context other{1};
+        asio::co_spawn(
+            other, run("b", std::make_shared<asio::steady_timer>(other), [&] { is_done = true; }),
+            asio::detached);
+        context.poll();
+        holds.begun.get_future().wait();
+        other.poll();
+    }
+    start("c", [] {});
+    holds.open.set_value();
+    context.run();
+
+    BOOST_TEST(came == "a done, c done, ");
+    BOOST_TEST(!is_done);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
