@@ -241,6 +241,15 @@ class LargeResultsEverywhere(LargeResults):
         super().__init__(is_full)
         self.options = *self.options, "--connections-max", "16"
 
+    def prepare(self, peer):
+        """Half of them are of several pieces."""
+        self.batch = peer.must_create([{}] * 4, type="zeros")
+        until(lambda: peer.jobs(self.batch)["succeeded"] == 4, f"the jobs of {self.batch}")
+
+    def texts(self, server):
+        path = f"/v1/batches/{self.batch}"
+        return [request(server, "GET", f"{path}/{what}") for what in ("jobs/0", "results")]
+
 
 class UnreadLargeResults(LargeResults):
     """60 connections that ask for such a result and never read it."""

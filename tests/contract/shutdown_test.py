@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import threading
+import time
 
 import requests
 
@@ -180,6 +181,7 @@ def bodies_that_move(suite):
             with wire_to(server) as wire:
                 wire.send(long_upload(server))
                 suite.client_of(server).get("/healthz").is_(200)
+                begin = time.monotonic()
                 server.signal()
 
                 def is_cut():
@@ -190,6 +192,7 @@ def bodies_that_move(suite):
                     return not server.alive()
 
                 until(is_cut, f"the end with --shutdown-max {shutdown_max}")
+                check(time.monotonic() >= begin + 1, "it was cut before its time")
                 equal(server.wait_end(), 0, "the status")
 
 

@@ -19,15 +19,23 @@ public:
     bool next(std::string& out) override
     {
         try {
-            return reads_->next(out);
+            bool const more = reads_->next(out);
+            if (!more)
+                require_there(); // else something may have been left out
+            return more;
         } catch (error const&) {
-            if (!service_.batches().find(batch_.id()))
-                throw batch_not_found(batch_.id());
+            require_there();
             throw;
         }
     }
 
 private:
+    void require_there() const
+    {
+        if (!service_.batches().find(batch_.id()))
+            throw batch_not_found(batch_.id());
+    }
+
     http::service& service_;
     recorded_batch batch_;
     std::unique_ptr<body_source> reads_;

@@ -300,7 +300,10 @@ server::listener::room server::listener::make_place(bool can_wait)
         return close(silent);
     if (session* const other = longest_idle())
         return close(other);
-    return room::none;
+    auto const between = first_of(&session::last_active, [](session const& one) {
+        return one.is_open() && one.is_between_pieces() && !one.gives_way();
+    });
+    return between.empty() ? room::none : give_way(between.front());
 }
 
 /// Without those that are on their way out.
@@ -378,7 +381,7 @@ session* server::listener::any_queued() const
 {
     session* found = nullptr;
     for (auto const& session : sessions_)
-        if (session->is_only_queued() && !session->gives_way() &&
+        if (session->is_open() && session->is_only_queued() && !session->gives_way() &&
             (found == nullptr || found->is_queued_as_control()))
             found = session.get();
     return found;

@@ -163,8 +163,10 @@ bool session::fits(exchange const& exchange, std::uint64_t bytes)
 
 void session::hold(exchange const& exchange, std::uint64_t bytes)
 {
-    if (!fits(exchange, bytes))
-        throw too_many_bytes();
+    if (fits(exchange, bytes))
+        return;
+    held_.set(connection_.input_capacity());
+    throw too_many_bytes();
 }
 
 void session::close_when_reset()

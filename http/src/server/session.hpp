@@ -49,6 +49,11 @@ public:
     {
         return line_ != line::none && !has_acted_ && phase_ != phase::sending;
     }
+    /// Whether it waits for the next piece of an answer that has begun.
+    [[nodiscard]] bool is_between_pieces() const noexcept
+    {
+        return phase_ == phase::sending && line_ == line::reading;
+    }
     [[nodiscard]] bool is_queued_as_control() const noexcept { return line_ == line::control; }
 
     /// Whether it has had an answer, and is only kept so that its client sees it.
