@@ -1,6 +1,7 @@
 """SIGTERM and SIGINT."""
 
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -169,6 +170,39 @@ def hangup_without_terminal(suite):
         server.signal(signal.SIGHUP)
         until(lambda: "SIGHUP" in server.stderr(), "a line on stderr")
         suite.client_of(server).run("sleep", [0])
+
+
+def hang_up(server):
+    """A signal that is worth a line of the log; the server has taken it when this returns."""
+    server.signal(signal.SIGHUP)
+
+    def is_taken():
+        status = open(f"/proc/{server.pid}/status").read()
+        pending = int(re.search(r"ShdPnd:\t(\w+)", status)[1], 16)
+        return not pending & 1 << (signal.SIGHUP - 1)
+
+    until(is_taken, "the signal's end")
+
+
+@test
+def unread_log(suite):
+    """where nobody reads standard error nothing waits; later a line says how many were dropped"""
+    read_end, write_end = os.pipe()
+    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+    with open(read_end, "rb") as errors, open(write_end, "wb") as writes:
+        with suite.start(stderr=writes, launcher=["/usr/bin/setsid"]) as server:
+            for _ in range(1200):  # more than the log and the pipe hold
+                hang_up(server)
+            suite.client_of(server).get("/healthz").is_(200)
+            os.set_blocking(read_end, False)
+            said = bytearray()
+
+            def has_said():
+                said.extend(errors.read() or b"")
+                return b"lines were dropped, since standard error took no more" in said
+
+            until(has_said, "a line about those that were dropped")
+            server.stop()
 
 
 @test
