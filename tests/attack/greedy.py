@@ -7,6 +7,7 @@ from checks import until
 from gone import chunk, lines
 from line import Line, both, crowd
 from peer import JSON
+from slow import Unread
 from wire import put, request
 
 MIB = 1024 * 1024
@@ -210,6 +211,7 @@ class LargeResults(Endless):
     """20 connections that ask for a result of 6 MiB, again and again."""
     name = "large results"
     connections = needed = 20
+    jobs = 1
     on_disk = True
 
     def __init__(self, is_full):
@@ -221,8 +223,8 @@ class LargeResults(Endless):
         self.options = "--config", self.types.name
 
     def prepare(self, peer):
-        self.batch = peer.must_create([{}], type="zeros")
-        until(lambda: peer.jobs(self.batch)["succeeded"] == 1, f"the job of {self.batch}")
+        self.batch = peer.must_create([{}] * self.jobs, type="zeros")
+        until(lambda: peer.jobs(self.batch)["succeeded"] == self.jobs, f"the jobs of {self.batch}")
 
     def texts(self, server):
         return [request(server, "GET", f"/v1/batches/{self.batch}/jobs/0")]
@@ -232,39 +234,28 @@ class LargeResults(Endless):
 
 
 class LargeResultsEverywhere(LargeResults):
-    """The same where there are only 16 places."""
+    """The same where there are only 16 places; half of the answers are of several pieces."""
     name = "large results in all places"
     connections = needed = 32
+    jobs = 4
     is_measured = False  # it is that of more connections than there may be
 
     def __init__(self, is_full):
         super().__init__(is_full)
         self.options = *self.options, "--connections-max", "16"
 
-    def prepare(self, peer):
-        """Half of them are of several pieces."""
-        self.batch = peer.must_create([{}] * 4, type="zeros")
-        until(lambda: peer.jobs(self.batch)["succeeded"] == 4, f"the jobs of {self.batch}")
-
     def texts(self, server):
         path = f"/v1/batches/{self.batch}"
         return [request(server, "GET", f"{path}/{what}") for what in ("jobs/0", "results")]
 
 
-class UnreadLargeResults(LargeResults):
+class UnreadLargeResults(Unread, LargeResults):
     """60 connections that ask for such a result and never read it."""
     name = "unread large results"
     connections = needed = 60
 
-    async def go(self, server, told):
-        text = self.texts(server)[0].encode()
-
-        async def play():
-            with await Line.to(server, receive_bytes=4096) as line:
-                told.add(BEGUN)
-                await line.repeat(text * 100)
-
-        await crowd(told, self.connections, play)
+    def texts(self, server):
+        return [text * 100 for text in super().texts(server)]
 
 
 class LineUploads(Attack):

@@ -145,7 +145,21 @@ class EmptyLinesNowAndThen(Slow):
         return told[LOST] >= self.connections
 
 
-class SlowReaders(Attack):
+class Unread(Attack):
+    """Connections that ask without end, each one of `texts`, by turns, and never read an answer."""
+
+    async def go(self, server, told):
+        texts = [text.encode() for text in self.texts(server)]
+
+        async def play():
+            with await Line.to(server, receive_bytes=4096) as line:
+                told.add(BEGUN)
+                await line.repeat(texts[told[BEGUN] % len(texts)])
+
+        await crowd(told, self.connections, play)
+
+
+class SlowReaders(Unread):
     """100 clients that ask for long answers, again and again, and never read them."""
     name = "slow readers"
     connections = needed = 100
@@ -158,20 +172,10 @@ class SlowReaders(Attack):
         lines = request(server, "GET", f"{path}/results", "Accept: application/x-ndjson")
         details = request(server, "GET", f"{path}?include_job_details=true")
         pages = request(server, "GET", f"{path}/jobs?limit=1000") * 50
-        return [text.encode() for text in (lines * 10, details * 10, pages)]
-
-    async def go(self, server, told):
-        texts = self.texts(server)
-
-        async def play():
-            with await Line.to(server, receive_bytes=4096) as line:
-                told.add(BEGUN)
-                await line.repeat(texts[told[BEGUN] % len(texts)])
-
-        await crowd(told, self.connections, play)
+        return [lines * 10, details * 10, pages]
 
 
-class UnreadResults(Attack):
+class UnreadResults(Unread):
     """A job whose input, and the message about it, is as long as may be; it is asked for on 60
     connections and never read."""
     name = "unread results"
@@ -194,15 +198,8 @@ class UnreadResults(Attack):
         answer.is_(400)
         return None
 
-    async def go(self, server, told):
-        text = request(server, "GET", f"/v1/batches/{self.batch}/jobs/0").encode()
-
-        async def play():
-            with await Line.to(server, receive_bytes=4096) as line:
-                told.add(BEGUN)
-                await line.repeat(text * 100)
-
-        await crowd(told, self.connections, play)
+    def texts(self, server):
+        return [request(server, "GET", f"/v1/batches/{self.batch}/jobs/0") * 100]
 
     def faults(self, _told):
         if self.was_taken:

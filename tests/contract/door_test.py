@@ -126,7 +126,7 @@ def many_fields(suite):
 
 @test
 def large_header_limit(suite):
-    """a field as large as --header-bytes-max allows at most is read; limits below 256 and above that are status 2"""
+    """a field as large as --header-bytes-max allows at most is read; other limits are status 2"""
     with suite.start("--header-bytes-max", "65533") as server, wire_to(server) as wire:
         rest = len(request(server, "GET", "/healthz", "A: "))
         wire.send(request(server, "GET", "/healthz", "A: " + "b" * (65_533 - rest))).answer().is_(200)

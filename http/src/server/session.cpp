@@ -67,6 +67,12 @@ session::session(asio::ip::tcp::socket socket, session_context& context)
 void session::close() noexcept
 {
     connection_.close();
+    end_wait();
+}
+
+/// In a line, for what is read, or for the engine.
+void session::end_wait() noexcept
+{
     turn_.cancel();
     if (auto const timer = waiting_.lock())
         timer->cancel();
@@ -75,18 +81,14 @@ void session::close() noexcept
 void session::give_way() noexcept
 {
     gives_way_ = true;
-    if (line_ != line::none) {
-        turn_.cancel();
-        if (auto const timer = waiting_.lock())
-            timer->cancel();
-        return;
-    }
+    if (line_ != line::none)
+        return end_wait();
     switch (phase_) {
     case phase::receiving: connection_.interrupt(); return;
     case phase::working: return;
     case phase::waiting:
-        if (auto const timer = waiting_.lock(); timer && waits_since_)
-            timer->cancel();
+        if (waits_since_)
+            end_wait();
         return;
     case phase::idle:
     case phase::sending:

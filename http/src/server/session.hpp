@@ -116,6 +116,7 @@ private:
     struct exchange;
     struct queued;
 
+    void end_wait() noexcept;
     void require_wanted() const;
     void close_when_reset();
     [[nodiscard]] std::unique_lock<std::mutex> enter();

@@ -111,9 +111,10 @@ inline constexpr std::size_t header_bytes_most = 65'533;
 class BELAY_EXPORT server {
 public:
     /// Defines the types in the engine, listens, and accepts from here on, on a thread of its own.
-    /// Throws std::system_error if it can't listen, or has no thread; `belay::error` for an address that is none, a
-    /// type that can't be defined, or a program that was compiled with another version of Boost than
-    /// this library: it shares Boost's types with it, so leave `boost_version` as it is.
+    /// Throws std::system_error if it can't listen, or has no thread; `belay::error` for an address
+    /// that is none, a type that can't be defined, or a program that was compiled with another
+    /// version of Boost than this library: it shares Boost's types with it, so leave `boost_version`
+    /// as it is.
     server(engine& engine, std::vector<offered_type> types, server_options options,
            unsigned boost_version = BOOST_VERSION);
 
