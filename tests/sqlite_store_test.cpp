@@ -198,8 +198,8 @@ BOOST_AUTO_TEST_CASE(a_directory_that_is_held_is_refused)
 BOOST_AUTO_TEST_CASE(a_newer_version_is_refused)
 {
     made const place;
-    place.execute("PRAGMA user_version = 5");
-    check_refused(place.directory.path(), {place.database.string(), "version 5", "newer belay"});
+    place.execute("PRAGMA user_version = 6");
+    check_refused(place.directory.path(), {place.database.string(), "version 6", "newer belay"});
 }
 
 /// The version may stand in the log only, when its process crashed.
@@ -209,11 +209,11 @@ BOOST_AUTO_TEST_CASE(a_newer_version_in_the_log_is_refused)
     temporary_directory copy;
     {
         SQLite::Database connection(place.database.string(), SQLite::OPEN_READWRITE);
-        connection.exec("PRAGMA user_version = 5");
+        connection.exec("PRAGMA user_version = 6");
         for (auto const* const name : {"belay.db", "belay.db-wal", "belay.states"})
             filesystem::copy(place.directory.path() / name, copy.path() / name);
     }
-    check_refused(copy.path(), {"belay.db", "version 5"});
+    check_refused(copy.path(), {"belay.db", "version 6"});
 }
 
 BOOST_AUTO_TEST_CASE(a_version_that_never_was_is_refused)
@@ -363,6 +363,40 @@ BOOST_AUTO_TEST_CASE(cancels_of_jobs_that_the_second_version_knew_are_taken_over
     auto const job = store->jobs(1, 0, 1).at(0);
     BOOST_TEST_REQUIRE((job.cancel != nullptr));
     BOOST_TEST((*job.cancel == job_cancel_record{at(5)}));
+}
+
+BOOST_AUTO_TEST_CASE(texts_that_the_fourth_version_knew_are_taken_over)
+{
+    temporary_directory directory;
+    sqlite_schema::place const place{directory.path() / "belay.db"};
+    sqlite_schema::create(place, sqlite_schema::known().first(4));
+    {
+        SQLite::Database database(place.path.string(), SQLite::OPEN_READWRITE);
+        for (char const* const text : {"zeroblob(4097)", "x'41'"})
+            database.exec("INSERT INTO job SELECT 1, count(*), 'failed', 1, 1, 0, 1, 5, NULL, 'failed', " +
+                          std::string(text) + ", 0 FROM job");
+        database.exec("INSERT INTO failure VALUES (1, 0, 'failed', zeroblob(4097), 1), "
+                      "(1, 1, 'failed', x'41', 1)");
+    }
+
+    auto const store = open_store(directory.path(), small_reserve);
+    auto batch = batch_of(1, 2);
+    write(*store, 1, change::inputs{0, numbered(0, 2)});
+    write(*store, 1, change::created{batch, {}});
+    SQLite::Database(place.path.string(), SQLite::OPEN_READWRITE)
+        .exec("UPDATE batch SET state = 'failed', ended_at = 5, succeeded = 0, failed = 2, late = 0, "
+              "not_started = 0, stopped = 0, terminated = 0, killed = 0, abandoned = 0, lost = 0, "
+              "retried = 0");
+
+    auto const jobs = store->jobs(1, 0, 2);
+    auto const end = store->find(batch.id)->end.value();
+    BOOST_TEST_REQUIRE(jobs.size() == 2U);
+    BOOST_TEST_REQUIRE(end.errors.size() == 2U);
+    for (std::size_t const index : {0, 1}) {
+        std::string const text = index == 0 ? std::string(4097, '\0') : "A";
+        BOOST_TEST((jobs[index].text == text));
+        BOOST_TEST((end.errors[index].message == text));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(every_commit_is_synced)

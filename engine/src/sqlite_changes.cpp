@@ -30,6 +30,9 @@ std::array<std::pair<job_byte, std::string>, 10> const job_words{{
 
 constexpr std::chrono::hours idempotency_age_max{24};
 
+/// A text that is longer has a row of its own.
+constexpr std::size_t short_text_bytes_max = 4096;
+
 /// Statements that are about one batch that must be there.
 template <class... Values>
 void change_batch(std::uint64_t sequence, SQLite::Statement& statement, Values const&... values)
@@ -61,8 +64,8 @@ job_byte parse_job_word(std::string_view word)
 sqlite_changes::sqlite_changes(SQLite::Database& database)
     : job_(database, R"(
         INSERT INTO job (batch, job, how, attempt, failures, crashes, suspected, started_at,
-            ended_at, progress, failure, text)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ended_at, progress, failure, text, text_bytes)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (batch, job) DO UPDATE SET
             how = excluded.how, attempt = excluded.attempt, failures = excluded.failures,
             crashes = excluded.crashes, suspected = excluded.suspected, started_at = excluded.started_at,
@@ -70,8 +73,12 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
             failure = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
                           job.failure, excluded.failure),
             text = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
-                       job.text, excluded.text)
+                       job.text, excluded.text),
+            text_bytes = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
+                             job.text_bytes, excluded.text_bytes)
         WHERE job.how = 'backing_off')"),
+      long_text_(database, "INSERT OR REPLACE INTO long_text VALUES (?, ?, ?)"),
+      no_long_text_(database, "DELETE FROM long_text WHERE batch = ? AND job = ?"),
       process_(database, "INSERT OR REPLACE INTO process VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       last_sequence_(database, "UPDATE store SET last_sequence = max(last_sequence, ?)"),
       draft_(database, "INSERT OR IGNORE INTO draft VALUES (?)"),
@@ -115,7 +122,10 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
       first_garbage_(database, "SELECT min(batch) FROM garbage"),
       // No size is read from the pages that a text goes on in.
       deletions_{
-          {{{database, "SELECT job, length(text) FROM job WHERE batch = ? ORDER BY job LIMIT ?"},
+          {{{database,
+             "SELECT job, length(text) FROM long_text WHERE batch = ? ORDER BY job LIMIT ?"},
+            {database, "DELETE FROM long_text WHERE batch = ? AND job <= ?"}},
+           {{database, "SELECT job, length(text) FROM job WHERE batch = ? ORDER BY job LIMIT ?"},
             {database, "DELETE FROM job WHERE batch = ? AND job <= ?"}},
            {{database,
              "SELECT first, length(bytes) FROM input_page WHERE batch = ? ORDER BY first LIMIT ?"},
@@ -138,12 +148,19 @@ void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
     bool const failed = record.failures != 0 || record.how == job_byte::failed ||
                         record.how == job_byte::backing_off ||
                         record.failure == failure::stopped;
+    bool const is_long = record.text.size() > short_text_bytes_max;
     bool const is_written =
         run(job_, sequence, record.index, job_word(record.how), record.attempt, record.failures,
             record.crashes, record.suspected, record.started, record.ended,
             record.progress < 0 ? std::nullopt : std::optional(record.progress),
             failed ? std::optional(to_string(record.failure)) : std::nullopt,
-            blob{record.text}) != 0;
+            blob{is_long ? "" : record.text},
+            is_long ? std::optional(record.text.size()) : std::nullopt) != 0;
+    bool const has_new_text = record.how != job_byte::not_started && record.ended != 0;
+    if (is_written && has_new_text && is_long)
+        run(long_text_, sequence, record.index, blob{record.text});
+    else if (is_written && has_new_text && record.failures != 0) // that of an attempt before
+        run(no_long_text_, sequence, record.index);
     if (is_written && record.process) {
         process_usage const& used = *record.process;
         run(process_, sequence, record.index, used.exit_status, used.signal,

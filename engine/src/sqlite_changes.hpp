@@ -68,6 +68,8 @@ private:
     [[nodiscard]] static bool remove(deletion& what, std::int64_t batch, garbage_budget& budget);
 
     SQLite::Statement job_;
+    SQLite::Statement long_text_;
+    SQLite::Statement no_long_text_;
     SQLite::Statement process_;
     SQLite::Statement last_sequence_;
     SQLite::Statement draft_;
@@ -92,7 +94,7 @@ private:
     SQLite::Statement recovered_;
     SQLite::Statement probe_;
     SQLite::Statement first_garbage_;
-    std::array<deletion, 4> deletions_;
+    std::array<deletion, 5> deletions_;
     SQLite::Statement garbage_gone_;
 };
 

@@ -42,9 +42,14 @@ constexpr char const* list_failures =
     "WHERE j.batch = ?1 AND j.job >= ?2 AND j.job < ?3 "                                           \
     "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY j.job"
 
-constexpr char const* list_jobs = BELAY_SELECT_JOBS("text");
+#define BELAY_TEXT                                                                                 \
+    "CASE WHEN text_bytes IS NULL THEN text ELSE (SELECT l.text FROM long_text l "                 \
+    "WHERE l.batch = j.batch AND l.job = j.job) END"
+
+constexpr char const* list_jobs = BELAY_SELECT_JOBS(BELAY_TEXT);
 constexpr char const* list_outcomes =
-    BELAY_SELECT_JOBS("CASE WHEN how IN ('succeeded', 'succeeded_late') THEN x'' ELSE text END");
+    BELAY_SELECT_JOBS("CASE WHEN how IN ('succeeded', 'succeeded_late') THEN x'' "
+                      "ELSE " BELAY_TEXT " END");
 constexpr char const* find_inputs =
     "SELECT first, count, bytes FROM input_page WHERE batch = ?1 AND first <= ?2 "
     "AND EXISTS (SELECT 1 FROM batch WHERE sequence = ?1) ORDER BY first DESC LIMIT 1";
@@ -60,6 +65,7 @@ constexpr char const* list_expired =
 constexpr char const* find_next_expiry =
     "SELECT min(expires_at) FROM batch WHERE expires_at IS NOT NULL";
 
+#undef BELAY_TEXT
 #undef BELAY_SELECT_JOBS
 #undef BELAY_SELECT_BATCH
 

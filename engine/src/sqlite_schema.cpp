@@ -156,7 +156,33 @@ ALTER TABLE job_cancel ADD COLUMN requested_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE job_cancel ADD COLUMN reason TEXT NOT NULL DEFAULT '';
 )";
 
-constexpr std::array all_steps{version_1, version_2, version_3, version_4};
+// To find its place beside a row that goes on in other pages, SQLite reads all of that row, unless it has
+// a rowid: so none without one may be long.
+constexpr char const* version_5 = R"(
+CREATE TABLE long_text (
+    batch INTEGER NOT NULL,
+    job INTEGER NOT NULL,
+    text BLOB NOT NULL,
+    PRIMARY KEY (batch, job)
+) STRICT;
+ALTER TABLE job ADD COLUMN text_bytes INTEGER;
+INSERT INTO long_text SELECT batch, job, text FROM job WHERE length(text) > 4096;
+UPDATE job SET text_bytes = length(text), text = x'' WHERE length(text) > 4096;
+
+ALTER TABLE failure RENAME TO failure_4;
+CREATE TABLE failure (
+    batch INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    message BLOB NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (batch, place)
+) STRICT;
+INSERT INTO failure SELECT * FROM failure_4;
+DROP TABLE failure_4;
+)";
+
+constexpr std::array all_steps{version_1, version_2, version_3, version_4, version_5};
 /// Of the first version, which any of them has.
 constexpr std::array tables{"store",      "batch",   "draft",       "input_page", "job",
                             "job_cancel", "failure", "idempotency", "garbage"};
