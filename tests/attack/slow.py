@@ -97,7 +97,7 @@ class LargeOptionsHeld(DrippedUploads):
     name = "large options, dripped"
 
     def text(self, server):
-        options = '"options":{"x":[' + "[0]," * 15_000 + "0]}"
+        options = '"options":{"x":[' + "[0]," * (15_000 if self.is_full else 5_000) + "0]}"
         return request(server, "POST", "/v1/batches", JSON, "Content-Length: 1000000",
                        body="{" + options + ',"type":"sleep","inputs":[0')
 

@@ -84,6 +84,7 @@ void connection::expires_after(std::chrono::milliseconds time)
 
 void connection::extend(std::chrono::steady_clock::duration time)
 {
+    pace_.excuse(time);
     deadline_ += time;
     stream_.expires_at(deadline_);
 }
@@ -166,8 +167,8 @@ void connection::close() noexcept
 
 void connection::note_moved(std::size_t bytes) noexcept
 {
-    moved_ += bytes;
     last_moved_ = std::chrono::steady_clock::now();
+    pace_.moved(bytes, last_moved_);
 }
 
 } // namespace belay::http

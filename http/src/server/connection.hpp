@@ -1,6 +1,8 @@
 #ifndef BELAY_HTTP_SRC_SERVER_CONNECTION_HPP
 #define BELAY_HTTP_SRC_SERVER_CONNECTION_HPP
 
+#include "client_pace.hpp"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -34,7 +36,7 @@ public:
     /// has that time anew.
     void expires_after(std::chrono::milliseconds time);
 
-    /// Adds to that time.
+    /// Adds to that time; nor does the client count as slow for it.
     void extend(std::chrono::steady_clock::duration time);
 
     /// Waits for further input, of at most so many bytes. Throws `connection_over` and
@@ -85,8 +87,9 @@ public:
     void close() noexcept;
     [[nodiscard]] bool is_open() const noexcept { return stream_.socket().is_open(); }
 
-    /// How many bytes came and went so far.
-    [[nodiscard]] std::uint64_t moved() const noexcept { return moved_; }
+    /// How fast the client is.
+    [[nodiscard]] client_pace const& pace() const noexcept { return pace_; }
+    void restart_pace() noexcept { pace_.restart(std::chrono::steady_clock::now()); }
     /// When a byte came or went last.
     [[nodiscard]] std::chrono::steady_clock::time_point last_moved() const noexcept
     {
@@ -102,8 +105,8 @@ private:
     bool is_interrupted_ = false;
     std::chrono::milliseconds time_{};
     std::chrono::steady_clock::time_point deadline_;
-    std::uint64_t moved_ = 0;
     std::chrono::steady_clock::time_point last_moved_ = std::chrono::steady_clock::now();
+    client_pace pace_{last_moved_};
 };
 
 } // namespace belay::http

@@ -27,11 +27,6 @@ using boost::system::error_code;
 
 namespace {
 
-/// A client is slow that has moved nothing for this long, or if it has taken longer as a whole fewer
-/// bytes in a second than that.
-constexpr std::chrono::seconds slow_after{1};
-constexpr double slow_bytes_a_second = 16 * 1024;
-
 /// How long a client that takes or sends nothing holds up a shutdown.
 constexpr std::chrono::seconds still_after{2};
 
@@ -108,19 +103,16 @@ std::optional<double>
 session::slowness(std::chrono::steady_clock::time_point now) const noexcept
 {
     bool const is_waited_for = phase_ == phase::receiving || phase_ == phase::sending;
-    if (!is_waited_for || line_ != line::none || gives_way_ || now < phase_began_ + slow_after)
+    if (!is_waited_for || line_ != line::none || gives_way_)
         return std::nullopt;
-    auto const bytes = static_cast<double>(connection_.moved() - moved_before_ + 1);
-    double const each = std::chrono::duration<double>(now - phase_began_).count() / bytes;
-    bool const stands_still = now >= connection_.last_moved() + slow_after;
-    return stands_still || each > 1 / slow_bytes_a_second ? std::optional(each) : std::nullopt;
+    return connection_.pace().slowness(now);
 }
 
 void session::set_phase(phase phase) noexcept
 {
     phase_ = phase;
     phase_began_ = std::chrono::steady_clock::now();
-    moved_before_ = connection_.moved();
+    connection_.restart_pace();
 }
 
 /// Held while what is done touches the engine.

@@ -169,7 +169,6 @@ private:
 
     phase phase_ = phase::idle;
     std::chrono::steady_clock::time_point phase_began_ = std::chrono::steady_clock::now();
-    std::uint64_t moved_before_ = 0; ///< this phase
 
     std::weak_ptr<boost::asio::steady_timer> waiting_; ///< for the engine, or for what is read
     std::optional<std::chrono::steady_clock::time_point> waits_since_;
