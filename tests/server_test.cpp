@@ -381,7 +381,7 @@ BOOST_AUTO_TEST_CASE(who_waits_for_a_read_gives_way_when_all_places_are_taken)
     auto const target = create(server.url());
     held_list held(*store);
     std::vector<std::unique_ptr<client>> lists;
-    for (int i = 0; i != 3; ++i) {
+    for (int i = 0; i != 4; ++i) {
         lists.push_back(std::make_unique<client>(server.url()));
         lists.back()->send("GET", "/v1/batches");
         if (i == 0)
@@ -395,7 +395,8 @@ BOOST_AUTO_TEST_CASE(who_waits_for_a_read_gives_way_when_all_places_are_taken)
     int refused = 0;
     for (auto const& one : lists)
         refused += one->receive().starts_with("HTTP/1.1 503") ? 1 : 0;
-    BOOST_TEST(refused == 1);
+    BOOST_TEST(refused >= 1);
+    BOOST_TEST(refused <= 2, "another for the cancel, unless that was over before");
 }
 
 BOOST_AUTO_TEST_CASE(it_may_be_destroyed_while_an_answer_is_read)

@@ -1,6 +1,7 @@
 #include "listener.hpp"
 
 #include "client_address.hpp"
+#include "eviction.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -25,17 +26,8 @@ using boost::system::error_code;
 
 namespace {
 
-/// A request may just be on its way on a connection that was idle for less, and a cancel that has
-/// waited for less may just be over.
-constexpr std::chrono::seconds settled_after{1};
-
-/// Most clients that connect ask for something before this.
-constexpr std::chrono::milliseconds asks_within{100};
-
-constexpr int accepted_at_once = 16;
-
-/// So many connections are asked for what has come on them: it takes a call of the system each.
-constexpr int asked_max = 16;
+constexpr int accepted_at_once = 64;
+constexpr std::chrono::milliseconds accepting_max{3};
 
 asio::ip::address address_of(std::string const& text)
 {
@@ -197,13 +189,8 @@ asio::awaitable<void> server::listener::accept()
         if (!acceptor_.is_open())
             co_return;
         if (!error) {
-            // What the others have sent is read before one of them is chosen to give way.
-            for (int rounds = 0; rounds != 3 && places_taken() >= options_.connections_max; ++rounds)
-                co_await asio::post(executor_, asio::use_awaitable);
-            if (!acceptor_.is_open())
-                co_return;
-            serve(std::move(socket));
-            accept_more();
+            let_in(std::move(socket));
+            co_await make_room();
         } else if (!is_anyone_waiting()) { // a descriptor is wanted even to find that out
             co_await acceptor_.async_wait(tcp::acceptor::wait_read,
                                           asio::redirect_error(asio::use_awaitable, error));
@@ -214,18 +201,37 @@ asio::awaitable<void> server::listener::accept()
     }
 }
 
-/// Those who wait are let in several at a time: a flood of them must not take a round of the thread each.
-/// Not where others have to give way for them, whose requests may have come meanwhile.
-void server::listener::accept_more()
+/// And with it those who wait behind it, for a flood of them must not take a round of the thread each.
+void server::listener::let_in(tcp::socket socket)
 {
+    auto const end = clock::now() + accepting_max;
     error_code error;
-    for (int others = 1; others != accepted_at_once; ++others) {
-        if (places_taken() >= options_.connections_max)
-            return;
-        tcp::socket socket = acceptor_.accept(error);
-        if (error) // as a rule there is none; else the next wait meets it, too
-            return;
+    for (int number = 1; !error; ++number) {
         serve(std::move(socket));
+        if (number == accepted_at_once || has_surplus() || clock::now() >= end)
+            return;
+        socket = acceptor_.accept(error); // what is wrong, if anything, is met by the next wait, too
+    }
+}
+
+/// Has connections give way until there are no more than there may be. Those that were let in too much
+/// are served meanwhile; there are only so many of them.
+asio::awaitable<void> server::listener::make_room()
+{
+    while (context_.places > options_.connections_max && acceptor_.is_open()) {
+        // What they have sent is read before some of them are chosen.
+        for (int rounds = 0; rounds != 3; ++rounds)
+            co_await asio::post(executor_, asio::use_awaitable);
+        eviction evicts(sessions_);
+        while (context_.places > options_.connections_max)
+            if (evicts.make(false) == eviction::room::none)
+                break;
+        while (has_surplus() && close_lingering()) {
+        }
+        if (!has_surplus())
+            co_return;
+        asio::steady_timer pause(executor_, std::chrono::milliseconds(5));
+        co_await pause.async_wait(asio::use_awaitable);
     }
 }
 
@@ -242,7 +248,8 @@ bool server::listener::give_one_up(error_code const& error)
     bool const had_spare = spare_.is_open();
     error_code ignored;
     spare_.close(ignored);
-    return had_spare || make_place(true) == room::at_once;
+    return had_spare || eviction(sessions_).make(true) == eviction::room::at_once ||
+           close_lingering();
 }
 
 void server::listener::serve(tcp::socket socket)
@@ -250,9 +257,6 @@ try {
     error_code ignored;
     if (!spare_.is_open())
         spare_.open(bound_.protocol(), ignored);
-    if (places_taken() >= options_.connections_max && make_place(false) == room::none)
-        return; // it is closed
-    limit_surplus();
     auto const made = std::make_shared<session>(std::move(socket), context_);
     auto held = std::make_unique<place>(shared_from_this(), made);
     asio::co_spawn(executor_, run(made, std::move(held)),
@@ -263,128 +267,23 @@ try {
     context_.log.warn("accept", std::string("could not serve a connection: ") + fault.what());
 }
 
-/// Has a connection give way to another, if the other can wait one that has been silent or a cancel that
-/// has waited for a while.
-server::listener::room server::listener::make_place(bool can_wait)
-{
-    auto const now = clock::now();
-    auto const silent_ones = longest_silent(false);
-    session* const silent = silent_ones.empty() ? nullptr : silent_ones.front();
-    auto const is_silent_for = [&](clock::duration time) {
-        return silent != nullptr && silent->last_active() <= now - time;
-    };
-    auto const close = [](session* one) { return one->close(), room::at_once; };
-    auto const give_way = [](session* one) { return one->give_way(), room::soon; };
-    if (is_silent_for(settled_after))
-        return close(silent);
-    for (auto* const one : silent_ones)
-        if (one->has_client_finished())
-            return close(one);
-    auto const waiting = longest_waiting();
-    for (auto* const one : waiting)
-        if (one->has_client_finished())
-            return give_way(one);
-    if (!waiting.empty() && *waiting.front()->waits_since() <= now - settled_after)
-        return give_way(waiting.front());
-    if (is_silent_for(asks_within))
-        return close(silent);
-    if (can_wait)
-        return room::none;
-    if (!waiting.empty() && !is_silent_for(now - *waiting.front()->waits_since()))
-        return give_way(waiting.front());
-    if (auto const kept = longest_silent(true); !kept.empty())
-        return close(kept.front());
-    if (session* const queued = any_queued())
-        return give_way(queued);
-    if (silent != nullptr)
-        return close(silent);
-    if (session* const other = longest_idle())
-        return close(other);
-    auto const between = first_of(&session::last_active, [](session const& one) {
-        return one.is_open() && one.is_between_pieces() && !one.gives_way();
-    });
-    return between.empty() ? room::none : give_way(between.front());
-}
-
-/// Without those that are on their way out.
-std::size_t server::listener::places_taken() const
-{
-    if (sessions_.size() < options_.connections_max)
-        return sessions_.size();
-    auto const stays = [](auto const& one) {
-        return one->is_open() && !one->is_lingering() && !one->gives_way();
-    };
-    return static_cast<std::size_t>(std::ranges::count_if(sessions_, stays));
-}
-
-/// There are only so many of them.
-void server::listener::limit_surplus()
+/// Whether there are as many as there may be and all that are allowed for a moment, most of them on their
+/// way out.
+bool server::listener::has_surplus() const noexcept
 {
     std::size_t const most = options_.connections_max / 8 + 8;
-    if (sessions_.size() < options_.connections_max + most)
-        return;
+    return sessions_.size() >= options_.connections_max + most;
+}
+
+bool server::listener::close_lingering()
+{
     auto const found = std::ranges::find_if(sessions_, [](auto const& session) {
         return session->is_open() && session->is_lingering();
     });
-    if (found != sessions_.end())
-        (*found)->close();
-}
-
-/// The one on which nothing has moved for longest, without a request under way; one that is new, and may
-/// be about to ask for something, only if there is no other.
-session* server::listener::longest_idle() const
-{
-    auto const order = [](session const& of) { return std::pair(of.is_new(), of.last_active()); };
-    session* longest = nullptr;
-    for (auto const& session : sessions_)
-        if (session->is_open() && !session->is_busy() &&
-            (longest == nullptr || order(*session) < order(*longest)))
-            longest = session.get();
-    return longest;
-}
-
-/// The first of such ones, without those on which something has come that is still to be read; only after
-/// an answer, where that is asked for.
-std::vector<session*> server::listener::longest_silent(bool after_an_answer) const
-{
-    auto idle = first_of(&session::last_active, [&](session const& one) {
-        return one.is_open() && !one.is_busy() && (!after_an_answer || one.has_answered());
-    });
-    std::erase_if(idle, [](session* one) { return one->has_client_sent(); });
-    return idle;
-}
-
-/// Cancels, the first of them.
-std::vector<session*> server::listener::longest_waiting() const
-{
-    return first_of(&session::waits_since, [](session const& one) {
-        return one.waits_since() && !one.gives_way();
-    });
-}
-
-/// Some of those that count, by that measure.
-template <class Measure, class Counts>
-std::vector<session*> server::listener::first_of(Measure measure, Counts counts) const
-{
-    std::vector<session*> found;
-    for (auto const& session : sessions_)
-        if (counts(*session))
-            found.push_back(session.get());
-    auto const some = std::min<std::size_t>(found.size(), asked_max);
-    std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(some), {}, measure);
-    found.resize(some);
-    return found;
-}
-
-/// One whose cancel it is only if there is no other.
-session* server::listener::any_queued() const
-{
-    session* found = nullptr;
-    for (auto const& session : sessions_)
-        if (session->is_open() && session->is_only_queued() && !session->gives_way() &&
-            (found == nullptr || found->is_queued_as_control()))
-            found = session.get();
-    return found;
+    if (found == sessions_.end())
+        return false;
+    (*found)->close();
+    return true;
 }
 
 bool server::listener::slowest_gives_way(std::function<bool(session const&)> const& counts)

@@ -55,22 +55,13 @@ private:
     [[nodiscard]] boost::asio::awaitable<void> accept();
     [[nodiscard]] static boost::asio::awaitable<void> run(std::shared_ptr<session> session,
                                                           std::unique_ptr<place> held);
-    void accept_more();
+    void let_in(boost::asio::ip::tcp::socket socket);
     [[nodiscard]] bool is_anyone_waiting();
     bool give_one_up(boost::system::error_code const& error);
     void serve(boost::asio::ip::tcp::socket socket);
-
-    /// Whether there is a place, or will be.
-    enum class room : std::uint8_t { none, soon, at_once };
-    room make_place(bool can_wait);
-    [[nodiscard]] std::size_t places_taken() const;
-    void limit_surplus();
-    [[nodiscard]] session* longest_idle() const;
-    [[nodiscard]] std::vector<session*> longest_silent(bool after_an_answer) const;
-    [[nodiscard]] std::vector<session*> longest_waiting() const;
-    template <class Measure, class Counts>
-    [[nodiscard]] std::vector<session*> first_of(Measure measure, Counts counts) const;
-    [[nodiscard]] session* any_queued() const;
+    [[nodiscard]] boost::asio::awaitable<void> make_room();
+    [[nodiscard]] bool has_surplus() const noexcept;
+    [[nodiscard]] bool close_lingering();
     bool slowest_gives_way(std::function<bool(session const&)> const& counts);
 
     void cut_bodies() noexcept;

@@ -55,12 +55,13 @@ api_error gave_way()
 
 session::session(asio::ip::tcp::socket socket, session_context& context)
     : connection_(std::move(socket)), context_(context), service_(context.service),
-      turn_(connection_.get_executor()), held_(context.bytes)
+      turn_(connection_.get_executor()), place_(context.places, 1), held_(context.bytes)
 {
 }
 
 void session::close() noexcept
 {
+    place_.set(0);
     connection_.close();
     end_wait();
 }
@@ -76,6 +77,7 @@ void session::end_wait() noexcept
 void session::give_way() noexcept
 {
     gives_way_ = true;
+    place_.set(0);
     if (line_ != line::none)
         return end_wait();
     switch (phase_) {
@@ -111,6 +113,8 @@ session::slowness(std::chrono::steady_clock::time_point now) const noexcept
 void session::set_phase(phase phase) noexcept
 {
     phase_ = phase;
+    if (phase == phase::lingering)
+        place_.set(0);
     phase_began_ = std::chrono::steady_clock::now();
     connection_.restart_pace();
 }

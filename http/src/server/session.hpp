@@ -35,6 +35,9 @@ public:
 
     [[nodiscard]] bool is_open() const noexcept { return connection_.is_open(); }
 
+    /// Whether it is not on its way out.
+    [[nodiscard]] bool has_place() const noexcept { return place_.get() != 0; }
+
     /// Whether there is a request that came in and has no answer yet, not even one that is being read.
     [[nodiscard]] bool is_at_work() const noexcept
     {
@@ -159,6 +162,7 @@ private:
     service& service_;
     boost::asio::ip::address peer_;
     boost::asio::steady_timer turn_; ///< waits for one
+    counted<std::size_t> place_;
     counted<std::uint64_t> held_;
     bool is_limited_ = false;
     line line_ = line::none;

@@ -28,7 +28,7 @@ public:
     counted& operator=(counted const&) = delete;
     ~counted() { set(0); }
 
-    void set(Number part)
+    void set(Number part) noexcept
     {
         total_ += part - part_;
         part_ = part;
@@ -56,6 +56,7 @@ struct session_context {
     /// `counts`; false if none is slow.
     std::function<bool(std::function<bool(session const&)> const& counts)> slowest_gives_way;
 
+    std::size_t places = 0;    ///< taken by connections that are not on their way out
     std::size_t limited = 0;   ///< requests under way of which there may be so many
     std::size_t unlimited = 0; ///< the others, such as cancels
     std::uint64_t bytes = 0;   ///< of what sessions hold: input, what was made of it, answers

@@ -1,0 +1,58 @@
+#ifndef BELAY_HTTP_SRC_SERVER_EVICTION_HPP
+#define BELAY_HTTP_SRC_SERVER_EVICTION_HPP
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace belay::http {
+
+class session;
+
+/// Has connections give way to others, in the order that docs/http.md has. It has looked at all of them
+/// once, and knows nothing of what has happened since.
+class eviction {
+public:
+    explicit eviction(std::list<std::shared_ptr<session>> const& sessions);
+
+    /// Whether there is a place, or will be.
+    enum class room : std::uint8_t { none, soon, at_once };
+
+    /// Has the next one give way, if the other can wait one that has been silent or a cancel that has
+    /// waited for a while.
+    room make(bool can_wait);
+
+private:
+    using clock = std::chrono::steady_clock;
+
+    /// A session that counts, and since when it has been the way that counts.
+    struct candidate {
+        clock::time_point since;
+        session* of;
+        bool is_new = false;
+        bool has_answered = false;
+        std::optional<bool> has_sent = {}; ///< something that is still to be read, once it was asked
+        std::optional<bool> has_finished = {};
+    };
+    using candidates = std::vector<candidate>; // the first of them first
+
+    [[nodiscard]] std::vector<candidate*> silent(bool after_an_answer);
+    [[nodiscard]] candidate const* finished(std::vector<candidate*> const& among);
+    [[nodiscard]] candidate const* longest_idle() const;
+    room close(candidate one);
+    room give_way(candidate one);
+    void forget(session const* of);
+
+    clock::time_point const now_ = clock::now();
+    candidates idle_;    ///< without a request that the server is at work for
+    candidates waiting_; ///< cancels
+    candidates queued_;  ///< for a turn, cancels last
+    candidates between_; ///< pieces of an answer
+};
+
+} // namespace belay::http
+
+#endif
