@@ -38,8 +38,8 @@ bool has_too_many_fields(std::string_view trailer)
 } // namespace
 
 body_reader::body_reader(connection& from, request_parser& parser, server_options const& options,
-                         std::uint64_t bytes_max)
-    : from_(from), parser_(parser), options_(options), bytes_max_(bytes_max)
+                         room& room, std::uint64_t bytes_max)
+    : from_(from), parser_(parser), options_(options), room_(room), bytes_max_(bytes_max)
 {
     restart_time();
 }
@@ -59,22 +59,22 @@ asio::awaitable<void> body_reader::ask_for_it()
 std::string_view body_reader::next()
 {
     std::size_t filled = 0;
-    for (bool has_moved = true; has_moved && !parser_.is_done() && filled != piece_.size();) {
+    for (bool has_moved = true; has_moved && !parser_.is_done() && filled != room_.size();) {
         std::size_t const before = from_.input().size();
-        std::size_t const got = parse(piece_.data() + filled, piece_.size() - filled);
+        std::size_t const got = parse(room_.data() + filled, room_.size() - filled);
         filled += got;
         has_moved = (got != 0 || from_.input().size() != before) && !from_.input().empty();
     }
     if (taken_ - timed_ >= part_bytes)
         restart_time();
-    return {piece_.data(), filled};
+    return {room_.data(), filled};
 }
 
 asio::awaitable<void> body_reader::read()
 {
     if (from_.input().size() >= options_.header_bytes_max)
         throw header_too_large(options_.header_bytes_max);
-    co_await from_.read(piece_.size());
+    co_await from_.read(room_.size());
 }
 
 /// Has the parser use up some of the input; how much of the body that gave.

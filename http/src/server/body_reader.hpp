@@ -21,14 +21,16 @@ using request_parser = boost::beast::http::request_parser<boost::beast::http::bu
 /// Reads the body of a request whose header the parser has.
 class body_reader {
 public:
-    body_reader(connection& from, request_parser& parser, server_options const& options,
+    /// Where a piece of a body lies while it is looked at; all readers of a server may share one.
+    using room = std::array<char, 16 * 1024>;
+
+    body_reader(connection& from, request_parser& parser, server_options const& options, room& room,
                 std::uint64_t bytes_max);
 
     /// Says to a client that waits for this, and has sent nothing, that the body may be sent.
     [[nodiscard]] boost::asio::awaitable<void> ask_for_it();
 
-    /// The next piece of what was read, of at most 16 KiB, good until the next call; empty if there is
-    /// none. Throws `api_error` for a body that is longer than it may be or can't be read.
+    /// The next piece of what was read, good until the room is used again; empty if there is none. Throws `api_error` for a body that is longer than it may be or can't be read.
     [[nodiscard]] std::string_view next();
 
     [[nodiscard]] bool is_done() const { return parser_.is_done(); }
@@ -46,11 +48,11 @@ private:
     connection& from_;
     request_parser& parser_;
     server_options const& options_;
+    room& room_;
     std::uint64_t bytes_max_;
     std::uint64_t used_ = 0; ///< of the input, with what is around chunks
     std::uint64_t taken_ = 0;
     std::uint64_t timed_ = 0; ///< `taken_` when the time began
-    std::array<char, 16 * 1024> piece_;
 };
 
 } // namespace belay::http

@@ -5,6 +5,7 @@
 #include <boost/beast/core/buffers_prefix.hpp>
 #include <boost/beast/core/buffers_suffix.hpp>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -23,6 +24,9 @@ namespace {
 constexpr std::size_t written_at_once = 64 * 1024;
 
 constexpr std::size_t timed_bytes = 1024 * 1024;
+
+/// A connection on which nothing comes holds no more than this for what may come.
+constexpr std::size_t waiting_bytes = 2 * 1024;
 
 /// Whether one of these, or an error, is there now.
 bool is_there(short events, tcp::socket& socket) noexcept
@@ -49,19 +53,32 @@ asio::awaitable<void> connection::read(std::size_t bytes_max)
 {
     if (std::exchange(is_interrupted_, false))
         throw connection_interrupted{};
+    release_input();
     input_.erase(0, std::exchange(begin_, 0));
     std::size_t const before = input_.size();
-    input_.resize(before + bytes_max);
+    std::size_t const awaited = std::min(bytes_max, waiting_bytes);
+    input_.resize(before + awaited);
     error_code error;
-    std::size_t const got =
-        co_await stream_.async_read_some(asio::buffer(input_.data() + before, bytes_max),
+    std::size_t got =
+        co_await stream_.async_read_some(asio::buffer(input_.data() + before, awaited),
                                          asio::redirect_error(asio::use_awaitable, error));
+    if (got == awaited && got != bytes_max) { // there may be more
+        input_.resize(before + bytes_max);
+        got += receive(input_.data() + before + got, bytes_max - got);
+    }
     input_.resize(before + got);
     if (error && std::exchange(is_interrupted_, false) && is_open())
         throw connection_interrupted{};
     if (error)
         throw connection_over{};
     note_moved(got);
+}
+
+/// What has come, without a wait. What is wrong, if anything, is met by the next wait, too.
+std::size_t connection::receive(char* to, std::size_t bytes_max) noexcept
+{
+    auto const got = ::recv(stream_.socket().native_handle(), to, bytes_max, MSG_DONTWAIT);
+    return got < 0 ? 0 : static_cast<std::size_t>(got);
 }
 
 std::size_t connection::drop(std::size_t bytes_max) noexcept

@@ -1,6 +1,7 @@
 #ifndef BELAY_HTTP_SRC_SERVER_SESSION_CONTEXT_HPP
 #define BELAY_HTTP_SRC_SERVER_SESSION_CONTEXT_HPP
 
+#include "body_reader.hpp"
 #include "limited_log.hpp"
 #include "reading_thread.hpp"
 #include "turns.hpp"
@@ -46,6 +47,7 @@ struct session_context {
     turns control; ///< for connections that have just had an answer
     turns bulk;
     reading_thread reading{};
+    body_reader::room body_room; ///< for the turn that takes a piece of a body
     http::wrong_keys wrong_keys;
     limited_log log{};
     std::vector<boost::asio::ip::address> trusted_proxies;

@@ -207,7 +207,8 @@ asio::awaitable<void> session::read_body(exchange& exchange, operation& operatio
         throw payload_too_large(most);
     set_phase(phase::receiving);
     auto const reader =
-        std::make_unique<body_reader>(connection_, exchange.parser, service_.options(), most);
+        std::make_unique<body_reader>(connection_, exchange.parser, service_.options(),
+                                      context_.body_room, most);
     if (exchange.expects_continue)
         co_await reader->ask_for_it();
     std::string_view piece;
