@@ -208,7 +208,7 @@ void server::listener::let_in(tcp::socket socket)
     error_code error;
     for (int number = 1; !error; ++number) {
         serve(std::move(socket));
-        if (number == accepted_at_once || has_surplus() || clock::now() >= end)
+        if (number == accepted_at_once || surplus() != 0 || clock::now() >= end)
             return;
         socket = acceptor_.accept(error); // what is wrong, if anything, is met by the next wait, too
     }
@@ -218,7 +218,7 @@ void server::listener::let_in(tcp::socket socket)
 /// are served meanwhile; there are only so many of them.
 asio::awaitable<void> server::listener::make_room()
 {
-    while (context_.places > options_.connections_max && acceptor_.is_open()) {
+    while ((context_.places > options_.connections_max || surplus() != 0) && acceptor_.is_open()) {
         // What they have sent is read before some of them are chosen.
         for (int rounds = 0; rounds != 3; ++rounds)
             co_await asio::post(executor_, asio::use_awaitable);
@@ -226,9 +226,10 @@ asio::awaitable<void> server::listener::make_room()
         while (context_.places > options_.connections_max)
             if (evicts.make(false) == eviction::room::none)
                 break;
-        while (has_surplus() && close_lingering()) {
+        for (std::size_t left = surplus(); left != 0 && close_leaving(); --left) {
         }
-        if (!has_surplus())
+        co_await asio::post(executor_, asio::use_awaitable); // those that were closed end
+        if (surplus() == 0)
             co_return;
         asio::steady_timer pause(executor_, std::chrono::milliseconds(5));
         co_await pause.async_wait(asio::use_awaitable);
@@ -249,7 +250,7 @@ bool server::listener::give_one_up(error_code const& error)
     error_code ignored;
     spare_.close(ignored);
     return had_spare || eviction(sessions_).make(true) == eviction::room::at_once ||
-           close_lingering();
+           close_leaving();
 }
 
 void server::listener::serve(tcp::socket socket)
@@ -267,23 +268,24 @@ try {
     context_.log.warn("accept", std::string("could not serve a connection: ") + fault.what());
 }
 
-/// Whether there are as many as there may be and all that are allowed for a moment, most of them on their
-/// way out.
-bool server::listener::has_surplus() const noexcept
+/// How many there are too many even for a moment, with those that are on their way out.
+std::size_t server::listener::surplus() const noexcept
 {
-    std::size_t const most = options_.connections_max / 8 + 8;
-    return sessions_.size() >= options_.connections_max + most;
+    std::size_t const enough = options_.connections_max + options_.connections_max / 8 + 8;
+    return sessions_.size() - std::min(enough, sessions_.size());
 }
 
-bool server::listener::close_lingering()
+/// One that is on its way out; one that has not had its answer only if there is no other.
+bool server::listener::close_leaving()
 {
-    auto const found = std::ranges::find_if(sessions_, [](auto const& session) {
-        return session->is_open() && session->is_lingering();
-    });
-    if (found == sessions_.end())
-        return false;
-    (*found)->close();
-    return true;
+    session* found = nullptr;
+    for (auto const& one : sessions_)
+        if (one->is_open() && !one->has_place() && !one->is_busy() &&
+            (found == nullptr || (one->is_lingering() && !found->is_lingering())))
+            found = one.get();
+    if (found != nullptr)
+        found->close();
+    return found != nullptr;
 }
 
 bool server::listener::slowest_gives_way(std::function<bool(session const&)> const& counts)

@@ -60,8 +60,8 @@ private:
     bool give_one_up(boost::system::error_code const& error);
     void serve(boost::asio::ip::tcp::socket socket);
     [[nodiscard]] boost::asio::awaitable<void> make_room();
-    [[nodiscard]] bool has_surplus() const noexcept;
-    [[nodiscard]] bool close_lingering();
+    [[nodiscard]] std::size_t surplus() const noexcept;
+    [[nodiscard]] bool close_leaving();
     bool slowest_gives_way(std::function<bool(session const&)> const& counts);
 
     void cut_bodies() noexcept;
