@@ -81,6 +81,16 @@ BOOST_AUTO_TEST_CASE(what_was_slow_is_not_once_it_goes_on)
     BOOST_TEST(!is_slow());
 }
 
+/// Nor is it for a while before that.
+BOOST_AUTO_TEST_CASE(a_pause_accuses_nobody_who_went_on_fast)
+{
+    drip(25'000, 4);
+    now += 10s;
+    drip(25'000, 1);
+    drip(25'000, 1);
+    BOOST_TEST(!is_slow());
+}
+
 BOOST_AUTO_TEST_CASE(time_that_it_was_not_waited_for_does_not_count)
 {
     drip(5000, 8);

@@ -148,18 +148,20 @@ void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
     bool const failed = record.failures != 0 || record.how == job_byte::failed ||
                         record.how == job_byte::backing_off ||
                         record.failure == failure::stopped;
-    bool const is_long = record.text.size() > short_text_bytes_max;
+    // Else that of an attempt before stays, if there was one.
+    bool const has_new_text = record.how != job_byte::not_started && record.ended != 0;
+    std::string_view const text = has_new_text ? std::string_view(record.text) : std::string_view();
+    bool const is_long = text.size() > short_text_bytes_max;
     bool const is_written =
         run(job_, sequence, record.index, job_word(record.how), record.attempt, record.failures,
             record.crashes, record.suspected, record.started, record.ended,
             record.progress < 0 ? std::nullopt : std::optional(record.progress),
             failed ? std::optional(to_string(record.failure)) : std::nullopt,
-            blob{is_long ? "" : record.text},
-            is_long ? std::optional(record.text.size()) : std::nullopt) != 0;
-    bool const has_new_text = record.how != job_byte::not_started && record.ended != 0;
-    if (is_written && has_new_text && is_long)
-        run(long_text_, sequence, record.index, blob{record.text});
-    else if (is_written && has_new_text && record.failures != 0) // that of an attempt before
+            blob{is_long ? std::string_view() : text},
+            is_long ? std::optional(text.size()) : std::nullopt) != 0;
+    if (is_written && is_long)
+        run(long_text_, sequence, record.index, blob{text});
+    else if (is_written && has_new_text && record.failures != 0)
         run(no_long_text_, sequence, record.index);
     if (is_written && record.process) {
         process_usage const& used = *record.process;

@@ -157,7 +157,7 @@ ALTER TABLE job_cancel ADD COLUMN reason TEXT NOT NULL DEFAULT '';
 )";
 
 // To find its place beside a row that goes on in other pages, SQLite reads all of that row, unless it has
-// a rowid: so none without one may be long.
+// a rowid: so none without one is to be long. Those that are stay as they are until they are forgotten.
 constexpr char const* version_5 = R"(
 CREATE TABLE long_text (
     batch INTEGER NOT NULL,
@@ -166,8 +166,6 @@ CREATE TABLE long_text (
     PRIMARY KEY (batch, job)
 ) STRICT;
 ALTER TABLE job ADD COLUMN text_bytes INTEGER;
-INSERT INTO long_text SELECT batch, job, text FROM job WHERE length(text) > 4096;
-UPDATE job SET text_bytes = length(text), text = x'' WHERE length(text) > 4096;
 
 ALTER TABLE failure RENAME TO failure_4;
 CREATE TABLE failure (

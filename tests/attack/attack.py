@@ -27,6 +27,7 @@ class Attack:
     needed = 1           # how often the attack must have begun before anything is looked at
     marks = ()           # what it counts, beside BEGUN, LOST and the statuses that it has seen
     log_lines_max = 20   # how much the server may have to say of it
+    descriptors_max = None  # how many more than in idleness the server may have had open
     is_measured = True
 
     def __init__(self, is_full):

@@ -79,12 +79,6 @@ class MoreThanThereMayBe(Endless):
         return [request(server, "GET", "/healthz", key=False) * 100]
 
 
-class MoreUnread(Unread, MoreThanThereMayBe):
-    """The same, and never read: neither their answers nor that they have to go."""
-    name = "more than there may be, unread"
-    is_measured = False  # it is that of more connections than there may be
-
-
 class PipelinedBodies(Endless):
     """200 connections that send cancels with deep JSON in them, in pieces of a byte."""
     name = "pipelined bodies"
@@ -321,6 +315,6 @@ class WrongKeys(Attack):
             yield f"{told[401]} requests with a wrong key or none were 401, and none was 429"
 
 
-ROWS = (Pipelining, Keyless, TooManyFields, MoreThanThereMayBe, MoreUnread, PipelinedBodies,
-        PipelinedCancels, Flood, LargeInput, LargeOptions, FarPages, LargeResults,
-        LargeResultsEverywhere, UnreadLargeResults, LineUploads, WrongKeys)
+ROWS = (Pipelining, Keyless, TooManyFields, MoreThanThereMayBe, PipelinedBodies, PipelinedCancels,
+        Flood, LargeInput, LargeOptions, FarPages, LargeResults, LargeResultsEverywhere,
+        UnreadLargeResults, LineUploads, WrongKeys)

@@ -63,6 +63,11 @@ def look_at_server(table, attack, server, usage):
     with table.case("memory"):
         over = usage.over_idle_mb()
         check(over <= OVER_IDLE_MB, f"{over:.0f} MB over idle, not at most {OVER_IDLE_MB}")
+    if attack.descriptors_max is not None:
+        with table.case("descriptors"):
+            over = usage.most_descriptors - usage.idle_descriptors
+            check(over <= attack.descriptors_max,
+                  f"{over} over idle, not at most {attack.descriptors_max}")
     with table.case("the log"):
         lines = server.stderr().count("\n")
         check(lines <= attack.log_lines_max, f"{lines} lines, not at most {attack.log_lines_max}")

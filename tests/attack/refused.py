@@ -6,6 +6,8 @@ import http.client
 from attack import BEGUN, LOST, Attack
 from checks import DEADLINE, Failure, equal
 from line import Line, both, crowd
+from peer import JSON
+from slow import DRIP_SECONDS, Slow
 from wire import request, wire_to
 
 MB = 1_000_000
@@ -59,6 +61,25 @@ class RefusedBodies(Attack):
 
     def faults(self, told):
         return [f"{what} was not seen" for what in self.cases if told[what]]
+
+
+class RefusedDripped(Slow):
+    """100 bodies that were refused and still come by and by, where there are 16 places: no more than
+    an eighth and nine more connections are kept to take them."""
+    name = "refused bodies, dripped"
+    connections = 100
+    options = ("--connections-max", "16")
+    descriptors_max = 16 + 2 + 9
+    is_measured = False
+
+    def text(self, server):
+        return request(server, "POST", "/v1/batches", JSON, "Content-Length: 100000", key=False)
+
+    async def after(self, line):
+        await both(line.drip(b" ", DRIP_SECONDS), line.swallow())
+
+    def has_shown(self, told):
+        return told[LOST] >= self.connections
 
 
 class EndlessBodies(Attack):
@@ -165,4 +186,4 @@ class EmptyLastPieces(Attack):
             yield f"{told['bad answer']} answers, or those after them, were not as they should be"
 
 
-ROWS = (RefusedBodies, EndlessBodies, OddHosts, EmptyLastPieces)
+ROWS = (RefusedBodies, RefusedDripped, EndlessBodies, OddHosts, EmptyLastPieces)

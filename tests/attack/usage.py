@@ -12,7 +12,7 @@ class Usage:
 
     def __init__(self, pid):
         self.pid = pid
-        self.idle_descriptors = self.descriptors()
+        self.idle_descriptors = self.most_descriptors = self.descriptors()
         self.idle = self.highest = self.resident()
         self.first_peak = self.peak()
 
@@ -30,7 +30,9 @@ class Usage:
         return int(kilobytes) * 1024
 
     def look(self):
-        """Takes down how much is resident, and what was between two looks if that is a record."""
+        """Takes down how much is resident, and what was between two looks if that is a record, and
+        how many descriptors are open."""
+        self.most_descriptors = max(self.most_descriptors, self.descriptors())
         self.highest = max(self.highest, self.resident())
         if (peak := self.peak()) > self.first_peak:
             self.highest = max(self.highest, peak)

@@ -29,6 +29,8 @@ public:
 
     void moved(std::uint64_t bytes, time_point now) noexcept
     {
+        if (now >= recent_.began + 2 * slow_after)
+            earlier_ = recent_ = {.began = now - slow_after}; // nothing was moved in the last second
         if (now >= recent_.began + slow_after) {
             earlier_ = recent_;
             recent_ = {.began = now};

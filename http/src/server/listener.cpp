@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <sstream>
 #include <string>
 #include <system_error>
@@ -183,6 +184,7 @@ asio::awaitable<void> server::listener::accept()
 {
     accepting const self{shared_from_this()};
     while (acceptor_.is_open()) {
+        co_await make_room();
         error_code error;
         tcp::socket socket =
             co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
@@ -190,7 +192,6 @@ asio::awaitable<void> server::listener::accept()
             co_return;
         if (!error) {
             let_in(std::move(socket));
-            co_await make_room();
         } else if (!is_anyone_waiting()) { // a descriptor is wanted even to find that out
             co_await acceptor_.async_wait(tcp::acceptor::wait_read,
                                           asio::redirect_error(asio::use_awaitable, error));
@@ -222,10 +223,7 @@ asio::awaitable<void> server::listener::make_room()
         // What they have sent is read before some of them are chosen.
         for (int rounds = 0; rounds != 3; ++rounds)
             co_await asio::post(executor_, asio::use_awaitable);
-        eviction evicts(sessions_);
-        while (context_.places > options_.connections_max)
-            if (evicts.make(false) == eviction::room::none)
-                break;
+        evict();
         for (std::size_t left = surplus(); left != 0 && close_leaving(); --left) {
         }
         co_await asio::post(executor_, asio::use_awaitable); // those that were closed end
@@ -234,6 +232,15 @@ asio::awaitable<void> server::listener::make_room()
         asio::steady_timer pause(executor_, std::chrono::milliseconds(5));
         co_await pause.async_wait(asio::use_awaitable);
     }
+}
+
+void server::listener::evict()
+try {
+    eviction evicts(sessions_);
+    while (context_.places > options_.connections_max)
+        if (evicts.make(false) == eviction::room::none)
+            return;
+} catch (std::bad_alloc const&) { // those are there that were let in too much; they are bounded
 }
 
 bool server::listener::is_anyone_waiting()

@@ -60,6 +60,7 @@ private:
     bool give_one_up(boost::system::error_code const& error);
     void serve(boost::asio::ip::tcp::socket socket);
     [[nodiscard]] boost::asio::awaitable<void> make_room();
+    void evict();
     [[nodiscard]] std::size_t surplus() const noexcept;
     [[nodiscard]] bool close_leaving();
     bool slowest_gives_way(std::function<bool(session const&)> const& counts);

@@ -21,7 +21,7 @@ using boost::system::error_code;
 
 namespace {
 
-/// What is read first of a request: most are shorter, and a connection that is idle holds no more.
+/// What is read first of a request: most are shorter.
 constexpr std::size_t header_read_bytes = 4 * 1024;
 
 constexpr std::size_t read_bytes = 16 * 1024;

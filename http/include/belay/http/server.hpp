@@ -55,8 +55,8 @@ struct server_options {
     /// How long a cancel may wait for the end of its batch before it is answered with 202.
     std::chrono::seconds wait_max{30};
 
-    std::size_t connections_max = 1024; ///< then the one that was idle longest is closed, or else a
-                                        ///< cancel that waits is answered
+    std::size_t connections_max = 1024; ///< then others give way, such as one that is idle; for a
+                                        ///< moment there may be an eighth and nine more
     std::size_t requests_max = 256;     ///< under way at a time; not counted: cancels, short answers.
                                         ///< At most `requests_within(connections_max)`
     std::size_t header_bytes_max = 16 * 1024; ///< at most `header_bytes_most`
