@@ -156,6 +156,25 @@ BOOST_AUTO_TEST_CASE(the_text_of_an_attempt_stays_where_there_is_no_next)
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_first_record_has_its_text_whatever_became_of_the_job)
+{
+    std::string const text(5000, 'x');
+    changes.apply(1, change::inputs{0, numbered(0, 2)});
+    changes.apply(1, change::created{batch_of(1, 2), {}});
+    for (std::uint64_t const index : {0, 1}) {
+        auto record = record_of(
+            index, index == 0 ? detail::job_byte::backing_off : detail::job_byte::not_started, text);
+        record.ended = 0;
+        changes.apply(1, record);
+        BOOST_TEST((text_of(1, index) == text), index);
+    }
+
+    changes.apply(1, change::job_withdrawn{1});
+
+    BOOST_TEST(count("job") == 1);
+    BOOST_TEST(count("long_text") == 1);
+}
+
 /// SQLite reads all of a row that it compares with, but for a rowid.
 BOOST_AUTO_TEST_CASE(what_is_written_beside_long_texts_reads_none_of_them)
 {

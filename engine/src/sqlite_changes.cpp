@@ -77,7 +77,8 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
             text_bytes = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
                              job.text_bytes, excluded.text_bytes)
         WHERE job.how = 'backing_off')"),
-      long_text_(database, "INSERT OR REPLACE INTO long_text VALUES (?, ?, ?)"),
+      long_text_(database, "INSERT INTO long_text VALUES (?, ?, ?) "
+                           "ON CONFLICT (batch, job) DO UPDATE SET text = excluded.text WHERE ?"),
       no_long_text_(database, "DELETE FROM long_text WHERE batch = ? AND job = ?"),
       process_(database, "INSERT OR REPLACE INTO process VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       last_sequence_(database, "UPDATE store SET last_sequence = max(last_sequence, ?)"),
@@ -148,9 +149,7 @@ void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
     bool const failed = record.failures != 0 || record.how == job_byte::failed ||
                         record.how == job_byte::backing_off ||
                         record.failure == failure::stopped;
-    // Else that of an attempt before stays, if there was one.
-    bool const has_new_text = record.how != job_byte::not_started && record.ended != 0;
-    std::string_view const text = has_new_text ? std::string_view(record.text) : std::string_view();
+    std::string_view const text = record.text;
     bool const is_long = text.size() > short_text_bytes_max;
     bool const is_written =
         run(job_, sequence, record.index, job_word(record.how), record.attempt, record.failures,
@@ -159,9 +158,10 @@ void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
             failed ? std::optional(to_string(record.failure)) : std::nullopt,
             blob{is_long ? std::string_view() : text},
             is_long ? std::optional(text.size()) : std::nullopt) != 0;
+    bool const replaces_text = record.how != job_byte::not_started && record.ended != 0;
     if (is_written && is_long)
-        run(long_text_, sequence, record.index, blob{text});
-    else if (is_written && has_new_text && record.failures != 0)
+        run(long_text_, sequence, record.index, blob{text}, replaces_text);
+    else if (is_written && replaces_text && record.failures != 0)
         run(no_long_text_, sequence, record.index);
     if (is_written && record.process) {
         process_usage const& used = *record.process;
@@ -261,7 +261,8 @@ void sqlite_changes::write(std::uint64_t sequence, change::job_withdrawn const& 
     // log is overwritten.
     change_batch(sequence, withdrawals_);
     run(job_withdrawn_, sequence, what.index);
-    run(job_not_started_, sequence, what.index);
+    if (run(job_not_started_, sequence, what.index) != 0)
+        run(no_long_text_, sequence, what.index);
 }
 
 void sqlite_changes::write(std::uint64_t, change::recovered const& what)
