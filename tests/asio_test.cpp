@@ -450,7 +450,12 @@ BOOST_AUTO_TEST_CASE(one_whose_body_was_never_entered_was_not_started)
     }));
     batch.cancel();
     alone.cancel_job(0);
-    idle.run();
+    // A job runs a moment before its coroutine is posted.
+    BOOST_TEST(eventually([&] {
+        idle.restart();
+        idle.poll();
+        return batch.wait_for(0s) && alone.wait_for(0s);
+    }));
     ended(batch);
     ended(alone);
 
