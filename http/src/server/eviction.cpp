@@ -23,7 +23,6 @@ constexpr std::size_t asked_max = 16;
 
 eviction::eviction(std::list<std::shared_ptr<session>> const& sessions)
 {
-    candidates queued_cancels;
     for (auto const& each : sessions) {
         session* const one = each.get();
         if (!one->has_place())
@@ -33,11 +32,10 @@ eviction::eviction(std::list<std::shared_ptr<session>> const& sessions)
         if (auto const since = one->waits_since())
             waiting_.push_back({*since, one});
         if (one->is_only_queued())
-            (one->is_queued_as_control() ? queued_cancels : queued_).push_back({{}, one});
+            (one->is_queued_as_control() ? queued_cancels_ : queued_).push_back({{}, one});
         if (one->is_between_pieces())
             between_.push_back({one->last_active(), one});
     }
-    queued_.insert(queued_.end(), queued_cancels.begin(), queued_cancels.end());
     for (auto* const list : {&idle_, &waiting_, &between_})
         std::ranges::sort(*list, {}, &candidate::since);
 }
@@ -63,12 +61,13 @@ eviction::room eviction::make(bool can_wait)
         return close(*silent_ones.front());
     if (can_wait)
         return room::none;
-    if (!waiting_.empty() && !is_silent_for(now_ - waiting_.front().since))
+    if (!waiting_.empty() && queued_.empty() && !is_silent_for(now_ - waiting_.front().since))
         return give_way(waiting_.front());
     if (auto const kept = silent(true); !kept.empty())
         return close(*kept.front());
-    if (!queued_.empty())
-        return give_way(queued_.front());
+    for (auto const* const queued : {&queued_, &queued_cancels_})
+        if (!queued->empty())
+            return give_way(queued->front());
     if (!silent_ones.empty())
         return close(*silent_ones.front());
     if (auto const* const other = longest_idle())
@@ -132,7 +131,7 @@ eviction::room eviction::give_way(candidate one)
 
 void eviction::forget(session const* of)
 {
-    for (auto* const list : {&idle_, &waiting_, &queued_, &between_})
+    for (auto* const list : {&idle_, &waiting_, &queued_, &queued_cancels_, &between_})
         std::erase_if(*list, [of](candidate const& one) { return one.of == of; });
 }
 

@@ -49,7 +49,8 @@ private:
     clock::time_point const now_ = clock::now();
     candidates idle_;    ///< without a request that the server is at work for
     candidates waiting_; ///< cancels
-    candidates queued_;  ///< for a turn, cancels last
+    candidates queued_;  ///< for a turn
+    candidates queued_cancels_;
     candidates between_; ///< pieces of an answer
 };
 
