@@ -186,6 +186,7 @@ void connection::note_moved(std::size_t bytes) noexcept
 {
     last_moved_ = std::chrono::steady_clock::now();
     pace_.moved(bytes, last_moved_);
+    has_moved_ = has_moved_ || bytes != 0;
 }
 
 } // namespace belay::http

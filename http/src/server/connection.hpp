@@ -90,7 +90,10 @@ public:
     /// How fast the client is.
     [[nodiscard]] client_pace const& pace() const noexcept { return pace_; }
     void restart_pace() noexcept { pace_.restart(std::chrono::steady_clock::now()); }
-    /// When a byte came or went last.
+    /// Whether a byte came or went.
+    [[nodiscard]] bool has_moved() const noexcept { return has_moved_; }
+
+    /// When one did so last, or when the connection was made.
     [[nodiscard]] std::chrono::steady_clock::time_point last_moved() const noexcept
     {
         return last_moved_;
@@ -107,6 +110,7 @@ private:
     std::chrono::milliseconds time_{};
     std::chrono::steady_clock::time_point deadline_;
     std::chrono::steady_clock::time_point last_moved_ = std::chrono::steady_clock::now();
+    bool has_moved_ = false;
     client_pace pace_{last_moved_};
 };
 

@@ -3,6 +3,7 @@
 #include "session.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 
 namespace belay::http {
@@ -50,10 +51,7 @@ eviction::room eviction::make(bool can_wait)
         return close(*silent_ones.front());
     if (auto const* const one = finished(silent_ones))
         return close(*one);
-    std::vector<candidate*> waiting_ones;
-    for (std::size_t i = 0; i != std::min(asked_max, waiting_.size()); ++i)
-        waiting_ones.push_back(&waiting_[i]);
-    if (auto const* const one = finished(waiting_ones))
+    if (auto const* const one = finished(some(waiting_)))
         return give_way(*one);
     if (!waiting_.empty() && waiting_.front().since <= now_ - settled_after)
         return give_way(waiting_.front());
@@ -68,11 +66,23 @@ eviction::room eviction::make(bool can_wait)
     for (auto const* const queued : {&queued_, &queued_cancels_})
         if (!queued->empty())
             return give_way(queued->front());
-    if (!silent_ones.empty())
-        return close(*silent_ones.front());
-    if (auto const* const other = longest_idle())
-        return close(*other);
+    std::array const quiet{silent_ones, some(idle_)};
+    for (auto const& ones : quiet) // what is new may be about to ask for something
+        if (auto const old = std::ranges::find(ones, false, &candidate::is_new); old != ones.end())
+            return close(**old);
+    for (auto const& ones : quiet)
+        if (!ones.empty())
+            return close(*ones.front());
     return between_.empty() ? room::none : give_way(between_.front());
+}
+
+/// The first of them.
+std::vector<eviction::candidate*> eviction::some(candidates& of)
+{
+    std::vector<candidate*> found;
+    for (std::size_t i = 0; i != std::min(asked_max, of.size()); ++i)
+        found.push_back(&of[i]);
+    return found;
 }
 
 /// The first of those that are idle, without those on which something has come that is still to be read;
@@ -104,15 +114,6 @@ eviction::candidate const* eviction::finished(std::vector<candidate*> const& amo
             return one;
     }
     return nullptr;
-}
-
-/// One that is new, and may be about to ask for something, only if there is no other.
-eviction::candidate const* eviction::longest_idle() const
-{
-    auto const found = std::ranges::find(idle_, false, &candidate::is_new);
-    if (found != idle_.end())
-        return &*found;
-    return idle_.empty() ? nullptr : &idle_.front();
 }
 
 eviction::room eviction::close(candidate one)

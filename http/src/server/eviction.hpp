@@ -32,16 +32,16 @@ private:
     struct candidate {
         clock::time_point since;
         session* of;
-        bool is_new = false;
+        bool is_new = false; ///< nothing has come on it
         bool has_answered = false;
         std::optional<bool> has_sent = {}; ///< something that is still to be read, once it was asked
         std::optional<bool> has_finished = {};
     };
     using candidates = std::vector<candidate>; // the first of them first
 
+    [[nodiscard]] static std::vector<candidate*> some(candidates& of);
     [[nodiscard]] std::vector<candidate*> silent(bool after_an_answer);
-    [[nodiscard]] candidate const* finished(std::vector<candidate*> const& among);
-    [[nodiscard]] candidate const* longest_idle() const;
+    [[nodiscard]] static candidate const* finished(std::vector<candidate*> const& among);
     room close(candidate one);
     room give_way(candidate one);
     void forget(session const* of);

@@ -62,8 +62,8 @@ public:
     /// Whether it has had an answer, and is only kept so that its client sees it.
     [[nodiscard]] bool is_lingering() const noexcept { return phase_ == phase::lingering; }
 
-    /// Whether no request has come yet.
-    [[nodiscard]] bool is_new() const noexcept { return phase_ == phase::idle && !has_answered(); }
+    /// Whether nothing has come yet.
+    [[nodiscard]] bool is_new() const noexcept { return !connection_.has_moved(); }
 
     /// Whether it has answered a request.
     [[nodiscard]] bool has_answered() const noexcept { return answered_ != decltype(answered_)(); }
