@@ -70,12 +70,9 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
             how = excluded.how, attempt = excluded.attempt, failures = excluded.failures,
             crashes = excluded.crashes, suspected = excluded.suspected, started_at = excluded.started_at,
             ended_at = excluded.ended_at, progress = excluded.progress,
-            failure = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
-                          job.failure, excluded.failure),
-            text = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
-                       job.text, excluded.text),
-            text_bytes = iif(excluded.how = 'not_started' OR excluded.ended_at = 0,
-                             job.text_bytes, excluded.text_bytes)
+            failure = iif(?14, excluded.failure, job.failure),
+            text = iif(?14, excluded.text, job.text),
+            text_bytes = iif(?14, excluded.text_bytes, job.text_bytes)
         WHERE job.how = 'backing_off')"),
       long_text_(database, "INSERT INTO long_text VALUES (?, ?, ?) "
                            "ON CONFLICT (batch, job) DO UPDATE SET text = excluded.text WHERE ?"),
@@ -149,6 +146,7 @@ void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
     bool const failed = record.failures != 0 || record.how == job_byte::failed ||
                         record.how == job_byte::backing_off ||
                         record.failure == failure::stopped;
+    bool const replaces_text = record.how != job_byte::not_started && record.ended != 0;
     std::string_view const text = record.text;
     bool const is_long = text.size() > short_text_bytes_max;
     bool const is_written =
@@ -157,8 +155,7 @@ void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
             record.progress < 0 ? std::nullopt : std::optional(record.progress),
             failed ? std::optional(to_string(record.failure)) : std::nullopt,
             blob{is_long ? std::string_view() : text},
-            is_long ? std::optional(text.size()) : std::nullopt) != 0;
-    bool const replaces_text = record.how != job_byte::not_started && record.ended != 0;
+            is_long ? std::optional(text.size()) : std::nullopt, replaces_text) != 0;
     if (is_written && is_long)
         run(long_text_, sequence, record.index, blob{text}, replaces_text);
     else if (is_written && replaces_text && record.failures != 0)

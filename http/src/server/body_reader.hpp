@@ -30,7 +30,8 @@ public:
     /// Says to a client that waits for this, and has sent nothing, that the body may be sent.
     [[nodiscard]] boost::asio::awaitable<void> ask_for_it();
 
-    /// The next piece of what was read, good until the room is used again; empty if there is none. Throws `api_error` for a body that is longer than it may be or can't be read.
+    /// The next piece of what was read, good until the room is used again; empty if there is none.
+    /// Throws `api_error` for a body that is longer than it may be or can't be read.
     [[nodiscard]] std::string_view next();
 
     [[nodiscard]] bool is_done() const { return parser_.is_done(); }

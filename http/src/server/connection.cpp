@@ -75,21 +75,19 @@ asio::awaitable<void> connection::read(std::size_t bytes_max)
 }
 
 /// What has come, without a wait. What is wrong, if anything, is met by the next wait, too.
-std::size_t connection::receive(char* to, std::size_t bytes_max) noexcept
+std::size_t connection::receive(char* to, std::size_t bytes_max, int how) noexcept
 {
-    auto const got = ::recv(stream_.socket().native_handle(), to, bytes_max, MSG_DONTWAIT);
+    auto const got = ::recv(stream_.socket().native_handle(), to, bytes_max, how | MSG_DONTWAIT);
     return got < 0 ? 0 : static_cast<std::size_t>(got);
 }
 
 std::size_t connection::drop(std::size_t bytes_max) noexcept
 {
     // Of a TCP socket this copies nothing (tcp(7)).
-    auto const dropped = ::recv(stream_.socket().native_handle(), nullptr, bytes_max,
-                                MSG_TRUNC | MSG_DONTWAIT);
-    if (dropped <= 0)
-        return 0;
-    note_moved(static_cast<std::size_t>(dropped));
-    return static_cast<std::size_t>(dropped);
+    std::size_t const dropped = receive(nullptr, bytes_max, MSG_TRUNC);
+    if (dropped != 0)
+        note_moved(dropped);
+    return dropped;
 }
 
 void connection::expires_after(std::chrono::milliseconds time)

@@ -100,7 +100,7 @@ public:
     }
 
 private:
-    [[nodiscard]] std::size_t receive(char* to, std::size_t bytes_max) noexcept;
+    [[nodiscard]] std::size_t receive(char* to, std::size_t bytes_max, int how = 0) noexcept;
     void note_moved(std::size_t bytes) noexcept;
 
     boost::beast::tcp_stream stream_;

@@ -104,7 +104,6 @@ public:
     /// Ends what it does for its client: a body is refused, an answer that is being taken is cut, a
     /// cancel that waits answered as at the end of its wait. Then the connection is closed.
     void give_way() noexcept;
-    [[nodiscard]] bool gives_way() const noexcept { return gives_way_; }
 
 private:
     /// What the session is at.
