@@ -1,7 +1,7 @@
 // Whatever an Accept field says: lines are answered to those only who name them, and always to
 // those who want nothing more.
-#include "accept.hpp"
-#include "media_type.hpp"
+#include "message/accept.hpp"
+#include "message/media_type.hpp"
 
 #include "require.hpp"
 

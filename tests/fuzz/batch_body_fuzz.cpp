@@ -1,6 +1,6 @@
 // How a body is cut makes no difference, and its parts are what Boost.JSON finds in it. The first
 // three bytes choose the cuts.
-#include "batch_body.hpp"
+#include "message/batch_body.hpp"
 
 #include "require.hpp"
 

@@ -2,7 +2,7 @@
 // the parser alone, which is much faster than to link all of it.
 #undef BOOST_BEAST_SEPARATE_COMPILATION
 
-#include "door.hpp"
+#include "message/door.hpp"
 
 #include "require.hpp"
 

@@ -1,6 +1,6 @@
 // Whatever an If-Match or If-None-Match field says: what is named strongly is named weakly, and a
 // tag that comes first is named.
-#include "entity_tags.hpp"
+#include "message/entity_tags.hpp"
 
 #include "require.hpp"
 

@@ -1,7 +1,7 @@
 // How a body of lines is cut makes no difference, and each line is what the strict parser makes of
 // it alone. The first three bytes choose the cuts.
-#include "ndjson.hpp"
-#include "strict_json.hpp"
+#include "message/ndjson.hpp"
+#include "message/strict_json.hpp"
 
 #include "require.hpp"
 

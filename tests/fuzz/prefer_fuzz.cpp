@@ -1,5 +1,5 @@
 // Whatever a Prefer field says: what was said before it wins, and what was followed can be read.
-#include "prefer.hpp"
+#include "message/prefer.hpp"
 
 #include "require.hpp"
 

@@ -1,8 +1,8 @@
 // A target that is accepted is UTF-8 without NUL once decoded, and survives being encoded again.
-#include "request_target.hpp"
+#include "message/request_target.hpp"
 
+#include "message/text.hpp"
 #include "require.hpp"
-#include "text.hpp"
 
 #include <cstdio>
 #include <string>

@@ -1,5 +1,5 @@
 // parse_strict accepts less than Boost.JSON does, and what it accepts means the same.
-#include "strict_json.hpp"
+#include "message/strict_json.hpp"
 
 #include "require.hpp"
 

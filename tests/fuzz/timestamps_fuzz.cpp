@@ -1,5 +1,5 @@
 // Any moment that is written can be read, and any that is read can be written.
-#include "timestamps.hpp"
+#include "message/timestamps.hpp"
 
 #include "require.hpp"
 

@@ -1,4 +1,4 @@
-/* The gate, checked.  Model of what engine/src does in memory, where nothing is recorded, so that a closing is final: gate word,
+/* The gate, checked.  Model of what engine/src/batch does in memory, where nothing is recorded, so that a closing is final: gate word,
  * phase, claims, entry, help with a chunk's tail, cancel (drain, then a stronger one), abandonment, and the seal; with -DSINGLE
  * also a cancel of one job under the mutex, with -DREADER a reader that settles what was claimed.  Attempts are in retry.pml.
  * N jobs, R runners and one more for a replacement, chunks of K; job 0 is long: it ends when the others have, or with its stop,

@@ -1,4 +1,4 @@
-/* Attempts, checked.  Model of what engine/src/batch_retry.cpp does: two jobs that may fail once each, two runners, a job that
+/* Attempts, checked.  Model of what engine/src/batch/retry.cpp does: two jobs that may fail once each, two runners, a job that
  * failed waits until it is due or is entered again at once, a timer that posts runners, a cancel, and a cancel of job 0 alone.
  * Claims are of one job; chunks and their tails are in gate.pml.  Sequentially consistent; a job is due when the timer says so,
  * the earliest first, each at a time of its own.

@@ -1,6 +1,6 @@
 /* The window, checked: between the closing of the gate and the record of that, which may fail and is then withdrawn.  Model of gate
  * word, phase, slots with their ranges, help, ends that are kept, withdrawal, and the end that has to be recorded, too; as in
- * engine/src (gate, batch_core, batch_record).  N jobs, R runners, chunks of K, a caller who cancels up to T times.  What happens in
+ * engine/src/batch (gate, core, record).  N jobs, R runners, chunks of K, a caller who cancels up to T times.  What happens in
  * memory alone is in gate.pml.  Sequentially consistent.
  *
  *   spin -a window.pml && gcc -O2 -DSAFETY -DCOLLAPSE -o pan pan.c && ./pan -m1000000 -w26

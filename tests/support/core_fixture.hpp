@@ -1,9 +1,10 @@
 #ifndef BELAY_TESTS_CORE_FIXTURE_HPP
 #define BELAY_TESTS_CORE_FIXTURE_HPP
 
-#include "batch_core.hpp"
-#include "recorded.hpp"
-#include "store.hpp"
+#include "base/batch_id.hpp"
+#include "batch/core.hpp"
+#include "recorded/recorded.hpp"
+#include "store/store.hpp"
 #include "test_host.hpp"
 
 #include <belay/engine.hpp>

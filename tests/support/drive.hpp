@@ -2,8 +2,8 @@
 #ifndef BELAY_TESTS_SUPPORT_DRIVE_HPP
 #define BELAY_TESTS_SUPPORT_DRIVE_HPP
 
-#include "answers.hpp"
-#include "service.hpp"
+#include "message/answers.hpp"
+#include "service/service.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>

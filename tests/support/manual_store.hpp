@@ -1,7 +1,7 @@
 #ifndef BELAY_TESTS_MANUAL_STORE_HPP
 #define BELAY_TESTS_MANUAL_STORE_HPP
 
-#include "store.hpp"
+#include "store/store.hpp"
 
 #include <atomic>
 #include <cstddef>

@@ -4,7 +4,7 @@
 
 #include "eventually.hpp"
 
-#include "store.hpp"
+#include "store/store.hpp"
 
 #include <boost/test/unit_test.hpp>
 

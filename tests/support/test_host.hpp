@@ -1,14 +1,14 @@
 #ifndef BELAY_TESTS_TEST_HOST_HPP
 #define BELAY_TESTS_TEST_HOST_HPP
 
-#include "batch_core.hpp"
-#include "host.hpp"
+#include "backend/process/host.hpp"
+#include "base/problem_board.hpp"
+#include "base/timers.hpp"
+#include "batch/core.hpp"
+#include "batch/host.hpp"
+#include "batch/suspects.hpp"
 #include "manual_clock.hpp"
 #include "manual_executor.hpp"
-#include "problem_board.hpp"
-#include "process/process_host.hpp"
-#include "suspects.hpp"
-#include "timers.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -55,7 +55,10 @@ public:
     }
     [[nodiscard]] detail::problem_board& board() noexcept override { return board_; }
     [[nodiscard]] detail::suspects& crash_suspects() noexcept override { return suspects_; }
-    [[nodiscard]] detail::process_host& processes() noexcept override { return processes_; }
+    [[nodiscard]] std::unique_ptr<detail::output_draft> make_output() override
+    {
+        return std::make_unique<detail::output_draft>(processes_.make_output());
+    }
     void sealed(detail::batch_core& batch) noexcept override
     {
         std::scoped_lock const lock(mutex_);

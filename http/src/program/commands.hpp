@@ -1,6 +1,6 @@
 // The commands of the `belay` program, a file each.
-#ifndef BELAY_HTTP_SRC_PROGRAM_COMMANDS_HPP
-#define BELAY_HTTP_SRC_PROGRAM_COMMANDS_HPP
+#ifndef BELAY_HTTP_PROGRAM_COMMANDS_HPP
+#define BELAY_HTTP_PROGRAM_COMMANDS_HPP
 
 #include <functional>
 

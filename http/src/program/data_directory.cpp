@@ -1,4 +1,4 @@
-#include "data_directory.hpp"
+#include "program/data_directory.hpp"
 
 #include <cstdlib>
 #include <stdexcept>

@@ -1,8 +1,8 @@
 // `belay demo`: a batch over real files is cancelled over HTTP, and the account is checked.
-#include "commands.hpp"
-#include "http_client.hpp"
-#include "local_engine.hpp"
-#include "sha256sum.hpp"
+#include "program/commands.hpp"
+#include "program/http_client.hpp"
+#include "program/local_engine.hpp"
+#include "program/sha256sum.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/http/server.hpp>

@@ -1,4 +1,4 @@
-#include "descriptors.hpp"
+#include "program/descriptors.hpp"
 
 #include <fcntl.h>
 #include <sys/resource.h>

@@ -1,6 +1,6 @@
-#include "local_engine.hpp"
+#include "program/local_engine.hpp"
 
-#include "problem_log.hpp"
+#include "program/problem_log.hpp"
 
 #include <sys/resource.h>
 #include <unistd.h>

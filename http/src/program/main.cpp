@@ -1,5 +1,5 @@
-#include "commands.hpp"
-#include "descriptors.hpp"
+#include "program/commands.hpp"
+#include "program/descriptors.hpp"
 
 #include <belay/version.hpp>
 

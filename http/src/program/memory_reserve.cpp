@@ -1,4 +1,4 @@
-#include "memory_reserve.hpp"
+#include "program/memory_reserve.hpp"
 
 #include <sys/mman.h>
 

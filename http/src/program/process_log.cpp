@@ -1,4 +1,4 @@
-#include "process_log.hpp"
+#include "program/process_log.hpp"
 
 #include <spdlog/async.h>
 #include <spdlog/sinks/ansicolor_sink.h>

@@ -1,4 +1,4 @@
-#include "ready_file.hpp"
+#include "program/ready_file.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>

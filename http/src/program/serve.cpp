@@ -1,13 +1,13 @@
 // `belay serve`: the server.
-#include "commands.hpp"
-#include "data_directory.hpp"
-#include "descriptors.hpp"
-#include "local_engine.hpp"
-#include "memory_reserve.hpp"
-#include "process_log.hpp"
-#include "ready_file.hpp"
-#include "signals.hpp"
-#include "time_span.hpp"
+#include "message/time_span.hpp"
+#include "program/commands.hpp"
+#include "program/data_directory.hpp"
+#include "program/descriptors.hpp"
+#include "program/local_engine.hpp"
+#include "program/memory_reserve.hpp"
+#include "program/process_log.hpp"
+#include "program/ready_file.hpp"
+#include "program/signals.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/http/server.hpp>

@@ -1,4 +1,4 @@
-#include "sha256sum.hpp"
+#include "program/sha256sum.hpp"
 
 #include <fcntl.h>
 #include <spawn.h>

@@ -1,6 +1,6 @@
-#include "signals.hpp"
+#include "program/signals.hpp"
 
-#include "local_engine.hpp"
+#include "program/local_engine.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,9 +1,10 @@
 // GET /v1/batches/{id}: how a batch is.
-#include "../answers.hpp"
-#include "../text.hpp"
-#include "../views.hpp"
-#include "job_list.hpp"
-#include "resource.hpp"
+#include "message/answers.hpp"
+#include "message/text.hpp"
+#include "resources/batch_reading.hpp"
+#include "resources/job_list.hpp"
+#include "resources/resources.hpp"
+#include "service/views.hpp"
 
 #include <boost/json/array.hpp>
 

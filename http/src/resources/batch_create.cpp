@@ -1,8 +1,8 @@
 // POST /v1/batches: a new batch, as one JSON document.
-#include "../batch_body.hpp"
-#include "../batch_options.hpp"
-#include "../media_type.hpp"
-#include "creation.hpp"
+#include "message/batch_body.hpp"
+#include "message/batch_options.hpp"
+#include "message/media_type.hpp"
+#include "resources/creation.hpp"
 
 #include <boost/json/parse.hpp>
 

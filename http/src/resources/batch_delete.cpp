@@ -1,7 +1,7 @@
 // DELETE /v1/batches/{id}: an ended batch is forgotten.
-#include "../answers.hpp"
-#include "../awaited.hpp"
-#include "resource.hpp"
+#include "message/answers.hpp"
+#include "resources/resources.hpp"
+#include "service/awaited.hpp"
 
 #include <belay/error.hpp>
 

@@ -1,10 +1,10 @@
 // GET /v1/batches: the batches one may see, newest first.
-#include "../answers.hpp"
-#include "../json_text.hpp"
-#include "../text.hpp"
-#include "../views.hpp"
-#include "paging.hpp"
-#include "resource.hpp"
+#include "message/answers.hpp"
+#include "message/json_text.hpp"
+#include "message/text.hpp"
+#include "resources/paging.hpp"
+#include "resources/resources.hpp"
+#include "service/views.hpp"
 
 #include <limits>
 #include <optional>

@@ -1,4 +1,5 @@
-#include "resource.hpp"
+#include "resources/batch_reading.hpp"
+#include "service/resource.hpp"
 
 #include <belay/error.hpp>
 

@@ -1,8 +1,8 @@
 // POST /v1/batches: a new batch, one input a line.
-#include "../batch_body.hpp"
-#include "../batch_options.hpp"
-#include "../ndjson.hpp"
-#include "creation.hpp"
+#include "message/batch_body.hpp"
+#include "message/batch_options.hpp"
+#include "message/ndjson.hpp"
+#include "resources/creation.hpp"
 
 #include <string>
 #include <utility>

@@ -1,8 +1,8 @@
-#include "creation.hpp"
+#include "resources/creation.hpp"
 
-#include "../answers.hpp"
-#include "../text.hpp"
-#include "../views.hpp"
+#include "message/answers.hpp"
+#include "message/text.hpp"
+#include "service/views.hpp"
 
 #include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>

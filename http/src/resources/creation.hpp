@@ -1,11 +1,11 @@
 // What the two forms of POST /v1/batches have in common.
-#ifndef BELAY_HTTP_SRC_RESOURCES_CREATION_HPP
-#define BELAY_HTTP_SRC_RESOURCES_CREATION_HPP
+#ifndef BELAY_HTTP_RESOURCES_CREATION_HPP
+#define BELAY_HTTP_RESOURCES_CREATION_HPP
 
-#include "../awaited.hpp"
-#include "../fingerprint.hpp"
-#include "../idempotency_keys.hpp"
-#include "resource.hpp"
+#include "message/fingerprint.hpp"
+#include "service/awaited.hpp"
+#include "service/idempotency_keys.hpp"
+#include "service/resource.hpp"
 
 #include <belay/engine.hpp>
 

@@ -1,6 +1,6 @@
 // GET /healthz: the server is alive. GET /readyz: it can do all that it should.
-#include "../answers.hpp"
-#include "resource.hpp"
+#include "message/answers.hpp"
+#include "resources/resources.hpp"
 
 #include <boost/json/array.hpp>
 

@@ -1,7 +1,7 @@
-#include "job_list.hpp"
+#include "resources/job_list.hpp"
 
-#include "paging.hpp"
-#include "resource.hpp"
+#include "resources/paging.hpp"
+#include "service/resource.hpp"
 
 #include <optional>
 #include <utility>

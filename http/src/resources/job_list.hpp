@@ -1,8 +1,8 @@
-#ifndef BELAY_HTTP_SRC_RESOURCES_JOB_LIST_HPP
-#define BELAY_HTTP_SRC_RESOURCES_JOB_LIST_HPP
+#ifndef BELAY_HTTP_RESOURCES_JOB_LIST_HPP
+#define BELAY_HTTP_RESOURCES_JOB_LIST_HPP
 
-#include "../operation.hpp"
-#include "../views.hpp"
+#include "message/operation.hpp"
+#include "service/views.hpp"
 
 #include <belay/job_type.hpp>
 

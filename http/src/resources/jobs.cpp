@@ -1,10 +1,11 @@
 // GET /v1/batches/{id}/jobs and /jobs/{n}.
-#include "../answers.hpp"
-#include "../text.hpp"
-#include "../views.hpp"
-#include "job_list.hpp"
-#include "paging.hpp"
-#include "resource.hpp"
+#include "message/answers.hpp"
+#include "message/text.hpp"
+#include "resources/batch_reading.hpp"
+#include "resources/job_list.hpp"
+#include "resources/paging.hpp"
+#include "resources/resources.hpp"
+#include "service/views.hpp"
 
 #include <limits>
 #include <optional>

@@ -1,8 +1,8 @@
 // GET /v1/batches/{id}/jobs/{n}/output: the bytes that a job has left.
-#include "../byte_range.hpp"
-#include "../entity_tags.hpp"
-#include "../text.hpp"
-#include "resource.hpp"
+#include "message/byte_range.hpp"
+#include "message/entity_tags.hpp"
+#include "message/text.hpp"
+#include "resources/resources.hpp"
 
 #include <string>
 

@@ -1,6 +1,6 @@
 // How lists are read by parts.
-#ifndef BELAY_HTTP_SRC_RESOURCES_PAGING_HPP
-#define BELAY_HTTP_SRC_RESOURCES_PAGING_HPP
+#ifndef BELAY_HTTP_RESOURCES_PAGING_HPP
+#define BELAY_HTTP_RESOURCES_PAGING_HPP
 
 #include <cstdint>
 #include <optional>

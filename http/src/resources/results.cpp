@@ -1,13 +1,14 @@
 // GET /v1/batches/{id}/results: what the jobs of a batch came to.
-#include "../accept.hpp"
-#include "../answers.hpp"
-#include "../json_text.hpp"
-#include "../media_type.hpp"
-#include "../text.hpp"
-#include "../views.hpp"
-#include "job_list.hpp"
-#include "paging.hpp"
-#include "resource.hpp"
+#include "message/accept.hpp"
+#include "message/answers.hpp"
+#include "message/json_text.hpp"
+#include "message/media_type.hpp"
+#include "message/text.hpp"
+#include "resources/batch_reading.hpp"
+#include "resources/job_list.hpp"
+#include "resources/paging.hpp"
+#include "resources/resources.hpp"
+#include "service/views.hpp"
 
 #include <boost/json/object.hpp>
 

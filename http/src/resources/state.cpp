@@ -1,12 +1,12 @@
 // GET and PUT /v1/batches/{id}/state, PUT /v1/batches/{id}/jobs/{n}/state: the contract.
-#include "../answers.hpp"
-#include "../awaited.hpp"
-#include "../prefer.hpp"
-#include "../strict_json.hpp"
-#include "../text.hpp"
-#include "../timestamps.hpp"
-#include "../views.hpp"
-#include "resource.hpp"
+#include "message/answers.hpp"
+#include "message/prefer.hpp"
+#include "message/strict_json.hpp"
+#include "message/text.hpp"
+#include "message/timestamps.hpp"
+#include "resources/resources.hpp"
+#include "service/awaited.hpp"
+#include "service/views.hpp"
 
 #include <belay/error.hpp>
 

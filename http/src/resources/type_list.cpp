@@ -1,7 +1,7 @@
 // GET /v1/types: the job types that this server offers.
-#include "../answers.hpp"
-#include "paging.hpp"
-#include "resource.hpp"
+#include "message/answers.hpp"
+#include "resources/paging.hpp"
+#include "resources/resources.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>

@@ -1,8 +1,8 @@
-#include "body_reader.hpp"
+#include "server/body_reader.hpp"
 
-#include "../api_error.hpp"
-#include "../door.hpp"
-#include "../text.hpp"
+#include "message/api_error.hpp"
+#include "message/door.hpp"
+#include "message/text.hpp"
 
 #include <boost/beast/http/error.hpp>
 

@@ -1,7 +1,7 @@
-#ifndef BELAY_HTTP_SRC_SERVER_BODY_READER_HPP
-#define BELAY_HTTP_SRC_SERVER_BODY_READER_HPP
+#ifndef BELAY_HTTP_SERVER_BODY_READER_HPP
+#define BELAY_HTTP_SERVER_BODY_READER_HPP
 
-#include "connection.hpp"
+#include "server/connection.hpp"
 
 #include <belay/http/server.hpp>
 

@@ -1,6 +1,6 @@
-#include "client_address.hpp"
+#include "server/client_address.hpp"
 
-#include "../text.hpp"
+#include "message/text.hpp"
 
 #include <boost/asio/ip/network_v6.hpp>
 

@@ -1,4 +1,4 @@
-#include "connection.hpp"
+#include "server/connection.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>

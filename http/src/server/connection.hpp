@@ -1,7 +1,7 @@
-#ifndef BELAY_HTTP_SRC_SERVER_CONNECTION_HPP
-#define BELAY_HTTP_SRC_SERVER_CONNECTION_HPP
+#ifndef BELAY_HTTP_SERVER_CONNECTION_HPP
+#define BELAY_HTTP_SERVER_CONNECTION_HPP
 
-#include "client_pace.hpp"
+#include "server/client_pace.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>

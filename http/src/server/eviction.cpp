@@ -1,6 +1,6 @@
-#include "eviction.hpp"
+#include "server/eviction.hpp"
 
-#include "session.hpp"
+#include "server/session.hpp"
 
 #include <algorithm>
 #include <array>

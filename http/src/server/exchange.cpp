@@ -1,4 +1,4 @@
-#include "exchange.hpp"
+#include "server/exchange.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,9 +1,9 @@
-#ifndef BELAY_HTTP_SRC_SERVER_EXCHANGE_HPP
-#define BELAY_HTTP_SRC_SERVER_EXCHANGE_HPP
+#ifndef BELAY_HTTP_SERVER_EXCHANGE_HPP
+#define BELAY_HTTP_SERVER_EXCHANGE_HPP
 
-#include "../api_error.hpp"
-#include "body_reader.hpp"
-#include "session.hpp"
+#include "message/api_error.hpp"
+#include "server/body_reader.hpp"
+#include "server/session.hpp"
 
 #include <boost/beast/http/fields.hpp>
 

@@ -1,7 +1,7 @@
-#ifndef BELAY_HTTP_SRC_SERVER_IN_TURN_HPP
-#define BELAY_HTTP_SRC_SERVER_IN_TURN_HPP
+#ifndef BELAY_HTTP_SERVER_IN_TURN_HPP
+#define BELAY_HTTP_SERVER_IN_TURN_HPP
 
-#include "exchange.hpp"
+#include "server/exchange.hpp"
 
 #include <chrono>
 #include <optional>

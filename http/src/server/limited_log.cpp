@@ -1,4 +1,4 @@
-#include "limited_log.hpp"
+#include "server/limited_log.hpp"
 
 #include <spdlog/spdlog.h>
 

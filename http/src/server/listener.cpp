@@ -1,7 +1,8 @@
-#include "listener.hpp"
+#include "server/listener.hpp"
 
-#include "client_address.hpp"
-#include "eviction.hpp"
+#include "resources/resources.hpp"
+#include "server/client_address.hpp"
+#include "server/eviction.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -68,7 +69,7 @@ std::size_t requests_within(std::size_t connections_max) noexcept
 server::listener::listener(engine& engine, std::vector<offered_type> types, server_options given,
                            asio::any_io_executor executor)
     : options_(with_room(std::move(given))),
-      service_(engine, std::move(types), options_),
+      service_(engine, resources(), std::move(types), options_),
       executor_(std::move(executor)),
       acceptor_(executor_),
       spare_(executor_),

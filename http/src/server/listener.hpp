@@ -1,9 +1,9 @@
-#ifndef BELAY_HTTP_SRC_SERVER_LISTENER_HPP
-#define BELAY_HTTP_SRC_SERVER_LISTENER_HPP
+#ifndef BELAY_HTTP_SERVER_LISTENER_HPP
+#define BELAY_HTTP_SERVER_LISTENER_HPP
 
-#include "../service.hpp"
-#include "session.hpp"
-#include "session_context.hpp"
+#include "server/session.hpp"
+#include "server/session_context.hpp"
+#include "service/service.hpp"
 
 #include <belay/http/server.hpp>
 

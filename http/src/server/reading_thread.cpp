@@ -1,6 +1,6 @@
-#include "reading_thread.hpp"
+#include "server/reading_thread.hpp"
 
-#include "waker.hpp"
+#include "server/waker.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>

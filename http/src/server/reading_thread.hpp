@@ -1,5 +1,5 @@
-#ifndef BELAY_HTTP_SRC_SERVER_READING_THREAD_HPP
-#define BELAY_HTTP_SRC_SERVER_READING_THREAD_HPP
+#ifndef BELAY_HTTP_SERVER_READING_THREAD_HPP
+#define BELAY_HTTP_SERVER_READING_THREAD_HPP
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>

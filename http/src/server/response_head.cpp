@@ -1,4 +1,4 @@
-#include "response_head.hpp"
+#include "server/response_head.hpp"
 
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>

@@ -1,7 +1,7 @@
-#ifndef BELAY_HTTP_SRC_SERVER_RESPONSE_HEAD_HPP
-#define BELAY_HTTP_SRC_SERVER_RESPONSE_HEAD_HPP
+#ifndef BELAY_HTTP_SERVER_RESPONSE_HEAD_HPP
+#define BELAY_HTTP_SERVER_RESPONSE_HEAD_HPP
 
-#include "../operation.hpp"
+#include "message/operation.hpp"
 
 #include <string>
 #include <string_view>

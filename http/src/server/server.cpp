@@ -1,6 +1,6 @@
 #include <belay/http/server.hpp>
 
-#include "listener.hpp"
+#include "server/listener.hpp"
 
 #include <spdlog/spdlog.h>
 

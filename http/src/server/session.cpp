@@ -1,11 +1,11 @@
-#include "session.hpp"
+#include "server/session.hpp"
 
-#include "../answers.hpp"
-#include "../text.hpp"
-#include "client_address.hpp"
-#include "exchange.hpp"
-#include "in_turn.hpp"
-#include "waker.hpp"
+#include "message/answers.hpp"
+#include "message/text.hpp"
+#include "server/client_address.hpp"
+#include "server/exchange.hpp"
+#include "server/in_turn.hpp"
+#include "server/waker.hpp"
 
 #include <belay/detail/shortage.hpp>
 

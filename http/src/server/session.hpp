@@ -1,9 +1,9 @@
-#ifndef BELAY_HTTP_SRC_SERVER_SESSION_HPP
-#define BELAY_HTTP_SRC_SERVER_SESSION_HPP
+#ifndef BELAY_HTTP_SERVER_SESSION_HPP
+#define BELAY_HTTP_SERVER_SESSION_HPP
 
-#include "../service.hpp"
-#include "connection.hpp"
-#include "session_context.hpp"
+#include "server/connection.hpp"
+#include "server/session_context.hpp"
+#include "service/service.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/address.hpp>

@@ -1,11 +1,11 @@
-#ifndef BELAY_HTTP_SRC_SERVER_SESSION_CONTEXT_HPP
-#define BELAY_HTTP_SRC_SERVER_SESSION_CONTEXT_HPP
+#ifndef BELAY_HTTP_SERVER_SESSION_CONTEXT_HPP
+#define BELAY_HTTP_SERVER_SESSION_CONTEXT_HPP
 
-#include "body_reader.hpp"
-#include "limited_log.hpp"
-#include "reading_thread.hpp"
-#include "turns.hpp"
-#include "wrong_keys.hpp"
+#include "server/body_reader.hpp"
+#include "server/limited_log.hpp"
+#include "server/reading_thread.hpp"
+#include "server/turns.hpp"
+#include "server/wrong_keys.hpp"
 
 #include <boost/asio/ip/address.hpp>
 

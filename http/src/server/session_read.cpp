@@ -1,9 +1,9 @@
 // What a session reads: headers and bodies.
-#include "../answers.hpp"
-#include "../door.hpp"
-#include "../text.hpp"
-#include "body_reader.hpp"
-#include "in_turn.hpp"
+#include "message/answers.hpp"
+#include "message/door.hpp"
+#include "message/text.hpp"
+#include "server/body_reader.hpp"
+#include "server/in_turn.hpp"
 
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/field.hpp>

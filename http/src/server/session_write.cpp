@@ -1,6 +1,6 @@
 // What a session writes: answers.
-#include "exchange.hpp"
-#include "response_head.hpp"
+#include "server/exchange.hpp"
+#include "server/response_head.hpp"
 
 #include <array>
 #include <charconv>

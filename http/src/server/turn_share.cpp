@@ -1,4 +1,4 @@
-#include "turn_share.hpp"
+#include "server/turn_share.hpp"
 
 #include <algorithm>
 

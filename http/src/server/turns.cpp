@@ -1,4 +1,4 @@
-#include "turns.hpp"
+#include "server/turns.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>

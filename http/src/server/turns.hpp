@@ -1,7 +1,7 @@
-#ifndef BELAY_HTTP_SRC_SERVER_TURNS_HPP
-#define BELAY_HTTP_SRC_SERVER_TURNS_HPP
+#ifndef BELAY_HTTP_SERVER_TURNS_HPP
+#define BELAY_HTTP_SERVER_TURNS_HPP
 
-#include "turn_share.hpp"
+#include "server/turn_share.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>

@@ -1,5 +1,5 @@
-#ifndef BELAY_HTTP_SRC_SERVER_WAKER_HPP
-#define BELAY_HTTP_SRC_SERVER_WAKER_HPP
+#ifndef BELAY_HTTP_SERVER_WAKER_HPP
+#define BELAY_HTTP_SERVER_WAKER_HPP
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>

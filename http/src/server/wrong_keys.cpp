@@ -1,4 +1,4 @@
-#include "wrong_keys.hpp"
+#include "server/wrong_keys.hpp"
 
 #include <utility>
 

@@ -1,6 +1,6 @@
-#include "argument.hpp"
+#include "types/argument.hpp"
 
-#include "text.hpp"
+#include "message/text.hpp"
 
 #include <algorithm>
 #include <optional>

@@ -1,8 +1,8 @@
 // Arguments of a command, with places for what a job fills in.
-#ifndef BELAY_HTTP_SRC_TYPES_ARGUMENT_HPP
-#define BELAY_HTTP_SRC_TYPES_ARGUMENT_HPP
+#ifndef BELAY_HTTP_TYPES_ARGUMENT_HPP
+#define BELAY_HTTP_TYPES_ARGUMENT_HPP
 
-#include "command_input.hpp"
+#include "types/command_input.hpp"
 
 #include <boost/system/result.hpp>
 

@@ -1,7 +1,7 @@
-#include "checksum.hpp"
+#include "types/checksum.hpp"
 
-#include "file_input.hpp"
-#include "text.hpp"
+#include "message/text.hpp"
+#include "types/file_input.hpp"
 
 #include <belay/detail/shortage.hpp>
 #include <belay/http/types.hpp>

@@ -1,8 +1,8 @@
 // The digest of a file.
-#ifndef BELAY_HTTP_SRC_TYPES_CHECKSUM_HPP
-#define BELAY_HTTP_SRC_TYPES_CHECKSUM_HPP
+#ifndef BELAY_HTTP_TYPES_CHECKSUM_HPP
+#define BELAY_HTTP_TYPES_CHECKSUM_HPP
 
-#include "root_directory.hpp"
+#include "types/root_directory.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -1,7 +1,7 @@
-#include "command_input.hpp"
+#include "types/command_input.hpp"
 
-#include "json_text.hpp"
-#include "text.hpp"
+#include "message/json_text.hpp"
+#include "message/text.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>

@@ -1,9 +1,9 @@
 // The inputs of a type that runs a command. A client can't choose freely what the command is given:
 // every value is of a kind.
-#ifndef BELAY_HTTP_SRC_TYPES_COMMAND_INPUT_HPP
-#define BELAY_HTTP_SRC_TYPES_COMMAND_INPUT_HPP
+#ifndef BELAY_HTTP_TYPES_COMMAND_INPUT_HPP
+#define BELAY_HTTP_TYPES_COMMAND_INPUT_HPP
 
-#include "input.hpp"
+#include "types/input.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>

@@ -1,9 +1,9 @@
-#include "command_type.hpp"
+#include "types/command_type.hpp"
 
-#include "json_text.hpp"
-#include "root_directory.hpp"
-#include "staging.hpp"
-#include "text.hpp"
+#include "message/json_text.hpp"
+#include "message/text.hpp"
+#include "types/root_directory.hpp"
+#include "types/staging.hpp"
 
 #include <boost/json/serialize.hpp>
 

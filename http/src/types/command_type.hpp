@@ -1,9 +1,9 @@
 // Job types that run a command.
-#ifndef BELAY_HTTP_SRC_TYPES_COMMAND_TYPE_HPP
-#define BELAY_HTTP_SRC_TYPES_COMMAND_TYPE_HPP
+#ifndef BELAY_HTTP_TYPES_COMMAND_TYPE_HPP
+#define BELAY_HTTP_TYPES_COMMAND_TYPE_HPP
 
-#include "argument.hpp"
-#include "command_input.hpp"
+#include "types/argument.hpp"
+#include "types/command_input.hpp"
 
 #include <belay/http/types.hpp>
 #include <belay/process.hpp>

@@ -1,5 +1,5 @@
-#include "file_input.hpp"
-#include "root_directory.hpp"
+#include "types/file_input.hpp"
+#include "types/root_directory.hpp"
 
 #include <belay/detail/shortage.hpp>
 #include <belay/http/types.hpp>

@@ -1,10 +1,10 @@
-#include "configuration.hpp"
+#include "types/configuration.hpp"
 
-#include "configuration_file.hpp"
-#include "configured_inputs.hpp"
-#include "program_path.hpp"
-#include "text.hpp"
-#include "toml_keys.hpp"
+#include "message/text.hpp"
+#include "types/configuration_file.hpp"
+#include "types/configured_inputs.hpp"
+#include "types/program_path.hpp"
+#include "types/toml_keys.hpp"
 
 #include <belay/batch.hpp>
 #include <belay/cancel.hpp>

@@ -1,7 +1,7 @@
-#ifndef BELAY_HTTP_SRC_TYPES_CONFIGURATION_HPP
-#define BELAY_HTTP_SRC_TYPES_CONFIGURATION_HPP
+#ifndef BELAY_HTTP_TYPES_CONFIGURATION_HPP
+#define BELAY_HTTP_TYPES_CONFIGURATION_HPP
 
-#include "command_type.hpp"
+#include "types/command_type.hpp"
 
 #include <string>
 #include <string_view>

@@ -1,6 +1,6 @@
-#include "configuration_file.hpp"
+#include "types/configuration_file.hpp"
 
-#include "root_directory.hpp"
+#include "types/root_directory.hpp"
 
 #include <cerrno>
 #include <stdexcept>

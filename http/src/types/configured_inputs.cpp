@@ -1,6 +1,6 @@
-#include "configured_inputs.hpp"
+#include "types/configured_inputs.hpp"
 
-#include "text.hpp"
+#include "message/text.hpp"
 
 #include <belay/http/job_type.hpp>
 

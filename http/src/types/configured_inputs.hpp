@@ -1,8 +1,8 @@
-#ifndef BELAY_HTTP_SRC_TYPES_CONFIGURED_INPUTS_HPP
-#define BELAY_HTTP_SRC_TYPES_CONFIGURED_INPUTS_HPP
+#ifndef BELAY_HTTP_TYPES_CONFIGURED_INPUTS_HPP
+#define BELAY_HTTP_TYPES_CONFIGURED_INPUTS_HPP
 
-#include "command_input.hpp"
-#include "toml_keys.hpp"
+#include "types/command_input.hpp"
+#include "types/toml_keys.hpp"
 
 #include <cstddef>
 #include <string_view>

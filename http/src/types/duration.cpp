@@ -1,6 +1,6 @@
-#include "duration.hpp"
+#include "types/duration.hpp"
 
-#include "input.hpp"
+#include "types/input.hpp"
 
 #include <boost/json/array.hpp>
 

@@ -1,6 +1,6 @@
 // The types whose input is a time.
-#ifndef BELAY_HTTP_SRC_TYPES_DURATION_HPP
-#define BELAY_HTTP_SRC_TYPES_DURATION_HPP
+#ifndef BELAY_HTTP_TYPES_DURATION_HPP
+#define BELAY_HTTP_TYPES_DURATION_HPP
 
 #include <belay/http/job_type.hpp>
 

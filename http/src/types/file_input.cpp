@@ -1,4 +1,4 @@
-#include "file_input.hpp"
+#include "types/file_input.hpp"
 
 #include <boost/json/array.hpp>
 

@@ -1,8 +1,8 @@
 // Inputs that name a file: `{"path":"a/b","<member>":…}`, or the path alone.
-#ifndef BELAY_HTTP_SRC_TYPES_FILE_INPUT_HPP
-#define BELAY_HTTP_SRC_TYPES_FILE_INPUT_HPP
+#ifndef BELAY_HTTP_TYPES_FILE_INPUT_HPP
+#define BELAY_HTTP_TYPES_FILE_INPUT_HPP
 
-#include "input.hpp"
+#include "types/input.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>

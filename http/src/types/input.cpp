@@ -1,6 +1,6 @@
-#include "input.hpp"
+#include "types/input.hpp"
 
-#include "text.hpp"
+#include "message/text.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

@@ -1,6 +1,6 @@
 // What the schemas of job types have in common.
-#ifndef BELAY_HTTP_SRC_TYPES_INPUT_HPP
-#define BELAY_HTTP_SRC_TYPES_INPUT_HPP
+#ifndef BELAY_HTTP_TYPES_INPUT_HPP
+#define BELAY_HTTP_TYPES_INPUT_HPP
 
 #include <belay/http/job_type.hpp>
 

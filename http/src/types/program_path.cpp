@@ -1,6 +1,6 @@
-#include "program_path.hpp"
+#include "types/program_path.hpp"
 
-#include "text.hpp"
+#include "message/text.hpp"
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // Where programs are.
-#ifndef BELAY_HTTP_SRC_TYPES_PROGRAM_PATH_HPP
-#define BELAY_HTTP_SRC_TYPES_PROGRAM_PATH_HPP
+#ifndef BELAY_HTTP_TYPES_PROGRAM_PATH_HPP
+#define BELAY_HTTP_TYPES_PROGRAM_PATH_HPP
 
 #include <boost/system/result.hpp>
 

@@ -1,6 +1,6 @@
-#include "root_directory.hpp"
+#include "types/root_directory.hpp"
 
-#include "text.hpp"
+#include "message/text.hpp"
 
 #include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>

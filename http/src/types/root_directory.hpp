@@ -1,6 +1,6 @@
 // The files that jobs may read: those beneath one directory.
-#ifndef BELAY_HTTP_SRC_TYPES_ROOT_DIRECTORY_HPP
-#define BELAY_HTTP_SRC_TYPES_ROOT_DIRECTORY_HPP
+#ifndef BELAY_HTTP_TYPES_ROOT_DIRECTORY_HPP
+#define BELAY_HTTP_TYPES_ROOT_DIRECTORY_HPP
 
 #include <belay/http/types.hpp>
 

@@ -1,6 +1,6 @@
 #include <belay/http/types.hpp>
 
-#include "duration.hpp"
+#include "types/duration.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,4 +1,4 @@
-#include "staging.hpp"
+#include "types/staging.hpp"
 
 #include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>

@@ -1,8 +1,8 @@
 // The files that a command gets: copies in its job's scratch directory.
-#ifndef BELAY_HTTP_SRC_TYPES_STAGING_HPP
-#define BELAY_HTTP_SRC_TYPES_STAGING_HPP
+#ifndef BELAY_HTTP_TYPES_STAGING_HPP
+#define BELAY_HTTP_TYPES_STAGING_HPP
 
-#include "root_directory.hpp"
+#include "types/root_directory.hpp"
 
 #include <cstdint>
 #include <filesystem>

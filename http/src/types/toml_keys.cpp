@@ -1,7 +1,7 @@
-#include "toml_keys.hpp"
+#include "types/toml_keys.hpp"
 
-#include "text.hpp"
-#include "time_span.hpp"
+#include "message/text.hpp"
+#include "message/time_span.hpp"
 
 #include <algorithm>
 #include <cmath>

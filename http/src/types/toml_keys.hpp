@@ -1,6 +1,6 @@
 // Reading a table of a TOML file, key by key.
-#ifndef BELAY_HTTP_SRC_TYPES_TOML_KEYS_HPP
-#define BELAY_HTTP_SRC_TYPES_TOML_KEYS_HPP
+#ifndef BELAY_HTTP_TYPES_TOML_KEYS_HPP
+#define BELAY_HTTP_TYPES_TOML_KEYS_HPP
 
 #include <toml++/toml.h>
 

@@ -1,0 +1,596 @@
+#ifndef BELAY_BATCH_CORE_HPP
+#define BELAY_BATCH_CORE_HPP
+
+#include "batch/error_tally.hpp"
+#include "batch/gate.hpp"
+#include "batch/host.hpp"
+#include "batch/job_callbacks.hpp"
+#include "batch/life.hpp"
+#include "batch/lone_stops.hpp"
+#include "batch/retries.hpp"
+#include "store/store.hpp"
+
+#include <belay/batch.hpp>
+#include <belay/cancel.hpp>
+#include <belay/detail/asynchronous.hpp>
+#include <belay/detail/slot.hpp>
+#include <belay/detail/work.hpp>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace belay::detail {
+
+class record_relay;
+struct cancel_commit;
+
+struct detached_job {
+    std::shared_ptr<batch_core> core;
+    std::shared_ptr<work> jobs;
+    slot* place;
+    std::uint64_t index;
+    std::int64_t started;
+    host::visit visit;
+};
+
+/// A batch: gate, slots, ledger and life in one place. It knows indices and outcomes, neither
+/// inputs nor values.
+///
+/// A recorded batch has a store: the ends of its jobs, its cancel and its own end are shown once the
+/// store has them (G2, G3).
+///
+/// Locking: `mutex_` guards whatever is not atomic. Runners take it when their turn begins and
+/// ends, never between jobs. While it is held no code of a caller's runs, and of the store only
+/// `record` is called, which does not wait for the disk.
+class batch_core {
+public:
+    struct setup {
+        std::uint64_t total = 0;
+        state_array states;
+        std::shared_ptr<detail::work> work;
+        std::shared_ptr<belay::store> store = {}; ///< of recorded batches
+        std::uint64_t sequence = 0;               ///< likewise, under which the store has it
+        time_point created;
+        batch_options options; ///< `concurrency` and `grace` are set
+    };
+
+    [[nodiscard]] static std::shared_ptr<batch_core> make(std::shared_ptr<host> host, setup setup);
+    batch_core(std::shared_ptr<host> host, setup setup);
+    ~batch_core();
+    batch_core(batch_core const&) = delete;
+    batch_core& operator=(batch_core const&) = delete;
+
+    /// Lets the runners in; once, after the host knows the batch. What had been cancelled, or has
+    /// no job left to run, ends here.
+    void open();
+    /// The same where it is not known yet what its jobs do: its time runs, and it may be cancelled,
+    /// but no runner comes in before `let_run`.
+    void open_idle();
+    void let_run();
+
+    // What an earlier process left (restore.cpp); before open().
+    void restore(job_record const& record);
+    void restore(stored_batch const& batch);
+
+    /// The engine is being destroyed: the batch is cancelled (cause `shutdown`), or, if it is durable,
+    /// let go of without ending: what runs is told to stop, and is pending again.
+    void shut_down();
+
+    using cancel_done = std::function<void(cancel_result const&)>;
+    using job_cancel_done = std::function<void(job_cancel_result const&)>;
+
+    // Callers (cancel.cpp).
+    cancel_result cancel(cancel_request const& request, stop_cause cause);
+    void cancel(cancel_request const& request, stop_cause cause, cancel_done done);
+    job_cancel_result cancel_job(std::uint64_t index, cancel_request const& request);
+    void cancel_job(std::uint64_t index, cancel_request const& request, job_cancel_done done);
+    std::uint64_t on_job_end(std::uint64_t index, std::function<void()> callback);
+    std::uint64_t on_end(std::function<void()> callback);
+    void unsubscribe(std::uint64_t subscription) noexcept;
+
+    // Those who wait (wait.cpp).
+    /// Waits until the batch has ended, `until` has come or `token` fires; whether it has ended.
+    /// Inside a body the thread runs jobs of the batch meanwhile. Throws `error`
+    /// (`would_deadlock`).
+    bool wait(std::optional<time_point> until, std::stop_token const& token = {});
+    /// Has those who wait look at their tokens.
+    void wake_waiting();
+    /// Waits, in the body of a job of this batch, for another one; whether the stop of the job has
+    /// cancelled that or ended the wait. `token` fires with that stop.
+    bool wait_inside(std::uint64_t index, std::stop_token const& token, batch_core& inner,
+                     when_stopped what);
+
+    /// A suspect that had to wait has a place to run; false if there is none that wants it.
+    [[nodiscard]] bool suspect_may_run();
+
+    // The store (record.cpp).
+    void committed(std::span<job_record const> records) noexcept;
+    void refused(job_record const& record, job_byte was) noexcept;
+    /// Takes over how the runner of `place` left a job; what its byte is now, or `ending` if that is
+    /// to be decided once it is known whether the cancel stands.
+    job_byte take_over(slot& place, job_record&& record) noexcept;
+
+    // Readers (view.cpp).
+    [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
+    /// The states of its jobs, and with them what a store in memory has of it.
+    [[nodiscard]] state_array const& states() const noexcept { return states_; }
+    [[nodiscard]] batch_options const& options() const noexcept { return options_; }
+    [[nodiscard]] std::size_t concurrency() const noexcept { return *options_.concurrency; }
+    [[nodiscard]] std::chrono::milliseconds grace() const noexcept { return *options_.grace; }
+    [[nodiscard]] batch_state state();
+    /// Whether it is terminal, without a lock.
+    [[nodiscard]] bool is_sealed() const noexcept { return sealed_.load(); }
+    /// Whether it outlives the process.
+    [[nodiscard]] bool is_durable() const noexcept { return durable_; }
+    /// Under which the store has it.
+    [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+    /// Whether it is found by an id.
+    [[nodiscard]] bool is_recorded() const noexcept { return store_ != nullptr; }
+    [[nodiscard]] batch_status status();
+    [[nodiscard]] job_status job(std::uint64_t index);
+    [[nodiscard]] job_state job_state_of(std::uint64_t index);
+    /// What the body of a job of a recorded batch returned.
+    [[nodiscard]] std::optional<std::string> output(std::uint64_t index);
+    [[nodiscard]] std::vector<error_count> errors(std::size_t most) const
+    {
+        return errors_.most_frequent(most);
+    }
+    void require_job(std::uint64_t index) const;
+
+    /// The control thread's part (tick.cpp): the deadline, time-outs, what is overdue, and
+    /// jobs that are due again. Gives the moment at which it wants to be called again while a
+    /// runner is inside, if that is sooner than usual.
+    time_point tick();
+
+    // Bodies (job.cpp).
+    [[nodiscard]] host& owner() noexcept { return *host_; }
+    [[nodiscard]] time_point now() const noexcept { return time_.now(); }
+    void first_entry(turn& turn) noexcept;
+    void lone_stop_ended(std::uint64_t index) noexcept;
+    [[nodiscard]] unsigned attempt(std::uint64_t index) const noexcept;
+    void never_entered(slot& place, std::uint64_t index) noexcept;
+    [[nodiscard]] job_byte attempt_failed(slot const& place, std::uint64_t index,
+                                          std::exception_ptr& exception, bool in_vain) noexcept;
+    [[nodiscard]] bool enter_at_once(slot& place, std::uint64_t index) noexcept;
+    void after_failure(std::uint64_t index, job_byte how);
+    [[nodiscard]] bool sleep(slot& place, std::uint64_t index, std::chrono::nanoseconds duration);
+    [[nodiscard]] std::stop_token stop_token(slot& place, std::uint64_t index);
+    [[nodiscard]] std::stop_token wait_token(slot& place, std::uint64_t index);
+    void call_callbacks(slot& place);
+    /// Ends the tokens of the body that ran in `place`, once no callback on them runs any more;
+    /// whether the one that it asked for had fired.
+    [[nodiscard]] bool end_tokens(slot& place) noexcept;
+    [[nodiscard]] stop_cause cause_of(std::uint64_t index) noexcept;
+    [[nodiscard]] bool told_to_stop(slot const& place, std::uint64_t index) const noexcept;
+    /// Whether what is still done for the job is to be given up, a body's time being over.
+    [[nodiscard]] bool is_overdue(std::uint64_t index);
+    [[nodiscard]] phase current_phase() const noexcept { return phase_.load(); }
+
+    // Bodies that hold no thread (detach.cpp).
+    /// Lets the job that `turn` has entered go on without it.
+    [[nodiscard]] detached_job detach(turn& turn, std::uint64_t index, std::int64_t started);
+    /// Says what is to be told of stops; it is told at once if there has been one.
+    void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body);
+    /// This thread starts a job that had been detached, once more; it says when it has.
+    void launches(detached_job const& job);
+    void launched() noexcept;
+    /// It has ended: `conclude` ends the job, and the slot goes on.
+    void resume(detached_job const& job, std::function<void(turn&)> const& conclude);
+
+private:
+    using token_callback = std::stop_callback<std::function<void()>>;
+
+    /// A cancel that came while it was not known whether another can be recorded.
+    struct kept_cancel {
+        cancel_request request;
+        stop_cause cause;
+        cancel_result result; ///< so far
+        cancel_done done;
+    };
+
+    /// Between the closing of the gate and its record: the batch looks as before (G2).
+    struct window {
+        cancel_request request;
+        stop_cause cause;
+        cancel_result result; ///< so far
+        cancel_done done;
+        time_point requested;
+        std::uint64_t word; ///< of the gate
+        bool busy;          ///< something runs, or has not been recorded
+        bool unknown = false;
+        std::vector<kept_cancel> cancels = {};
+        std::vector<std::function<void()>> job_cancels = {};
+        struct end {
+            slot* place;
+            job_record record;
+        };
+        std::vector<end> ends = {}; ///< of jobs that ended meanwhile
+    };
+
+    /// The cancel of a single job while it is being recorded.
+    struct job_cancel {
+        cancel_request request;
+        bool waits;  ///< the job has not been begun, and is `withheld`
+        bool queued; ///< it is in `waiting_`, or its runner is about to put it there
+        time_point at;
+        job_cancel_result result;
+        std::vector<job_cancel_done> done;
+    };
+
+    /// A body that is told to stop, through what it has.
+    struct telling {
+        slot* place;
+        std::optional<std::stop_source> token;
+        std::optional<std::stop_source> wait;
+        std::shared_ptr<asynchronous_body> body; ///< that is told after the token's callbacks
+    };
+
+    /// What the store is to be asked for.
+    struct write {
+        any_change what;
+        persistence how;
+        store::completion done;
+    };
+
+    /// What has to be done once the lock is gone.
+    struct afterwards {
+        std::vector<write> writes;
+        std::shared_ptr<cancel_commit const> cancel;
+        std::vector<telling> told;
+        std::vector<std::shared_ptr<asynchronous_body>> stopped;
+        std::vector<std::shared_ptr<asynchronous_body>> killed;
+        std::vector<std::shared_ptr<asynchronous_body>> abandoned;
+        std::vector<std::function<void()>> callbacks;
+        std::shared_ptr<detail::work> work;
+        std::unique_ptr<token_callback> token;
+        retries waiting;
+        struct lost_thread {
+            executor* of;
+            std::thread::id id;
+        };
+        std::vector<lost_thread> threads_lost;
+        std::exception_ptr put_off; ///< why a runner could not be posted
+        std::vector<std::uint32_t> suspects_ended; ///< how many crashes each ran at
+        std::size_t places_left = 0;               ///< of suspects
+        bool fail_fast = false;
+        bool wake_sleepers = false;
+        bool sealed = false;
+        bool let_go = false;
+        bool interrupted = false;
+    };
+
+    // Runners (core.cpp).
+    void open(bool idle);
+    void post(slot& place);
+    [[nodiscard]] executor& own_executor() noexcept;
+    /// With the exception in flight that kept a runner of `place` from being posted, or from
+    /// beginning: the tick sees to another.
+    void put_off(slot& place);
+    /// Of a slot that is posted; `from_queue` says that the executor calls it.
+    void take_turn(slot& place, bool from_queue) noexcept;
+    /// What it works at; null if there is nothing to do.
+    [[nodiscard]] std::shared_ptr<detail::work> begin_turn(slot& place, bool from_queue);
+    [[nodiscard]] std::shared_ptr<carrier> this_carrier();
+    void come_back() noexcept;
+    /// One whose runner has not begun.
+    [[nodiscard]] slot* queued_slot() noexcept;
+    /// How long an inner batch may go on, so that the body of a job that is to stop can see it end;
+    /// nothing where that goes on with the next engine.
+    [[nodiscard]] std::optional<std::chrono::milliseconds> grace_inside(std::uint64_t index);
+    class waiting_body;
+    void run_quantum(turn& turn, bool& again);
+    void run(turn& turn, gate::range range, std::uint64_t& chunk, std::int64_t& now);
+    [[nodiscard]] std::optional<gate::range> claim(slot& place, std::uint64_t chunk) noexcept;
+    [[nodiscard]] std::optional<gate::range> claim_retry(slot& place, std::int64_t now) noexcept;
+    void forget_range(turn& turn) noexcept;
+    [[nodiscard]] std::optional<gate::range> help(slot const& self, bool& look_again);
+    void ledger_add(std::uint64_t ended) noexcept;
+    void leave(turn& turn, bool again);
+    void go_on();
+
+    // All of these want the lock.
+    void seal_if_quiet(afterwards& then);
+    void apply(batch_life::actions actions, afterwards& then);
+    void release(afterwards& then);
+    void request_end(afterwards& then);
+    void suspend(afterwards& then);
+    [[nodiscard]] bool leave_to_next(afterwards& then);
+    void give_up_window(afterwards& then);
+    void let_go_if_quiet(afterwards& then);
+    void let_go(afterwards& then);
+    void end_overdue(time_point now, afterwards& then);
+    void abandon(slot& place, afterwards& then);
+    /// The thread that starts the job in `place`, and does so no more as far as the batch is
+    /// concerned; null if there is none.
+    [[nodiscard]] std::shared_ptr<carrier> end_launch(slot const& place) noexcept;
+    void stop_detached(afterwards& then);
+    void kill_detached(afterwards& then);
+    void arm_kill(time_point deadline);
+    void end_abandoned(slot const& place, std::uint64_t index);
+    void fail_abandoned(slot& place, std::uint64_t index, bool asked, afterwards& then);
+
+    // Cancels that begin; false, or nothing, where the store has to be waited for: then `done` was
+    // taken. That of a batch writes into a result of its caller's, as moving strings costs cold code.
+    [[nodiscard]] bool begin_cancel(cancel_request const& request, stop_cause cause,
+                                    cancel_done& done, afterwards& then, cancel_result& result);
+    [[nodiscard]] std::optional<job_cancel_result>
+    begin_job_cancel(std::uint64_t index, cancel_request const& request, job_cancel_done& done,
+                     afterwards& then);
+    void repeat_cancel(cancel_request const& request, afterwards& then);
+    void stop_one(std::uint64_t index, cancel_request const& request, job_byte& byte,
+                  job_cancel_result& result, afterwards& then);
+    [[nodiscard]] job_cancel* find_job_cancel(std::uint64_t index) noexcept;
+
+    // How cancels are recorded (record.cpp); the two that are told something want no lock.
+    void open_window(cancel_request const& request, stop_cause cause, gate::closing const& closing,
+                     cancel_result const& result, cancel_done done, afterwards& then);
+    void cancel_told(cancel_outcome outcome, std::string const& problem);
+    void cancel_recorded(afterwards& then);
+    void cancel_withdrawn(std::string const& problem, afterwards& then);
+    void cancel_unknown(std::string const& problem, afterwards& then);
+    void take_up(kept_cancel kept, afterwards& then);
+    void decide(window::end end, afterwards& then);
+    void record_job_cancel(std::uint64_t index, cancel_request const& request, job_byte found,
+                           job_cancel_result const& result, job_cancel_done done,
+                           afterwards& then);
+    void job_cancel_told(std::uint64_t index, cancel_outcome outcome, std::string const& problem);
+    void job_cancel_recorded(std::uint64_t index, job_cancel& cancel, afterwards& then);
+    void job_cancel_withdrawn(std::uint64_t index, job_cancel const& cancel);
+    /// The same as `take_over`, for whoever is no runner.
+    void take_over_elsewhere(job_record&& record) noexcept;
+    void end_elsewhere(job_byte how) noexcept;
+    void settle(std::uint64_t index, job_byte how, afterwards& then);
+    /// Makes of a record what it is if the gate is open, or the batch let go of.
+    void correct(slot const& place, job_record& record) noexcept;
+    void hand_over(job_record&& record) noexcept;
+    void fill_in(job_record& record) const noexcept;
+    void end_told(time_point at, bool is_recorded);
+    [[nodiscard]] batch_end end_record(batch_life const& life) noexcept;
+    [[nodiscard]] std::uint64_t retried() const noexcept;
+    [[nodiscard]] job_counts handed_counts() noexcept;
+    [[nodiscard]] bool is_all_settled() noexcept;
+    void time_out(time_point now, afterwards& then);
+    /// Times the attempt in `place` out if that is to be; before when it need not be asked again.
+    [[nodiscard]] time_point time_out(slot& place, time_point now, afterwards& then);
+    /// Ends a job alone that waits, as `byte` says; false if it no longer does.
+    bool not_started_alone(std::uint64_t index, job_byte byte, time_point at);
+    void note_job_cancel(std::uint64_t index, cancel_request const& request, time_point at);
+    void end_lone_stop(std::uint64_t index);
+    void sweep_lone_stops(afterwards& then);
+    /// The job may have ended for good: then nothing of its stop is left, and who waits is told.
+    void note_end(std::uint64_t index, afterwards& then);
+    /// Calls those who wait for the ends of jobs from `begin` to below `end`, if these have ended.
+    void tell_of_ends(std::uint64_t begin, std::uint64_t end, afterwards& then);
+    void tell_of_end(std::uint64_t index, afterwards& then) { tell_of_ends(index, index + 1, then); }
+    /// The same for a runner that has left those jobs. Wants no lock.
+    void left_jobs(std::uint64_t begin, std::uint64_t end) noexcept;
+    void look_for_ends(afterwards& then);
+    void schedule(std::uint64_t index, time_point now, afterwards& then);
+    /// When its deadline passes; `time_point::max()` if it has none.
+    [[nodiscard]] time_point expiry() const noexcept;
+    void arm(time_point at);
+    void post_idle(std::size_t most);
+    /// Makes `as` of a job that backs off; false if it no longer does.
+    [[nodiscard]] bool let_in(std::uint64_t index, job_byte as) noexcept;
+    [[nodiscard]] job_byte next_after_failure(std::uint64_t index) noexcept;
+    /// Whether the batch is to stop since this job has failed for good.
+    [[nodiscard]] bool stops_the_batch(std::uint64_t index) const;
+    [[nodiscard]] std::exception_ptr time_out_exception() const;
+    void replace(slot& lost);
+    /// The abandoned body in `place` has returned, and its runner does not touch it any more.
+    void give_back(slot& place);
+    void leave_thread(slot& place) noexcept;
+    void make_room_for_slots();
+    void stop_running(std::uint64_t index, lone_stop& stop, afterwards& then);
+    /// `body` is what runs there without a thread, if anything does.
+    void tell(slot& place, afterwards& then, std::shared_ptr<asynchronous_body> body = nullptr);
+    /// Fires the token of the body in `place` if nobody has begun to, without the lock.
+    void fire(std::unique_lock<std::mutex>& lock, slot& place) noexcept;
+    /// Waits, at most so long, until the callbacks on the token of the body in `place`, which this
+    /// thread runs, have been called; whether they have.
+    bool call_callbacks(std::unique_lock<std::mutex>& lock, slot& place, time_point until);
+    /// Whether another thread calls the callbacks of the body in `place`.
+    [[nodiscard]] static bool is_firing(slot const& place) noexcept;
+    void drop_tokens(slot& place) noexcept;
+
+    // Jobs that ran at a crash (crash_suspects.cpp).
+    void announce_suspects();
+    /// Whether a job that is due may be let in; one that may not waits for `suspect_may_run`.
+    [[nodiscard]] bool admit(std::uint64_t index);
+    /// A body has begun to wait for the batch.
+    void let_suspects_in();
+    void leave_place(std::uint64_t index, afterwards& then);
+    void leave_unused_places(afterwards& then);
+    void suspect_ended(std::uint64_t index, afterwards& then);
+    void dismiss_suspects(afterwards& then);
+    [[nodiscard]] lone_stop* find_lone_stop(std::uint64_t index) noexcept
+    {
+        return lone_stops_.find(index);
+    }
+    [[nodiscard]] slot* running_in(std::uint64_t index) noexcept;
+    /// The job whose body runs in `place` and has not been abandoned; none where that can't be told.
+    [[nodiscard]] std::optional<std::uint64_t> body_in(slot const& place) noexcept;
+    void settle_claimed() noexcept;
+    [[nodiscard]] job_byte settled_byte(std::uint64_t index) noexcept;
+    [[nodiscard]] job_counts counts();
+    /// Jobs that run and are neither in `entered` nor counted yet; for a closed gate.
+    struct tallied {
+        std::uint64_t entered; ///< bodies, by then
+        std::uint64_t running; ///< the job of the body that ran, or no_index
+    };
+    [[nodiscard]] std::uint64_t entering(std::span<tallied const> slots);
+    void load_around(std::uint64_t index);
+    /// Adds what the store knows of a job; `waited` if it has no attempt that ended it.
+    void describe(job_status& status, bool waited) const;
+    [[nodiscard]] std::optional<time_point> started() const noexcept;
+    [[nodiscard]] std::optional<time_point> estimate(job_counts const& jobs) const noexcept;
+    void note_late_starts() noexcept;
+
+    // Want no lock.
+    void perform(afterwards& then) noexcept;
+    void tell_bodies(afterwards& then) noexcept;
+
+    static constexpr std::int64_t no_time = time_point::max().time_since_epoch().count();
+
+    std::shared_ptr<host> const host_;
+    clock& time_; ///< the host's
+    std::weak_ptr<batch_core> self_; // set once by make()
+    std::uint64_t const total_;
+    batch_options const options_;
+    state_array const states_;
+    /// How many attempts of each job have failed and were followed by another; none if a job has
+    /// only one.
+    std::unique_ptr<std::atomic<std::uint8_t>[], free_memory> const retried_;
+    std::uint64_t const sequence_;
+    bool const durable_; ///< the ends of jobs are shown only once the store has told of them
+    error_tally errors_;
+
+    // Runners write `ended_` after each chunk; it is kept away from what a cancel touches, which
+    // lies together, since a caller that has slept finds every cache line of it far away.
+    alignas(128) std::atomic<std::uint64_t> ended_{0};
+    alignas(128) gate gate_;
+    std::atomic<phase> phase_{phase::open};
+    std::atomic<bool> sealed_{false};
+    std::atomic<bool> watched_{false}; ///< `job_callbacks_` has any
+    bool end_requested_ = false;
+    bool end_is_outdated_ = false; ///< the end that was handed over does not count
+    bool suspended_ = false;
+    bool is_asynchronous_ = false; ///< its jobs run without a thread; set by open(), let_run()
+    bool idle_ = false;            ///< nothing may be posted: it is not known what its jobs do
+    bool let_go_ = false; ///< suspended, and nothing runs any more
+    std::shared_ptr<belay::store> const store_;
+    std::mutex mutex_;
+    std::atomic<std::int64_t> started_{0};
+    batch_life life_;
+    std::shared_ptr<detail::work> work_;
+    std::vector<std::unique_ptr<slot>> slots_;
+    std::vector<slot*> on_thread_;    ///< those that a thread is in, abandoned ones not
+    std::vector<slot*> idle_slots_;   ///< those that are not `posted`, abandoned ones not
+    std::vector<slot*> returned_;     ///< of bodies that were abandoned: to be used again
+    std::vector<time_point> look_at_; ///< one a slot: no attempt in it can run out of time before
+    std::size_t inside_ = 0;                ///< runners in a turn, those of abandoned bodies not
+    std::size_t helpers_ = 0;               ///< bodies of others that wait for this batch
+    std::size_t sleepers_ = 0;              ///< bodies in sleep()
+    std::size_t tokens_ = 0;                ///< tokens that bodies have asked for, or wait on
+    /// What runs without a thread, by job, and has not been abandoned.
+    struct detached_body {
+        slot* place;
+        std::shared_ptr<asynchronous_body> body = nullptr; ///< once it is there
+        bool killed = false;
+    };
+    static void kill(detached_body& detached, afterwards& then);
+    std::unordered_map<std::uint64_t, detached_body> detached_;
+    /// A thread that is about to start what runs without it.
+    struct launch {
+        std::shared_ptr<carrier> thread;
+        slot const* place; ///< null once that has ended, or was abandoned
+    };
+    std::vector<launch> launches_;
+    std::uint64_t let_in_end_ = 0;          ///< index + 1: no retry beyond it has been claimed
+    std::uint64_t claimed_at_close_ = 0;    ///< nothing from there on was claimed, retries included
+    std::uint64_t highest_abandoned_ = 0;   ///< index + 1
+    lone_stops lone_stops_;
+    std::vector<std::uint64_t> unseen_stops_; ///< which a runner at its job's end may have missed
+    bool deadline_passed_ = false;
+    retries waiting_;
+    std::atomic<std::int64_t> next_due_{no_time}; ///< of `waiting_`
+    time_point armed_ = time_point::max();        ///< when call_at() will have tick() called
+    std::exception_ptr put_off_;                  ///< of a runner that the tick is to post again
+    std::unique_ptr<token_callback> token_callback_;
+    std::unordered_map<std::uint64_t, time_point> lone_not_started_;
+    /// By index; those that an earlier process noted, only the store knows.
+    std::unordered_map<std::uint64_t, job_cancel_record> cancelled_alone_;
+    std::array<std::uint64_t, job_bytes> ended_elsewhere_{}; ///< ends that no runner wrote
+    std::array<std::uint64_t, job_bytes> settled_{};         ///< ends that are durable, so shown
+    std::optional<window> window_;
+    std::unordered_map<std::uint64_t, job_cancel> job_cancels_; ///< by index
+    bool shutting_down_ = false;
+    time_point suspend_deadline_ = time_point::max();
+    /// When jobs were begun whose ends are on their way to the disk: the last few thousand, each at
+    /// its index modulo their number.
+    struct begun_at {
+        std::atomic<std::uint64_t> index; ///< + 1
+        std::atomic<std::int64_t> started;
+    };
+    static constexpr std::uint64_t under_way_max = 8192;
+    std::unique_ptr<begun_at[], free_memory> const under_way_; ///< null if it is not durable
+    [[nodiscard]] std::optional<time_point> begun_under_way(std::uint64_t index) const noexcept;
+    /// Attempts that neither failed nor ended, and crashes as in `job_record`: of jobs that an
+    /// earlier process began.
+    struct earlier {
+        std::uint32_t attempts = 0;
+        std::uint32_t crashes = 0;
+        std::uint32_t suspected = 0;
+    };
+    /// Jobs that ran at a crash and have not ended: at how many.
+    std::unordered_map<std::uint64_t, std::uint32_t> suspects_;
+    std::unordered_set<std::uint64_t> admitted_; ///< those of them that have a place
+    std::list<std::uint64_t> kept_back_;         ///< those that are due and have none
+    bool suspects_announced_ = false;            ///< the host knows of them
+    record_relay* relay_ = nullptr;              ///< null without a store; set once by make()
+    std::unordered_map<std::uint64_t, earlier> earlier_; // changed before open() only
+    std::uint64_t retried_earlier_ = 0; // likewise: attempts after a job's first, by an earlier process
+    std::optional<stored_batch> restored_;               ///< of a batch that had ended: likewise
+    std::mutex load_mutex_;
+    std::vector<bool> loaded_;                           // guarded by load_mutex_
+    struct abandonment {
+        std::int64_t started;
+        time_point ended;
+        std::optional<float> progress;
+    };
+    std::unordered_map<std::uint64_t, abandonment> abandoned_;
+    std::uint64_t next_subscription_ = 1;
+    std::map<std::uint64_t, std::function<void()>> end_callbacks_; ///< by subscription
+    job_callbacks job_callbacks_;
+    std::condition_variable sealed_condition_;
+    std::condition_variable sleep_condition_;
+};
+
+[[nodiscard]] job_state state_of(job_byte byte) noexcept;
+
+/// Whether a job with this byte is over for good.
+[[nodiscard]] constexpr bool is_final(job_byte byte) noexcept
+{
+    return byte != job_byte::pending && !is_running(byte) && byte != job_byte::backing_off &&
+           byte != job_byte::withheld;
+}
+
+/// Writes why a job failed into its record.
+void set_failure(job_record& record, std::exception_ptr const& exception);
+
+/// Counts an attempt after a job's first, by the runner of `place`.
+void count_repeat(slot& place) noexcept;
+
+/// How many jobs have ended in `place`.
+[[nodiscard]] std::uint64_t ended_in(slot const& place) noexcept;
+
+/// Whether a body is in `place` that was counted as entered and not as left.
+[[nodiscard]] bool has_body(slot const& place) noexcept;
+
+/// Lets go of what the body in `place` had asked for.
+void drop_belongings(slot& place) noexcept;
+
+/// Notes how far a job is that runs in `place`.
+void set_progress(slot& place, std::uint64_t index, double fraction) noexcept;
+
+/// What has been reported of a job that runs in, or has just left, `place`.
+[[nodiscard]] std::optional<float> progress_of(slot const& place, std::uint64_t index) noexcept;
+
+} // namespace belay::detail
+
+#endif

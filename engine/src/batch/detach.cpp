@@ -1,0 +1,154 @@
+// Jobs that run without a thread.
+#include "batch/core.hpp"
+#include "batch/thread_turns.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace belay::detail {
+
+std::shared_ptr<detached_job> detach(turn& turn, std::uint64_t index, std::int64_t started)
+{
+    return std::make_shared<detached_job>(turn.core.detach(turn, index, started));
+}
+
+void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body)
+{
+    job.core->set_body(job, std::move(body));
+}
+
+void resume(detached_job const& job, std::function<void(turn&)> const& conclude)
+{
+    job.core->resume(job, conclude);
+}
+
+bool executor_gone(detached_job const& job)
+{
+    if (job.core->is_durable())
+        return false;
+    job.core->cancel({}, stop_cause::backend, {});
+    return true;
+}
+
+detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t started)
+{
+    turn.detached = true;
+    std::scoped_lock const lock(mutex_);
+    leave_thread(turn.place);
+    detached_.insert_or_assign(index, detached_body{&turn.place});
+    launches_.push_back({this_carrier(), &turn.place});
+    return {self_.lock(), work_, &turn.place, index, started, host_->turn_begins(self_.lock())};
+}
+
+void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body)
+{
+    bool told = false;
+    {
+        std::scoped_lock const lock(mutex_);
+        told = told_to_stop(*job.place, job.index) || job.place->abandoned;
+        // An attempt that was given up meanwhile leaves the next one's alone.
+        if (auto const found = detached_.find(job.index);
+            found != detached_.end() && found->second.place == job.place)
+            found->second.body = body;
+        if (phase_.load() == phase::stopping && life_.deadline())
+            arm_kill(*life_.deadline());
+    }
+    if (told)
+        body->stop();
+}
+
+void batch_core::resume(detached_job const& job, std::function<void(turn&)> const& conclude)
+{
+    std::shared_ptr<asynchronous_body> body; // gone after the lock
+    {
+        std::scoped_lock const lock(mutex_);
+        if (!job.place->abandoned) {
+            on_thread_.push_back(job.place);
+            if (auto node = detached_.extract(job.index))
+                body = std::move(node.mapped().body);
+        }
+        // Its thread may be on its way out of the start still.
+        (void)end_launch(*job.place);
+    }
+    turn turn{*this, *job.jobs, *job.place, phase_, states_.get()};
+    turn.timed = options_.timeout.has_value();
+    turn.entered_any = true;
+    conclude(turn);
+    if (!turn.abandoned) {
+        std::uint64_t const ended = ended_in(turn.place);
+        ledger_add(ended - std::exchange(turn.place.flushed, ended));
+        left_jobs(job.index, job.index + 1);
+        forget_range(turn);
+    }
+    host_->turn_ended(job.visit);
+    if (!turn.abandoned)
+        leave(turn, true);
+    else
+        give_back(turn.place);
+}
+
+void batch_core::never_entered(slot& place, std::uint64_t index) noexcept
+{
+    if (attempt(index) > 1)
+        place.retried.store(place.retried.load(std::memory_order_relaxed) - 1,
+                            std::memory_order_relaxed);
+    std::scoped_lock const lock(mutex_);
+    lone_not_started_.emplace(index, now());
+}
+
+void batch_core::launches(detached_job const& job)
+{
+    std::scoped_lock const lock(mutex_);
+    if (!job.place->abandoned)
+        launches_.push_back({this_carrier(), job.place});
+}
+
+void batch_core::launched() noexcept
+{
+    std::unique_lock lock(mutex_); // once it is had, abandon() is through
+    auto const& self = thread_turns::here().as_carrier();
+    // The innermost, where a start waits for others.
+    auto const found = std::find_if(launches_.rbegin(), launches_.rend(),
+                                    [&](launch const& one) { return one.thread == self; });
+    if (found != launches_.rend())
+        launches_.erase(std::next(found).base());
+    lock.unlock();
+    come_back();
+}
+
+std::shared_ptr<carrier> batch_core::end_launch(slot const& place) noexcept
+{
+    auto const found = std::ranges::find(launches_, &place, &launch::place);
+    if (found == launches_.end())
+        return nullptr;
+    found->place = nullptr;
+    return found->thread;
+}
+
+void batch_core::stop_detached(afterwards& then)
+{
+    for (auto const& [index, detached] : detached_)
+        tell(*detached.place, then, detached.body);
+}
+
+void batch_core::kill(detached_body& detached, afterwards& then)
+{
+    if (detached.body && !std::exchange(detached.killed, true))
+        then.killed.push_back(detached.body);
+}
+
+void batch_core::kill_detached(afterwards& then)
+{
+    for (auto& [index, detached] : detached_)
+        kill(detached, then);
+}
+
+void batch_core::arm_kill(time_point deadline)
+{
+    // The tick comes every few milliseconds anyway; a grace of nothing is not to wait for it.
+    if (!detached_.empty())
+        arm(deadline - deadline_margin);
+}
+
+} // namespace belay::detail

@@ -1,0 +1,140 @@
+#include "batch/life.hpp"
+
+#include <belay/error.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace belay::detail {
+
+namespace {
+
+std::size_t characters(std::string const& text)
+{
+    return static_cast<std::size_t>(std::ranges::count_if(
+        text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
+}
+
+} // namespace
+
+void check(cancel_request const& request)
+{
+    if (request.grace && request.mode != cancel_mode::graceful)
+        throw error(errc::invalid_argument, "grace goes with mode graceful only, not with " +
+                                                std::string(to_string(request.mode)));
+    if (request.grace && (request.grace->count() < 0 || *request.grace > grace_max))
+        throw error(errc::invalid_argument, "grace is " + std::to_string(request.grace->count()) +
+                                                " ms; it must be 0 to " +
+                                                std::to_string(grace_max.count()) + " ms");
+    if (characters(request.reason) > reason_chars_max)
+        throw error(errc::invalid_argument, "reason has " +
+                                                std::to_string(characters(request.reason)) +
+                                                " characters; at most " +
+                                                std::to_string(reason_chars_max) + " are kept");
+}
+
+stop_plan plan_stop(cancel_request const& request, std::chrono::milliseconds grace, time_point now)
+{
+    if (request.mode == cancel_mode::drain)
+        return {request.mode, std::nullopt, std::nullopt};
+    if (request.mode == cancel_mode::immediate)
+        grace = std::chrono::milliseconds(0);
+    else
+        grace = std::min(grace, request.grace.value_or(grace));
+    return {request.mode, grace, now + grace + deadline_margin};
+}
+
+batch_life::actions batch_life::closed(cancel_request const& request, stop_cause cause,
+                                       bool busy, time_point requested, time_point now)
+{
+    closed_ = true;
+    cause_ = cause;
+    requested_ = requested;
+    plan_ = plan_stop(request, grace_, now);
+    deadline_ = plan_.deadline;
+    if (!request.requested_by.empty())
+        requested_by_ = request.requested_by;
+    if (!request.reason.empty())
+        reason_ = request.reason;
+    if (!busy) {
+        ended_ = requested;
+        return {.sealed = true};
+    }
+    interrupting_ = plan_.mode != cancel_mode::drain;
+    return {.interrupt = interrupting_};
+}
+
+void batch_life::restore_closed(cancel_record const& cancel)
+{
+    closed_ = true;
+    interrupting_ = true;
+    cause_ = cancel.cause;
+    plan_ = {cancel.mode, cancel.grace, cancel.deadline_at};
+    requested_ = cancel.requested_at;
+    deadline_ = cancel.deadline_at;
+    requested_by_ = cancel.requested_by;
+    reason_ = cancel.reason;
+    escalated_ = cancel.escalated;
+}
+
+batch_life::actions batch_life::repeated(cancel_request const& request, time_point now)
+{
+    if (is_sealed() || request.mode == cancel_mode::drain)
+        return {};
+    stop_plan const plan = plan_stop(request, grace_, now);
+    if (deadline_ && *plan.deadline >= *deadline_)
+        return {};
+    deadline_ = plan.deadline;
+    escalated_ = cancel_record::escalation{now, request.requested_by, plan.mode, plan.grace};
+    return {.interrupt = !std::exchange(interrupting_, true)};
+}
+
+batch_life::actions batch_life::quiet(time_point now)
+{
+    if (is_sealed())
+        return {};
+    // The clock of the process that took the cancel may have been ahead of this one's.
+    ended_ = std::max(now, closed_ ? requested_ : created_);
+    return {.sealed = true};
+}
+
+std::optional<cancel_record> batch_life::cancel() const
+{
+    if (!closed_)
+        return std::nullopt;
+    return cancel_record{requested_,  ended_, deadline_,     plan_.mode, plan_.grace,
+                         cause_, requested_by_, reason_, escalated_};
+}
+
+bool batch_life::overdue(time_point now) const noexcept
+{
+    return !is_sealed() && deadline_ && now >= *deadline_ - abandon_margin;
+}
+
+batch_state batch_life::state(std::optional<time_point> started) const noexcept
+{
+    if (!closed_)
+        return ended_    ? batch_state::completed
+               : started ? batch_state::running
+                         : batch_state::created;
+    if (!ended_)
+        return batch_state::cancelling;
+    switch (cause_) {
+    case stop_cause::deadline: return batch_state::expired;
+    case stop_cause::fail_fast:
+    case stop_cause::backend: return batch_state::failed;
+    default: return batch_state::cancelled;
+    }
+}
+
+time_point batch_life::entered(std::optional<time_point> started) const noexcept
+{
+    if (ended_)
+        return *ended_;
+    if (closed_)
+        return requested_;
+    return started.value_or(created_);
+}
+
+} // namespace belay::detail

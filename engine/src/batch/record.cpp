@@ -1,0 +1,424 @@
+// What a batch has its store write, and what follows once that is durable (G2, G3).
+#include "base/fail_point.hpp"
+#include "batch/cancel_commit.hpp"
+#include "batch/core.hpp"
+#include "batch/record_relay.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace belay::detail {
+
+void batch_core::open_window(cancel_request const& request, stop_cause cause,
+                             gate::closing const& closing, cancel_result const& result,
+                             cancel_done done, afterwards& then)
+{
+    // An exchange, so that whoever still enters a job has read the clock before it is read here.
+    phase_.exchange(phase::held);
+    time_point const at = now();
+    // What is being recorded of an attempt comes before the end, and is not to hold up the cancel.
+    bool const busy = inside_ != 0 || !is_all_settled() || !job_cancels_.empty() ||
+                      relay_->under_way() != 0;
+    window_.emplace(window{request, cause, result, std::move(done), at, closing.word, busy});
+
+    batch_life as_if = life_;
+    (void)as_if.closed(request, cause, busy, at, at);
+    change::cancelled record{*as_if.cancel(), std::nullopt};
+    if (!busy) {
+        record.end = end_record(as_if);
+        record.is_alone = true;
+    }
+    // Where no caller waits there is nobody who could ask again.
+    auto const how = cause == stop_cause::user ? persistence::once : persistence::until_done;
+    then.cancel = std::make_shared<cancel_commit const>(
+        cancel_commit{store_, sequence_, std::move(record), how,
+                      [self = self_](cancel_outcome outcome, std::string const& problem) {
+                          if (auto const core = self.lock())
+                              core->cancel_told(outcome, problem);
+                      }});
+}
+
+void batch_core::cancel_told(cancel_outcome outcome, std::string const& problem)
+{
+    if (outcome == cancel_outcome::recorded)
+        fail_point("cancel_recorded");
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        if (!window_)
+            return; // it was given up
+        switch (outcome) {
+        case cancel_outcome::recorded: cancel_recorded(then); break;
+        case cancel_outcome::not_cancelled: cancel_withdrawn(problem, then); break;
+        case cancel_outcome::unknown: cancel_unknown(problem, then); break;
+        }
+    }
+    perform(then);
+}
+
+void batch_core::cancel_recorded(afterwards& then)
+{
+    window known = std::move(*window_);
+    window_.reset();
+    phase_ = known.request.mode == cancel_mode::drain ? phase::draining : phase::stopping;
+    for (auto& end : known.ends)
+        decide(std::move(end), then);
+    leave_unused_places(then);
+    time_point const at = known.busy ? now() : known.requested;
+    apply(life_.closed(known.request, known.cause, known.busy, known.requested, at), then);
+    tell_of_ends(0, total_, then);
+    known.result.changed = true;
+    known.result.current_state = life_.state(started());
+    if (known.done)
+        then.callbacks.push_back([done = std::move(known.done), result = known.result] {
+            done(result);
+        });
+    for (auto& kept : known.cancels)
+        take_up(std::move(kept), then);
+    std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
+    if (shutting_down_)
+        suspend(then);
+    seal_if_quiet(then);
+}
+
+void batch_core::cancel_withdrawn(std::string const& problem, afterwards& then)
+{
+    window known = std::move(*window_);
+    window_.reset();
+    bool const all_ended = gate_.reopen(known.word);
+    phase_ = phase::open;
+    // First: what stopped meanwhile did so for the shutdown, and is put back.
+    bool const is_left = shutting_down_ && leave_to_next(then);
+    for (auto& end : known.ends)
+        decide(std::move(end), then);
+    known.cancels.insert(known.cancels.begin(),
+                         {known.request, known.cause, known.result, std::move(known.done)});
+    for (auto& kept : known.cancels) {
+        if (kept.cause != stop_cause::user) {
+            take_up(std::move(kept), then);
+        } else if (kept.done) {
+            kept.result.outcome = cancel_outcome::not_cancelled;
+            kept.result.problem = problem;
+            kept.result.current_state = life_.state(started());
+            then.callbacks.push_back([kept] { kept.done(kept.result); });
+        }
+    }
+    std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
+    if (!is_left && !all_ended) {
+        post_idle(slots_.size());
+        arm(std::min(expiry(), waiting_.next()));
+    }
+    seal_if_quiet(then);
+}
+
+void batch_core::cancel_unknown(std::string const& problem, afterwards& then)
+{
+    // The gate stays closed, and what runs goes on, until the record is in.
+    auto const answer = [&](cancel_result result, cancel_done done) {
+        result.outcome = cancel_outcome::unknown;
+        result.problem = problem;
+        result.current_state = life_.state(started());
+        if (done)
+            then.callbacks.push_back([done = std::move(done), result] { done(result); });
+    };
+    answer(window_->result, std::exchange(window_->done, {}));
+    for (auto& kept : window_->cancels)
+        if (kept.cause == stop_cause::user)
+            answer(kept.result, std::exchange(kept.done, {}));
+}
+
+void batch_core::take_up(kept_cancel kept, afterwards& then)
+{
+    then.callbacks.push_back([self = self_.lock(), kept = std::move(kept)] {
+        self->cancel(kept.request, kept.cause, [kept](cancel_result result) {
+            result.previous_state = kept.result.previous_state;
+            if (kept.done)
+                kept.done(result);
+        });
+    });
+}
+
+batch_core::job_cancel* batch_core::find_job_cancel(std::uint64_t index) noexcept
+{
+    auto const found = job_cancels_.find(index);
+    return found == job_cancels_.end() ? nullptr : &found->second;
+}
+
+void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& request,
+                                   job_byte found, job_cancel_result const& result,
+                                   job_cancel_done done, afterwards& then)
+{
+    bool const waits = found != job_byte::running;
+    bool const queued = found == job_byte::backing_off;
+    job_cancel& made =
+        job_cancels_.emplace(index, job_cancel{request, waits, queued, now(), result, {}})
+            .first->second;
+    made.done.push_back(std::move(done));
+    change::job_cancelled change{
+        index, {made.at, request.mode, request.requested_by, request.reason}, std::nullopt};
+    if (waits) {
+        change.record = {.index = index,
+                         .how = job_byte::not_started,
+                         .ended = made.at.time_since_epoch().count()};
+        fill_in(*change.record);
+    }
+    then.cancel = std::make_shared<cancel_commit const>(
+        cancel_commit{store_, sequence_, std::move(change), persistence::once,
+                      [self = self_, index](cancel_outcome outcome, std::string const& problem) {
+                          if (auto const core = self.lock())
+                              core->job_cancel_told(index, outcome, problem);
+                      }});
+}
+
+void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
+                                 std::string const& problem)
+{
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        auto const place = job_cancels_.find(index);
+        if (place == job_cancels_.end())
+            return; // it was given up
+        auto& [request, waits, queued, at, result, asked] = place->second;
+        auto done = std::exchange(asked, {});
+        if (outcome == cancel_outcome::recorded) {
+            note_job_cancel(index, request, at);
+            job_cancel_recorded(index, place->second, then);
+        } else if (outcome == cancel_outcome::not_cancelled) {
+            job_cancel_withdrawn(index, place->second);
+        }
+        result.outcome = outcome;
+        result.problem = problem;
+        result.current_state = state_of(settled_byte(index));
+        for (std::size_t i = 0; i != done.size(); ++i)
+            if (done[i])
+                then.callbacks.push_back([done = std::move(done[i]), result = result, i]() mutable {
+                    result.changed = result.changed && i == 0;
+                    done(result);
+                });
+        if (outcome != cancel_outcome::unknown)
+            job_cancels_.erase(place);
+        seal_if_quiet(then);
+    }
+    perform(then);
+}
+
+void batch_core::job_cancel_recorded(std::uint64_t index, job_cancel& cancel, afterwards& then)
+{
+    if (!cancel.waits) {
+        auto byte = states_[index].load(std::memory_order_acquire);
+        if (!sealed_ && !let_go_ && !is_final(byte))
+            stop_one(index, cancel.request, byte, cancel.result, then);
+        return;
+    }
+    lone_not_started_.emplace(index, cancel.at);
+    end_elsewhere(job_byte::not_started);
+    settle(index, job_byte::not_started, then);
+    tell_of_end(index, then);
+    cancel.result.changed = true;
+}
+
+void batch_core::job_cancel_withdrawn(std::uint64_t index, job_cancel const& cancel)
+{
+    if (!cancel.waits || life_.is_closed())
+        return;
+    // Its place in the order of claims may have gone by: it comes in as a retry does.
+    states_[index].store(job_byte::backing_off);
+    if (cancel.queued)
+        return;
+    waiting_.push(index, now());
+    next_due_ = waiting_.next().time_since_epoch().count();
+    post_idle(1);
+}
+
+job_byte batch_core::take_over(slot& place, job_record&& record) noexcept
+{
+    bool const unsure =
+        record.how == job_byte::succeeded_late || record.how == job_byte::failed;
+    if (unsure || phase_.load(std::memory_order_acquire) != phase::open) [[unlikely]] {
+        std::scoped_lock const lock(mutex_);
+        if (window_) {
+            count_left(place, job_byte::ending);
+            window_->ends.push_back({&place, std::move(record)});
+            return job_byte::ending;
+        }
+        correct(place, record);
+    }
+    job_byte const how = record.how;
+    count_left(place, how);
+    hand_over(std::move(record));
+    return how;
+}
+
+void batch_core::correct(slot const& place, job_record& record) noexcept
+{
+    bool const open = phase_.load() == phase::open;
+    bool const alone = place.stop_index == record.index;
+    auto const* const stop = find_lone_stop(record.index);
+    bool const asked = stop != nullptr && stop->asked;
+    if (!open && !suspended_)
+        return;
+    if (record.how == job_byte::succeeded_late && !alone)
+        record.how = job_byte::succeeded;
+    else if (record.how == job_byte::failed && !asked && record.failure != failure::input)
+        record.how = next_after_failure(record.index);
+    else if (suspended_ && !asked && state_of(record.how) == job_state::cancelled)
+        record = {.index = record.index, .how = job_byte::backing_off};
+}
+
+void batch_core::decide(window::end end, afterwards& then)
+{
+    correct(*end.place, end.record);
+    std::uint64_t const index = end.record.index;
+    job_byte const how = end.record.how;
+    take_over_elsewhere(std::move(end.record));
+    note_end(index, then);
+    if (how == job_byte::backing_off)
+        schedule(index, now(), then);
+    else if (how == job_byte::failed && phase_.load() == phase::open)
+        then.fail_fast |= stops_the_batch(index);
+}
+
+void batch_core::take_over_elsewhere(job_record&& record) noexcept
+{
+    if (is_final(record.how))
+        end_elsewhere(record.how);
+    hand_over(std::move(record));
+}
+
+void batch_core::end_elsewhere(job_byte how) noexcept
+{
+    ended_elsewhere_[static_cast<std::size_t>(how)] += 1;
+    ledger_add(1);
+}
+
+void batch_core::hand_over(job_record&& record) noexcept
+{
+    std::uint64_t const index = record.index;
+    job_byte const how = record.how;
+    fill_in(record);
+    if (how == job_byte::failed) [[unlikely]]
+        errors_.add(record.failure, record.text);
+    if (under_way_ && is_final(how)) {
+        begun_at& place = under_way_[index % std::min(total_, under_way_max)];
+        place.index.store(0, std::memory_order_release);
+        place.started.store(record.started, std::memory_order_release);
+        place.index.store(index + 1, std::memory_order_release);
+    }
+    relay_->add();
+    bool const is_done = store_->record(sequence_, std::move(record), *relay_);
+    if (is_done)
+        relay_->release(1);
+    if (is_done || how == job_byte::backing_off)
+        states_[index].store(how, std::memory_order_release);
+}
+
+void batch_core::fill_in(job_record& record) const noexcept
+{
+    // What is put back by a shutdown goes on with the next number.
+    bool const put_back = record.how == job_byte::backing_off && record.ended == 0;
+    record.attempt = attempt(record.index) + (put_back ? 1 : 0);
+    record.failures = retried_ ? retried_[record.index].load(std::memory_order_acquire) : 0U;
+    if (auto const found = earlier_.find(record.index); found != earlier_.end()) {
+        record.crashes = found->second.crashes;
+        record.suspected = found->second.suspected;
+    }
+}
+
+void batch_core::committed(std::span<job_record const> records) noexcept
+{
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        for (auto const& record : records)
+            if (is_final(record.how)) {
+                settle(record.index, record.how, then);
+                note_end(record.index, then);
+            }
+        sweep_lone_stops(then);
+        relay_->release(records.size());
+        if (suspended_)
+            let_go_if_quiet(then);
+    }
+    perform(then);
+}
+
+void batch_core::refused(job_record const& record, job_byte was) noexcept
+{
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        // The one may have been counted in a slot: it is the sum that is right.
+        ended_elsewhere_[static_cast<std::size_t>(was)] -= 1;
+        ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
+        errors_.add(record.failure, record.text);
+        end_is_outdated_ = end_requested_;
+        bool const is_fatal =
+            stops_the_batch(record.index) && !life_.is_closed() && !suspended_;
+        if (is_fatal && gate_.done() && !window_) {
+            // Too late for a cancel: every job has ended.
+            claimed_at_close_ = total_;
+            phase_ = phase::stopping;
+            time_point const at = now();
+            apply(life_.closed({}, stop_cause::fail_fast, true, at, at), then);
+        } else if (is_fatal) {
+            then.fail_fast = true;
+        }
+    }
+    perform(then);
+}
+
+void batch_core::settle(std::uint64_t index, job_byte how, afterwards& then)
+{
+    states_[index].store(how, std::memory_order_release);
+    settled_[static_cast<std::size_t>(how)] += 1;
+    if (!suspects_.empty()) [[unlikely]]
+        suspect_ended(index, then);
+}
+
+void batch_core::request_end(afterwards& then)
+{
+    end_requested_ = true;
+    time_point const at = now();
+    batch_life as_if = life_;
+    (void)as_if.quiet(at);
+    auto const ended = [self = self_, at](std::exception_ptr const& failed) {
+        if (auto const core = self.lock())
+            core->end_told(at, failed == nullptr);
+    };
+    auto cancel = as_if.cancel();
+    any_change what = cancel ? any_change(change::cancelled{std::move(*cancel), end_record(as_if)})
+                             : any_change(change::ended{end_record(as_if)});
+    then.writes.push_back({std::move(what), persistence::until_done, ended});
+}
+
+void batch_core::end_told(time_point at, bool is_recorded)
+{
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        if (std::exchange(end_is_outdated_, false)) {
+            end_requested_ = false;
+            seal_if_quiet(then);
+        } else if (is_recorded) {
+            apply(life_.quiet(at), then);
+        }
+    }
+    perform(then);
+}
+
+batch_end batch_core::end_record(batch_life const& life) noexcept
+{
+    time_point const at = *life.ended();
+    batch_end end{.state = life.state(started()),
+                  .at = at,
+                  .jobs = handed_counts(),
+                  .retried = retried(),
+                  .errors = errors_.most_frequent(error_tally::distinct_max)};
+    end.jobs.not_started += std::exchange(end.jobs.pending, 0);
+    if (options_.keep)
+        end.expires = at + *options_.keep;
+    return end;
+}
+
+} // namespace belay::detail

@@ -1,0 +1,175 @@
+// What follows the failure of an attempt: the next one, or the end of the batch.
+#include "batch/core.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+namespace belay::detail {
+
+unsigned batch_core::attempt(std::uint64_t index) const noexcept
+{
+    unsigned const before = retried_ ? retried_[index].load(std::memory_order_acquire) : 0U;
+    if (earlier_.empty()) [[likely]]
+        return before + 1;
+    auto const found = earlier_.find(index);
+    return before + 1 + (found == earlier_.end() ? 0U : found->second.attempts);
+}
+
+job_byte batch_core::next_after_failure(std::uint64_t index) noexcept
+{
+    bool const open = phase_.load() == phase::open || suspended_;
+    if (!open || !retried_ || retried_[index].load() + 1U >= options_.max_attempts)
+        return job_byte::failed;
+    retried_[index].fetch_add(1, std::memory_order_acq_rel);
+    return job_byte::backing_off;
+}
+
+job_byte batch_core::attempt_failed(slot const& place, std::uint64_t index,
+                                    std::exception_ptr& exception, bool in_vain) noexcept
+{
+    if (place.timed_out.load(std::memory_order_acquire) == index) {
+        exception = time_out_exception();
+        std::scoped_lock const lock(mutex_);
+        if (auto const* const stop = find_lone_stop(index); stop != nullptr && stop->asked)
+            return job_byte::failed;
+    } else if (in_vain) {
+        return job_byte::failed;
+    }
+    return next_after_failure(index);
+}
+
+bool batch_core::stops_the_batch(std::uint64_t index) const
+{
+    return options_.failure_policy == failure_policy::fail_fast &&
+           !cancelled_alone_.contains(index);
+}
+
+void batch_core::after_failure(std::uint64_t index, job_byte how)
+{
+    if (how == job_byte::failed) {
+        if (options_.failure_policy != failure_policy::fail_fast)
+            return;
+        std::unique_lock lock(mutex_);
+        if (stops_the_batch(index)) {
+            lock.unlock();
+            cancel({}, stop_cause::fail_fast, {});
+        }
+        return;
+    }
+    afterwards then;
+    {
+        std::scoped_lock const lock(mutex_);
+        schedule(index, now(), then);
+    }
+    perform(then);
+}
+
+void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
+{
+    if (lone_stop* const stop = find_lone_stop(index)) {
+        auto const asked = std::exchange(stop->asked, std::nullopt);
+        end_lone_stop(index);
+        // A caller's stop that came too late for the attempt that failed. Where it has yet to be
+        // recorded it begins anew, and until then nobody is to enter the job.
+        if (asked && store_ && !suspended_ && !cancelled_alone_.contains(index)) {
+            then.callbacks.push_back([self = self_.lock(), index, request = *asked] {
+                self->cancel_job(index, request, {});
+            });
+            auto expected = job_byte::backing_off;
+            if (states_[index].compare_exchange_strong(expected, job_byte::withheld))
+                return leave_place(index, then);
+        } else if (asked && not_started_alone(index, job_byte::backing_off, at)) {
+            note_job_cancel(index, *asked, at);
+            return tell_of_end(index, then);
+        }
+    }
+    leave_place(index, then);
+    auto const seed = static_cast<std::uint64_t>(life_.created().time_since_epoch().count());
+    unsigned const failed = attempt(index) - 1;
+    time_point const due = at + backoff(options_, failed, scatter(seed ^ scatter(index + failed)));
+    waiting_.push(index, due);
+    next_due_ = waiting_.next().time_since_epoch().count();
+    if (due <= at)
+        post_idle(1);
+    else
+        arm(due);
+}
+
+void count_repeat(slot& place) noexcept
+{
+    place.retried.store(place.retried.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_relaxed);
+}
+
+bool batch_core::let_in(std::uint64_t index, job_byte as) noexcept
+{
+    auto expected = job_byte::backing_off;
+    return states_[index].compare_exchange_strong(expected, as); // or it was cancelled alone meanwhile
+}
+
+bool batch_core::enter_at_once(slot& place, std::uint64_t index) noexcept
+{
+    if (options_.backoff.count() != 0 || options_.timeout)
+        return false;
+    std::unique_lock<std::mutex> lock;
+    if (store_) {
+        // A stop that has yet to be recorded, which begins anew once the job waits.
+        lock = std::unique_lock(mutex_);
+        if (find_lone_stop(index) != nullptr)
+            return false;
+    }
+    // The gate after the look, as for any entry. The job is not `pending` in between, so no helper
+    // can have it, and it stays in this slot, where whoever stops it alone looks for it.
+    if (phase_.load(std::memory_order_acquire) != phase::open || !gate_.let_in())
+        return false;
+    // An exchange that changes nothing: whoever stops this job alone has seen that it backs off, or
+    // is seen here.
+    auto expected = job_byte::backing_off;
+    if (!states_[index].compare_exchange_strong(expected, job_byte::backing_off) ||
+        place.stop_index.load() == index || !let_in(index, job_byte::running))
+        return false;
+    count_repeat(place);
+    return true;
+}
+
+std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at) noexcept
+{
+    if (next_due_.load(std::memory_order_relaxed) > at) [[likely]]
+        return std::nullopt;
+    std::scoped_lock const lock(mutex_);
+    while (gate_.let_in()) {
+        auto const index = waiting_.pop(time_point(std::chrono::nanoseconds(at)));
+        next_due_ = waiting_.next().time_since_epoch().count();
+        if (!index)
+            return std::nullopt;
+        if (!suspects_.empty() && !admit(*index)) [[unlikely]]
+            continue;
+        if (!let_in(*index, job_byte::pending)) {
+            // It has to be put there again if its cancel is withdrawn.
+            if (job_cancel* const cancel = find_job_cancel(*index))
+                cancel->queued = false;
+            continue;
+        }
+        let_in_end_ = std::max(let_in_end_, *index + 1);
+        place.range_begin.store(*index, std::memory_order_relaxed);
+        place.range_end.store(*index + 1, std::memory_order_relaxed);
+        if (life_.is_closed())
+            host_->counted.jobs_started_after_cancel += 1;
+        return gate::range{*index, *index + 1};
+    }
+    return std::nullopt;
+}
+
+void batch_core::post_idle(std::size_t most)
+{
+    if (phase_.load() != phase::open || idle_)
+        return;
+    for (; most != 0 && !idle_slots_.empty(); --most) {
+        slot& place = *idle_slots_.back();
+        idle_slots_.pop_back();
+        post(place);
+    }
+}
+
+} // namespace belay::detail

@@ -1,0 +1,283 @@
+// What time does to a batch: its deadline, time-outs, bodies that are overdue.
+#include "batch/core.hpp"
+#include "batch/thread_turns.hpp"
+
+#include <belay/error.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace belay::detail {
+
+namespace {
+
+/// How often attempts are looked at that have a time-out.
+std::chrono::nanoseconds interval_for(std::chrono::nanoseconds timeout) noexcept
+{
+    return std::clamp<std::chrono::nanoseconds>(timeout / 4, std::chrono::milliseconds(1),
+                                                std::chrono::milliseconds(25));
+}
+
+} // namespace
+
+time_point batch_core::tick()
+{
+    afterwards then;
+    bool expired = false;
+    time_point const at = now();
+    {
+        std::scoped_lock const lock(mutex_);
+        if (sealed_ || let_go_)
+            return time_point::max();
+        if (armed_ <= at)
+            armed_ = time_point::max();
+        expired = at >= expiry() && !std::exchange(deadline_passed_, true);
+        if (auto why = std::exchange(put_off_, nullptr)) {
+            then.put_off = std::move(why);
+            post_idle(slots_.size());
+        }
+        if (waiting_.next() <= at)
+            post_idle(waiting_.size());
+        else
+            arm(waiting_.next());
+        if (!deadline_passed_)
+            arm(expiry());
+        sweep_lone_stops(then);
+        look_for_ends(then);
+        if (window_ && shutting_down_ && at >= suspend_deadline_ - deadline_margin)
+            give_up_window(then);
+        // While a cancel is being recorded the batch looks as before, and nothing of it ends.
+        if (!window_) {
+            end_overdue(at, then);
+            if (options_.timeout)
+                time_out(at, then);
+        }
+        seal_if_quiet(then);
+        if (shutting_down_ && at < suspend_deadline_)
+            arm(suspend_deadline_);
+        else if (shutting_down_ && inside_ == 0 && !sealed_ && !let_go_)
+            let_go(then); // the store does not take what it is to take
+    }
+    perform(then);
+    if (expired)
+        cancel({}, stop_cause::deadline, {});
+    return options_.timeout ? at + interval_for(*options_.timeout) : time_point::max();
+}
+
+bool batch_core::is_overdue(std::uint64_t index)
+{
+    std::scoped_lock const lock(mutex_);
+    time_point const at = now();
+    lone_stop const* const stop = find_lone_stop(index);
+    return life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin) ||
+           (stop != nullptr && at >= stop->deadline - abandon_margin);
+}
+
+time_point batch_core::expiry() const noexcept
+{
+    return options_.deadline ? life_.created() + *options_.deadline : time_point::max();
+}
+
+void batch_core::arm(time_point at)
+{
+    if (at >= armed_)
+        return;
+    host_->call_at(this, at, [self = self_] {
+        if (auto const core = self.lock())
+            core->tick();
+    });
+    armed_ = at;
+}
+
+std::optional<std::uint64_t> batch_core::body_in(slot const& place) noexcept
+{
+    std::uint64_t const index = place.current.load(std::memory_order_acquire);
+    // The state first: who made it `running` had `current` written before.
+    if (index == no_index || place.abandoned ||
+        states_[index].load(std::memory_order_acquire) != job_byte::running ||
+        running_in(index) != &place)
+        return std::nullopt;
+    return index;
+}
+
+void batch_core::time_out(time_point at, afterwards& then)
+{
+    // Numbers side by side: most slots are not touched.
+    for (std::size_t i = 0; i != look_at_.size(); ++i)
+        if (look_at_[i] <= at)
+            look_at_[i] = time_out(*slots_[i], at, then);
+}
+
+time_point batch_core::time_out(slot& place, time_point at, afterwards& then)
+{
+    time_point const of_the_next = at + *options_.timeout;
+    std::uint64_t const index = place.current.load(std::memory_order_acquire);
+    auto const runs = [&] {
+        // The state first: who made it `running` had `current` written before.
+        return states_[index].load(std::memory_order_acquire) == job_byte::running &&
+               place.current.load(std::memory_order_acquire) == index;
+    };
+    if (index == no_index || place.abandoned || place.timed_out == index || !runs())
+        return of_the_next;
+    if (!has_body(place))
+        return at; // just entered, here or by another; the next tick knows
+    time_point const started(
+        std::chrono::nanoseconds(place.started.load(std::memory_order_acquire)));
+    if (at < started + *options_.timeout)
+        return started + *options_.timeout;
+    if (!runs())
+        return of_the_next;
+
+    // It runs still, so that was the start of this attempt. The reason before the stop: who sees the
+    // one sees the other.
+    place.timed_out = index;
+    time_point const deadline = at + grace() + deadline_margin;
+    if (lone_stop* const stop = find_lone_stop(index))
+        lone_stops_.bring_nearer(index, *stop, deadline);
+    else
+        stop_running(index, lone_stops_.add(index, deadline), then);
+    arm_kill(deadline);
+    return of_the_next;
+}
+
+void batch_core::end_overdue(time_point at, afterwards& then)
+{
+    if ((life_.deadline() && at >= *life_.deadline() - deadline_margin) ||
+        (suspended_ && at >= suspend_deadline_ - deadline_margin))
+        kill_detached(then);
+    if (life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin)) {
+        auto places = on_thread_;
+        for (auto const& [index, detached] : detached_)
+            places.push_back(detached.place);
+        for (auto* const place : places)
+            abandon(*place, then);
+    }
+    for (auto const index : lone_stops_.due(at)) {
+        lone_stop* const stop = find_lone_stop(index);
+        if (stop == nullptr)
+            continue;
+        auto const detached = detached_.find(index);
+        if (detached != detached_.end())
+            kill(detached->second, then);
+        if (detached == detached_.end() || detached->second.killed)
+            lone_stops_.note_kill(index, *stop);
+        if (at < stop->deadline - abandon_margin)
+            continue;
+        if (slot* const place = running_in(index))
+            abandon(*place, then);
+    }
+}
+
+void batch_core::abandon(slot& place, afterwards& then)
+{
+    auto const body = body_in(place);
+    if (!body)
+        return;
+    std::uint64_t const index = *body;
+    std::uint64_t undecided = index;
+    if (options_.timeout && !place.undecided.compare_exchange_strong(undecided, abandoned_index))
+        return;
+    bool const timed_out = place.timed_out == index;
+    auto expected = job_byte::running;
+    if (!states_[index].compare_exchange_strong(
+            expected, timed_out || store_ ? job_byte::ending : job_byte::abandoned))
+        return;
+
+    // From here its runner can change nothing of the batch any more.
+    place.abandoned = true;
+    --inside_;
+    leave_thread(place);
+    if (auto node = detached_.extract(index))
+        then.abandoned.push_back(std::move(node.mapped().body));
+    highest_abandoned_ =
+        std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
+    // What goes on without a thread has one only while it is started. It is lost once, though a
+    // body inside of this one, or around it, may have been abandoned already.
+    auto const thread = is_asynchronous_ ? end_launch(place) : place.thread;
+    if (thread && !thread->is_lost.exchange(true)) {
+        thread->lost_by = host_;
+        host_->counted.threads_abandoned += 1;
+        then.threads_lost.push_back({thread->of, thread->id});
+    }
+    then.wake_sleepers |= place.firing != std::thread::id();
+    // Whoever was to wake it may be held up by another wait.
+    if (place.wait_source)
+        then.told.push_back({&place, std::nullopt, place.wait_source, nullptr});
+    // Callbacks that are to be called yet are: their token is found here.
+    auto token = place.to_fire ? place.stop_source : std::nullopt;
+    drop_tokens(place);
+    if (token) {
+        place.stop_source = std::move(token);
+        place.to_fire = true;
+        ++tokens_;
+    }
+    if (!timed_out)
+        end_abandoned(place, index); // which asks for its stop
+    auto const* const stop = find_lone_stop(index);
+    bool const asked = stop != nullptr && stop->asked;
+    if (stop != nullptr)
+        end_lone_stop(index);
+    if (timed_out)
+        fail_abandoned(place, index, asked, then);
+    tell_of_end(index, then);
+    ledger_add(ended_in(place) - place.flushed);
+    if (phase_.load() == phase::open)
+        replace(place);
+}
+
+void batch_core::end_abandoned(slot const& place, std::uint64_t index)
+{
+    abandonment const how{place.started.load(std::memory_order_relaxed), now(),
+                          progress_of(place, index)};
+    if (store_) {
+        job_record record{.index = index,
+                          .how = job_byte::abandoned,
+                          .started = how.started,
+                          .ended = how.ended.time_since_epoch().count(),
+                          .progress = how.progress.value_or(-1.0F)};
+        correct(place, record);
+        bool const put_back = !is_final(record.how);
+        take_over_elsewhere(std::move(record));
+        if (put_back)
+            return;
+    } else {
+        end_elsewhere(job_byte::abandoned);
+    }
+    host_->counted.jobs_abandoned += 1;
+    abandoned_.emplace(index, how);
+}
+
+void batch_core::fail_abandoned(slot& place, std::uint64_t index, bool asked, afterwards& then)
+{
+    time_point const at = now();
+    job_byte const how = asked ? job_byte::failed : next_after_failure(index);
+    if (store_) {
+        job_record record{.index = index,
+                          .how = how,
+                          .started = place.started.load(std::memory_order_relaxed),
+                          .ended = at.time_since_epoch().count(),
+                          .progress = progress_of(place, index).value_or(-1.0F)};
+        set_failure(record, time_out_exception());
+        take_over_elsewhere(std::move(record));
+    } else {
+        if (how == job_byte::failed)
+            work_->fail(index, time_out_exception());
+        states_[index].store(how, std::memory_order_release);
+        if (how == job_byte::failed)
+            end_elsewhere(how);
+    }
+    if (how == job_byte::backing_off)
+        schedule(index, at, then);
+    else
+        then.fail_fast |= stops_the_batch(index);
+}
+
+std::exception_ptr batch_core::time_out_exception() const
+{
+    return std::make_exception_ptr(
+        job_failure(failure::timeout, "ran longer than its time-out of " +
+                                          std::to_string(options_.timeout->count()) + " ms"));
+}
+
+} // namespace belay::detail

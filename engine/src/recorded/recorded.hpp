@@ -1,0 +1,97 @@
+#ifndef BELAY_RECORDED_RECORDED_HPP
+#define BELAY_RECORDED_RECORDED_HPP
+
+#include "backend/process/host.hpp"
+#include "batch/core.hpp"
+#include "store/store.hpp"
+
+#include <belay/detail/work.hpp>
+#include <belay/job_type.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belay {
+
+/// A recorded batch: what it is, and how its jobs get their inputs, which are read from the store
+/// by the page.
+class recorded final : public detail::work {
+public:
+    static constexpr bool is_recorded = true;
+    struct value {
+        std::string text;
+        std::shared_ptr<process_usage const> process;
+    };
+
+    /// `type` is null as long as it is not defined.
+    recorded(std::shared_ptr<job_type const> type, stored_batch batch,
+             std::shared_ptr<belay::store> store, detail::process_host& processes,
+             std::uint64_t result_bytes_max);
+
+    // work
+    void run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) noexcept override;
+    void run(std::uint64_t index, job& job, value& output);
+    detail::job_byte finish(detail::turn& turn, std::uint64_t index, detail::job_byte how,
+                            value& output, std::exception_ptr const& exception,
+                            std::int64_t started, std::int64_t ended) noexcept;
+    void fail(std::uint64_t, std::exception_ptr) noexcept override {}
+    [[nodiscard]] bool is_asynchronous() const noexcept override
+    {
+        return type_ && (type_->process || type_->coroutine);
+    }
+
+    /// Runs the program or the coroutine of a job, which goes on without the thread.
+    void start(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept
+    {
+        type_->process ? start_program(turn, index, started)
+                       : start_coroutine(turn, index, started);
+    }
+
+    /// Says what its jobs do; before any runs.
+    void define(std::shared_ptr<job_type const> type) { type_ = std::move(type); }
+
+    [[nodiscard]] std::string input(std::uint64_t index);
+    [[nodiscard]] std::optional<file> open_output(detail::batch_core& core, std::uint64_t index);
+
+    stored_batch const batch; ///< as it was when this was made
+
+private:
+    struct page_view {
+        std::shared_ptr<input_page const> page;
+        std::string_view input;
+    };
+    [[nodiscard]] page_view find_input(std::uint64_t index);
+    /// Takes memory for what a record keeps there, and how much; or makes a failure of it that says
+    /// that there is none.
+    [[nodiscard]] static std::uint64_t take_room(detail::host& owner, job_record& record) noexcept;
+    /// Keeps the output of a job that has succeeded; if that fails, gives why, and `how` it ended.
+    [[nodiscard]] std::exception_ptr keep_output(detail::turn& turn, std::uint64_t index,
+                                                 detail::output_draft& draft, std::int64_t started,
+                                                 detail::job_byte& how) noexcept;
+    class program_start;
+    void start_program(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
+    void start_coroutine(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
+    [[nodiscard]] command make_command(detail::detached_job const& job, std::string_view input,
+                                       unsigned attempt,
+                                       std::filesystem::path const& scratch) const;
+    void program_ended(std::shared_ptr<detail::detached_job> const& job,
+                       std::shared_ptr<detail::program_end> const& end, bool finishes_at_stop);
+    void conclude(detail::turn& turn, detail::detached_job const& job, detail::program_end& end,
+                  bool finishes_at_stop) noexcept;
+
+    std::shared_ptr<job_type const> type_;
+    std::shared_ptr<belay::store> const store_;
+    detail::process_host& processes_;
+    std::uint64_t const result_bytes_max_;
+    std::mutex pages_mutex_;
+    std::vector<std::shared_ptr<input_page const>> pages_; // guarded by pages_mutex_; newest last
+};
+
+} // namespace belay
+
+#endif

@@ -1,0 +1,16 @@
+// The Accept field of a request (RFC 9110, 12.5.1).
+#ifndef BELAY_HTTP_MESSAGE_ACCEPT_HPP
+#define BELAY_HTTP_MESSAGE_ACCEPT_HPP
+
+#include <string_view>
+
+namespace belay::http {
+
+/// What a list that there is as JSON and as lines is answered as, by an Accept field whose lines are
+/// joined with ", ": one of the names in media_type.hpp. Lines where they are named and not less
+/// wanted than JSON; ranges such as `*/*` mean JSON. Elements that can't be understood are ignored.
+[[nodiscard]] std::string_view choose_media_type(std::string_view accept) noexcept;
+
+} // namespace belay::http
+
+#endif

@@ -1,0 +1,83 @@
+#include "message/answers.hpp"
+
+#include "message/json_text.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <ctime>
+#include <utility>
+
+namespace belay::http {
+
+namespace {
+
+/// Puts the end of the envelope behind a list.
+class enveloped final : public body_source {
+public:
+    explicit enveloped(std::unique_ptr<body_source> entries) : entries_(std::move(entries)) {}
+
+    bool next(std::string& out) override
+    {
+        if (entries_->next(out))
+            return true;
+        out += "}}";
+        return false;
+    }
+
+private:
+    std::unique_ptr<body_source> entries_;
+};
+
+} // namespace
+
+response succeeded(unsigned status, std::string_view message, boost::json::object data)
+{
+    boost::json::object envelope{{"success", true}};
+    if (!message.empty())
+        envelope["message"] = message;
+    envelope["data"] = std::move(data);
+    return {.status = status, .body = to_json(envelope)};
+}
+
+response succeeded_with_list(boost::json::object const& head, std::string_view list,
+                             std::unique_ptr<body_source> entries)
+{
+    std::string body = R"({"success":true,"data":)" + to_json(head);
+    body.back() = head.empty() ? '{' : ',';
+    if (head.empty())
+        body.pop_back();
+    body.append("\"").append(list).append("\":[");
+    return {.body = std::move(body), .rest = std::make_unique<enveloped>(std::move(entries))};
+}
+
+response failed(api_error const& error, std::string_view request_id)
+{
+    boost::json::object envelope{{"success", false},
+                                 {"message", error.message},
+                                 {"code", error.code},
+                                 {"status_code", error.status}};
+    if (!error.details.empty())
+        envelope["details"] = error.details;
+    envelope["request_id"] = request_id;
+    response answer{.status = error.status, .body = to_json(envelope)};
+    if (error.status == 401)
+        answer.fields.emplace_back("WWW-Authenticate", "Bearer realm=\"belay\"");
+    if (error.status == 503)
+        answer.fields.emplace_back("Retry-After", "5");
+    if (auto const* const reset = error.details.if_contains("reset_time");
+        error.status == 429 && reset != nullptr) {
+        std::int64_t const seconds = reset->as_int64() - std::time(nullptr);
+        answer.fields.emplace_back("Retry-After", std::to_string(std::max<std::int64_t>(seconds, 1)));
+    }
+    if (error.code == "idempotency_in_progress")
+        answer.fields.emplace_back("Retry-After", "1");
+    if (auto const* const size = error.details.if_contains("size");
+        error.status == 416 && size != nullptr)
+        answer.fields.emplace_back("Content-Range", "bytes */" + to_json(*size));
+    if (auto const* const allowed = error.details.if_contains("allowed");
+        error.status == 405 && allowed != nullptr)
+        answer.fields.emplace_back("Allow", listed(allowed->as_array()));
+    return answer;
+}
+
+} // namespace belay::http

@@ -1,0 +1,54 @@
+// How batches and jobs are shown.
+#ifndef BELAY_HTTP_SERVICE_VIEWS_HPP
+#define BELAY_HTTP_SERVICE_VIEWS_HPP
+
+#include <belay/job_type.hpp>
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace belay::http {
+
+/// `/v1/batches/{id}`.
+[[nodiscard]] std::string path_of(recorded_batch const& batch);
+
+/// The `data` of a state answer; the previous state is `previous`. Says `waiting_for` where only the
+/// store has to take the record of the end.
+[[nodiscard]] boost::json::object state_view(recorded_batch const& batch,
+                                             batch_status const& status, batch_state previous,
+                                             bool changed);
+
+/// The cancel block, or null.
+[[nodiscard]] boost::json::value cancel_view(std::optional<cancel_record> const& cancel);
+
+/// How many jobs are in which state.
+[[nodiscard]] boost::json::object jobs_view(job_counts const& jobs);
+
+/// What the list of batches shows of each.
+[[nodiscard]] boost::json::object summary_view(recorded_batch const& batch,
+                                               batch_status const& status);
+
+/// What `GET /batches/{id}` shows, without job details; `options` are the effective ones.
+[[nodiscard]] boost::json::object batch_view(recorded_batch const& batch,
+                                             batch_status const& status);
+
+/// How a job is shown.
+struct job_form {
+    std::string_view state_name;  ///< what its state goes under: `state` or `status`
+    std::string_view path_member; ///< of its input: what `filename` is
+};
+
+/// Appends one job as JSON.
+void append_job(std::string& out, recorded_batch const& batch, std::uint64_t index,
+                job_form const& form);
+
+/// A time with six decimals, or null.
+[[nodiscard]] boost::json::value time_view(std::optional<time_point> time);
+
+} // namespace belay::http
+
+#endif
