@@ -86,6 +86,7 @@ public:
         };
         stored_batch const stored = create(total, effective(options));
         auto record = std::make_shared<recorded>(std::move(type), stored, store,
+                                                 host->processes(),
                                                  engine_options{}.result_bytes_max);
         return keep({.total = total,
                      .states = store->states(stored.sequence, total),

@@ -59,6 +59,7 @@ public:
     {
         return std::make_unique<detail::output_draft>(processes_.make_output());
     }
+    [[nodiscard]] detail::process_host& processes() noexcept { return processes_; }
     void sealed(detail::batch_core& batch) noexcept override
     {
         std::scoped_lock const lock(mutex_);

@@ -203,9 +203,9 @@ void after_failure(turn& turn, std::uint64_t index, job_byte how) noexcept
     turn.core.after_failure(index, how);
 }
 
-void lone_stop_ended(turn& turn, std::uint64_t index) noexcept
+void job_stop_ended(turn& turn, std::uint64_t index) noexcept
 {
-    turn.core.lone_stop_ended(index);
+    turn.core.job_stop_ended(index);
 }
 
 void late_write_refused(turn& turn) noexcept
@@ -235,9 +235,9 @@ bool batch_core::told_to_stop(slot const& place, std::uint64_t index) const noex
 stop_cause batch_core::cause_of(std::uint64_t index) noexcept
 {
     std::scoped_lock const lock(mutex_);
-    if ((suspended_ || (shutting_down_ && !life_.is_closed())) && !find_lone_stop(index))
+    if (life_.is_shutting_down() && !life_.is_closed() && !find_job_stop(index))
         return stop_cause::shutdown;
-    if (phase_.load() == phase::stopping && !find_lone_stop(index))
+    if (phase_.load() == phase::stopping && !find_job_stop(index))
         return life_.cause();
     return stop_cause::user;
 }

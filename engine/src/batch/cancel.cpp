@@ -79,38 +79,44 @@ bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, c
                               afterwards& then, cancel_result& result)
 {
     result.previous_state = life_.state(started());
-    // Without a store there is no window, and its cache line, a cold one, is left alone.
-    if (store_ && window_) {
+    switch (life_.what_cancel_finds(cause)) {
+    case batch_life::cancel_finds::recording:
         window_->cancels.push_back({request, cause, result, std::exchange(done, {})});
         return false;
-    }
-    if (life_.is_closed() && cause == stop_cause::fail_fast) {
-        // Nothing starts any more, and what runs has been told what to do.
-    } else if (life_.is_closed()) {
-        repeat_cancel(request, then);
-    } else if (suspended_) {
-        // It goes on with the next engine, which may be asked again.
-    } else if (auto const closing = gate_.close(); !closing.done) {
-        claimed_at_close_ = std::max(closing.claimed, let_in_end_);
-        if (store_) {
-            open_window(request, cause, closing, result, std::exchange(done, {}), then);
+    case batch_life::cancel_finds::cancelled: repeat_cancel(request, then); break;
+    case batch_life::cancel_finds::nothing: break;
+    case batch_life::cancel_finds::open:
+        if (close_gate(request, cause, done, then, result))
             return false;
-        }
-        phase_.exchange(request.mode == cancel_mode::drain ? phase::draining : phase::stopping);
-        // After the phase: whoever starts later than this has seen it.
-        time_point const at = now();
-        apply(life_.closed(request, cause, inside_ != 0, at, at), then);
-        tell_of_ends(0, total_, then);
-        result.changed = true;
     }
     result.current_state = life_.state(started());
     return true;
 }
 
+bool batch_core::close_gate(cancel_request const& request, stop_cause cause, cancel_done& done,
+                            afterwards& then, cancel_result& result)
+{
+    auto const closing = gate_.close();
+    if (closing.done) {
+        life_.on(batch_event::all_ended);
+        return false;
+    }
+    claimed_at_close_ = std::max(closing.claimed, let_in_end_);
+    if (store_) {
+        open_window(request, cause, closing, result, std::exchange(done, {}), then);
+        return true;
+    }
+    phase_.exchange(batch_life::when_closed(request.mode));
+    // After the phase: whoever starts later than this has seen it.
+    time_point const at = now();
+    apply(life_.closed(request, cause, inside_ != 0, at, at), then);
+    tell_of_ends(0, total_, then);
+    result.changed = true;
+    return false;
+}
+
 void batch_core::repeat_cancel(cancel_request const& request, afterwards& then)
 {
-    if (end_requested_)
-        return;
     auto const before = life_.cancel()->escalated;
     auto const actions = life_.repeated(request, now());
     if (actions.interrupt)
@@ -155,7 +161,7 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
                                                               job_cancel_done& done,
                                                               afterwards& then)
 {
-    if (window_) {
+    if (life_.is_recording()) {
         window_->job_cancels.push_back(
             [self = self_.lock(), index, request, done = std::exchange(done, {})] {
                 self->cancel_job(index, request, done);
@@ -169,10 +175,10 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
     auto byte = settled_byte(index);
     job_cancel_result result;
     result.previous_state = state_of(byte);
-    bool const asked = find_lone_stop(index) != nullptr && find_lone_stop(index)->asked;
+    bool const asked = find_job_stop(index) != nullptr && find_job_stop(index)->asked;
     // While a batch drains, its jobs can be cancelled one by one as before.
     bool const is_draining = phase_.load() == phase::draining;
-    if (store_ && !suspended_ && (!life_.is_closed() || is_draining)) {
+    if (store_ && !life_.goes_on() && (!life_.is_closed() || is_draining)) {
         // It may be entered meanwhile, and fail.
         while (state_of(byte) == job_state::pending &&
                !states_[index].compare_exchange_weak(byte, job_byte::withheld)) {
@@ -202,7 +208,7 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
 void batch_core::stop_one(std::uint64_t index, cancel_request const& request, job_byte& byte,
                           job_cancel_result& result, afterwards& then)
 {
-    lone_stop* stop = find_lone_stop(index);
+    job_stop* stop = find_job_stop(index);
     time_point const at = now();
     time_point const deadline = *plan_stop(request, life_.grace(), at).deadline;
     if ((stop == nullptr || !stop->asked) && phase_.load() != phase::stopping &&
@@ -211,15 +217,15 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
         note_job_cancel(index, request, at);
     }
     if (stop == nullptr) {
-        stop = &lone_stops_.add(index, deadline);
+        stop = &job_stops_.add(index, deadline);
         stop_running(index, *stop, then);
     }
     stop->asked = request;
-    lone_stops_.bring_nearer(index, *stop, deadline);
+    job_stops_.bring_nearer(index, *stop, deadline);
     arm_kill(stop->deadline);
     // Its attempt may have failed meanwhile: there is to be no other. A cancel that has yet to be
     // recorded begins anew for that, in `schedule`.
-    bool const is_recorded = !store_ || suspended_ || cancelled_alone_.contains(index);
+    bool const is_recorded = !store_ || life_.goes_on() || job_stops_.cancel_of(index);
     while (state_of(byte = states_[index].load()) == job_state::pending && is_recorded)
         result.changed |= not_started_alone(index, byte, at);
     seal_if_quiet(then);
@@ -239,17 +245,15 @@ std::uint64_t batch_core::on_job_end(std::uint64_t index, std::function<void()> 
         // A runner adds to it between the end of a job and its look at `watched_`: so either the end
         // is seen here, or the callback there.
         ended_.fetch_add(0);
-        if (!sealed_ && !let_go_ && !is_final(settled_byte(index))) {
-            job_callbacks_.add(index, next_subscription_, std::move(callback));
-            return next_subscription_++;
-        }
-        watched_ = !job_callbacks_.empty();
+        if (!life_.is_over() && !is_final(settled_byte(index)))
+            return subscriptions_.add(index, std::move(callback));
+        watched_ = !subscriptions_.of_jobs().empty();
     }
     host_->board().attempt("callback", "a callback of on_job_end", callback);
     return 0;
 }
 
-void batch_core::stop_running(std::uint64_t index, lone_stop& stop, afterwards& then)
+void batch_core::stop_running(std::uint64_t index, job_stop& stop, afterwards& then)
 {
     auto const tell_it = [&](slot& place, std::shared_ptr<asynchronous_body> body = nullptr) {
         place.stop_index = index;
@@ -260,14 +264,14 @@ void batch_core::stop_running(std::uint64_t index, lone_stop& stop, afterwards& 
     for (auto* const place : on_thread_)
         if (place->current.load(std::memory_order_acquire) == index)
             tell_it(*place);
-    if (auto const found = detached_.find(index); found != detached_.end())
-        tell_it(*found->second.place, found->second.body);
+    if (auto const* const found = detached_.find(index))
+        tell_it(*found->place, found->body);
     then.wake_sleepers |= sleepers_ != 0;
     if (states_[index].load() != job_byte::running)
-        unseen_stops_.push_back(index);
+        job_stops_.note_unseen(index);
 }
 
-void batch_core::lone_stop_ended(std::uint64_t index) noexcept
+void batch_core::job_stop_ended(std::uint64_t index) noexcept
 {
     afterwards then;
     {
@@ -282,8 +286,7 @@ void batch_core::lone_stop_ended(std::uint64_t index) noexcept
 
 void batch_core::note_job_cancel(std::uint64_t index, cancel_request const& request, time_point at)
 {
-    cancelled_alone_.try_emplace(
-        index, job_cancel_record{at, request.mode, request.requested_by, request.reason});
+    job_stops_.note_cancel(index, {at, request.mode, request.requested_by, request.reason});
 }
 
 bool batch_core::not_started_alone(std::uint64_t index, job_byte byte, time_point at)
@@ -291,7 +294,7 @@ bool batch_core::not_started_alone(std::uint64_t index, job_byte byte, time_poin
     if (!states_[index].compare_exchange_strong(
             byte, store_ ? job_byte::ending : job_byte::not_started))
         return false;
-    lone_not_started_.emplace(index, at);
+    job_stops_.note_not_started(index, at);
     if (store_)
         take_over_elsewhere({.index = index,
                              .how = job_byte::not_started,
@@ -301,10 +304,10 @@ bool batch_core::not_started_alone(std::uint64_t index, job_byte byte, time_poin
     return true;
 }
 
-void batch_core::end_lone_stop(std::uint64_t index)
+void batch_core::end_job_stop(std::uint64_t index)
 {
     // The stop of one attempt does not bind the next.
-    for (auto* const place : find_lone_stop(index)->places) {
+    for (auto* const place : find_job_stop(index)->places) {
         if (place->abandoned)
             continue; // the body there still is to see its own
         if (place->stop_index == index)
@@ -312,23 +315,23 @@ void batch_core::end_lone_stop(std::uint64_t index)
         if (place->timed_out == index)
             place->timed_out = no_index;
     }
-    lone_stops_.erase(index);
+    job_stops_.erase(index);
 }
 
 void batch_core::note_end(std::uint64_t index, afterwards& then)
 {
-    if (find_lone_stop(index) != nullptr &&
+    if (find_job_stop(index) != nullptr &&
         is_final(states_[index].load(std::memory_order_acquire)))
-        end_lone_stop(index);
+        end_job_stop(index);
     tell_of_end(index, then);
 }
 
-void batch_core::sweep_lone_stops(afterwards& then)
+void batch_core::sweep_job_stops(afterwards& then)
 {
     // Those whose runner was writing the end of the job already when it was told.
-    std::erase_if(unseen_stops_, [&](std::uint64_t index) {
+    job_stops_.sweep_unseen([&](std::uint64_t index) {
         note_end(index, then);
-        return find_lone_stop(index) == nullptr;
+        return find_job_stop(index) == nullptr;
     });
 }
 
@@ -336,10 +339,10 @@ void batch_core::tell_of_ends(std::uint64_t begin, std::uint64_t end, afterwards
 {
     if (!watched_.load())
         return;
-    job_callbacks_.take(
+    subscriptions_.of_jobs().take(
         begin, end, [&](std::uint64_t index) { return is_final(settled_byte(index)); },
         then.callbacks);
-    watched_ = !job_callbacks_.empty();
+    watched_ = !subscriptions_.of_jobs().empty();
 }
 
 void batch_core::left_jobs(std::uint64_t begin, std::uint64_t end) noexcept
@@ -359,20 +362,18 @@ void batch_core::look_for_ends(afterwards& then)
     // Of jobs whose runner goes on with the same chunk, and tells of them only when it has done that.
     if (!watched_.load())
         return;
-    job_callbacks_.take_some(
+    subscriptions_.of_jobs().take_some(
         watched_looks_max, [&](std::uint64_t index) { return is_final(settled_byte(index)); },
         then.callbacks);
-    watched_ = !job_callbacks_.empty();
+    watched_ = !subscriptions_.of_jobs().empty();
 }
 
 std::uint64_t batch_core::on_end(std::function<void()> callback)
 {
     {
         std::scoped_lock const lock(mutex_);
-        if (!sealed_ && !let_go_) {
-            end_callbacks_.emplace(next_subscription_, std::move(callback));
-            return next_subscription_++;
-        }
+        if (!life_.is_over())
+            return subscriptions_.add(std::move(callback));
     }
     host_->board().attempt("callback", "a callback of on_end", callback);
     return 0;
@@ -380,12 +381,10 @@ std::uint64_t batch_core::on_end(std::function<void()> callback)
 
 void batch_core::unsubscribe(std::uint64_t subscription) noexcept
 {
-    job_callbacks::callback of_job; // gone after the lock
-    decltype(end_callbacks_)::node_type of_batch;
+    subscriptions::callback gone; // after the lock
     std::scoped_lock const lock(mutex_);
-    of_batch = end_callbacks_.extract(subscription);
-    of_job = job_callbacks_.remove(subscription);
-    watched_ = !job_callbacks_.empty();
+    gone = subscriptions_.remove(subscription);
+    watched_ = !subscriptions_.of_jobs().empty();
 }
 
 } // namespace belay::detail

@@ -3,7 +3,6 @@
 #include "batch/cancel_commit.hpp"
 #include "batch/core.hpp"
 #include "batch/record_relay.hpp"
-#include "batch/suspects.hpp"
 #include "batch/thread_turns.hpp"
 
 #include <algorithm>
@@ -68,13 +67,14 @@ std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup s
 batch_core::batch_core(std::shared_ptr<host> host, setup setup)
     : host_(std::move(host)), time_(host_->time()), total_(setup.total),
       options_(std::move(setup.options)), states_(std::move(setup.states)),
-      retried_(options_.max_attempts > 1 ? zeroed_array<std::atomic<std::uint8_t>>(total_)
-                                         : nullptr),
+      attempts_(total_, options_.max_attempts),
       sequence_(setup.sequence), durable_(setup.store && setup.store->is_durable()),
-      gate_(setup.total), store_(std::move(setup.store)), life_(setup.created, grace()),
-      work_(std::move(setup.work)),
-      under_way_(durable_ ? zeroed_array<begun_at>(std::min(total_, under_way_max)) : nullptr)
+      gate_(setup.total), store_(std::move(setup.store)),
+      life_(setup.created, grace(), options_.deadline),
+      work_(std::move(setup.work)), suspects_(host_->crash_suspects())
 {
+    if (durable_)
+        under_way_.emplace(total_);
     // One that has ended has nothing to run.
     auto const places = work_ ? std::min<std::uint64_t>(concurrency(), total_) : 0;
     for (std::uint64_t i = 0; i != places; ++i)
@@ -120,15 +120,16 @@ void batch_core::open(bool idle)
         });
     {
         std::scoped_lock const lock(mutex_);
-        idle_ = idle;
+        life_.on(batch_event::opened);
+        is_defined_ = !idle;
         is_asynchronous_ = work_ && work_->is_asynchronous();
         if (ended_ == total_)
             gate_.finish();
-        if (phase_.load() == phase::open) {
-            if (!idle_)
+        if (life_.is_open()) {
+            if (is_defined_)
                 announce_suspects();
             post_idle(slots_.size());
-            arm(std::min(expiry(), waiting_.next()));
+            arm(std::min(life_.expiry(), waiting_.next()));
         }
         seal_if_quiet(then);
         if (!sealed_)
@@ -140,7 +141,7 @@ void batch_core::open(bool idle)
 void batch_core::let_run()
 {
     std::scoped_lock const lock(mutex_);
-    idle_ = false;
+    is_defined_ = true;
     is_asynchronous_ = work_ && work_->is_asynchronous();
     announce_suspects();
     post_idle(slots_.size());
@@ -203,7 +204,7 @@ void batch_core::take_turn(slot& place, bool from_queue) noexcept
         return host_->turn_ended(visit);
     turn turn{*this, *work, place, phase_, states_.get()};
     turn.timed = options_.timeout.has_value();
-    turn.repeats = retried_ != nullptr || !earlier_.empty();
+    turn.repeats = attempts_.may_repeat();
     bool again = false;
     {
         thread_turns::frame const frame(*this, own_executor());
@@ -227,7 +228,7 @@ std::shared_ptr<work> batch_core::begin_turn(slot& place, bool from_queue)
         place.queued = false;
     if (!place.posted || place.in_turn)
         return nullptr; // a thread that waits for this batch took it
-    if (phase_.load() != phase::open || sealed_) {
+    if (!life_.is_open()) {
         place.posted = false;
         idle_slots_.push_back(&place);
         return nullptr;
@@ -385,7 +386,7 @@ void batch_core::leave(turn& turn, bool again)
         turn.place.posted = false;
         turn.place.in_turn = false;
         leave_thread(turn.place);
-        bool const is_open = phase_.load() == phase::open && !gate_.done() && !turn.congested;
+        bool const is_open = life_.is_open() && !gate_.done() && !turn.congested;
         // Of unclaimed jobs there are some if the gate was closed, and opened again.
         if (is_open && (again || gate_.unclaimed() != 0 ||
                         (waiting_.size() != 0 && waiting_.next() <= now()))) {
@@ -413,13 +414,15 @@ void batch_core::go_on()
 
 void batch_core::seal_if_quiet(afterwards& then)
 {
-    if (suspended_)
+    if (life_.at() == stage::leaving)
         return let_go_if_quiet(then);
-    if (inside_ != 0 || sealed_ || window_ || !(life_.is_closed() || gate_.done()))
+    if (life_.is_open() && gate_.done())
+        life_.on(batch_event::all_ended);
+    if (life_.at() != stage::closing || inside_ != 0)
         return;
     if (!store_)
         apply(life_.quiet(now()), then);
-    else if (!end_requested_ && job_cancels_.empty())
+    else if (job_cancels_.empty())
         request_end(then);
 }
 
@@ -451,13 +454,10 @@ void batch_core::release(afterwards& then)
     then.token = std::move(token_callback_);
     then.waiting = std::exchange(waiting_, {});
     next_due_ = no_time;
-    dismiss_suspects(then);
-    for (auto& [subscription, callback] : std::exchange(end_callbacks_, {}))
-        then.callbacks.push_back(std::move(callback));
-    job_callbacks_.take_all(then.callbacks);
+    suspects_.dismiss(then.of_suspects);
+    subscriptions_.take_all(then.callbacks);
     watched_ = false;
-    lone_stops_.clear();
-    unseen_stops_.clear();
+    job_stops_.clear();
 }
 
 void batch_core::perform(afterwards& then) noexcept
@@ -483,8 +483,7 @@ void batch_core::perform(afterwards& then) noexcept
     if (then.put_off)
         host_->board().attempt("executor", "a runner could not be posted, and is tried again",
                                [&] { std::rethrow_exception(then.put_off); });
-    if (then.places_left != 0 || !then.suspects_ended.empty())
-        host_->crash_suspects().leave(then.places_left, then.suspects_ended);
+    suspects_.tell(then.of_suspects);
     if (then.fail_fast)
         cancel({}, stop_cause::fail_fast, {});
     if (then.sealed)
@@ -536,8 +535,8 @@ slot* batch_core::running_in(std::uint64_t index) noexcept
 {
     // A runner that has just lost a job to another may still bear its index for a moment; the one
     // that really runs it has counted it as entered. Where that can't be told yet: nobody.
-    if (auto const detached = detached_.find(index); detached != detached_.end())
-        return detached->second.place;
+    if (auto const* const detached = detached_.find(index))
+        return detached->place;
     slot* found = nullptr;
     for (auto* const place : on_thread_) {
         if (place->current.load(std::memory_order_acquire) != index)

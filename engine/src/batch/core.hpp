@@ -1,13 +1,17 @@
 #ifndef BELAY_BATCH_CORE_HPP
 #define BELAY_BATCH_CORE_HPP
 
+#include "batch/attempts.hpp"
+#include "batch/begun_jobs.hpp"
+#include "batch/detached_jobs.hpp"
 #include "batch/error_tally.hpp"
 #include "batch/gate.hpp"
 #include "batch/host.hpp"
-#include "batch/job_callbacks.hpp"
+#include "batch/job_stops.hpp"
 #include "batch/life.hpp"
-#include "batch/lone_stops.hpp"
 #include "batch/retries.hpp"
+#include "batch/subscriptions.hpp"
+#include "batch/suspect_jobs.hpp"
 #include "store/store.hpp"
 
 #include <belay/batch.hpp>
@@ -161,8 +165,11 @@ public:
     [[nodiscard]] host& owner() noexcept { return *host_; }
     [[nodiscard]] time_point now() const noexcept { return time_.now(); }
     void first_entry(turn& turn) noexcept;
-    void lone_stop_ended(std::uint64_t index) noexcept;
-    [[nodiscard]] unsigned attempt(std::uint64_t index) const noexcept;
+    void job_stop_ended(std::uint64_t index) noexcept;
+    [[nodiscard]] unsigned attempt(std::uint64_t index) const noexcept
+    {
+        return attempts_.number(index);
+    }
     void never_entered(slot& place, std::uint64_t index) noexcept;
     [[nodiscard]] job_byte attempt_failed(slot const& place, std::uint64_t index,
                                           std::exception_ptr& exception, bool in_vain) noexcept;
@@ -212,7 +219,6 @@ private:
         time_point requested;
         std::uint64_t word; ///< of the gate
         bool busy;          ///< something runs, or has not been recorded
-        bool unknown = false;
         std::vector<kept_cancel> cancels = {};
         std::vector<std::function<void()>> job_cancels = {};
         struct end {
@@ -265,8 +271,7 @@ private:
         };
         std::vector<lost_thread> threads_lost;
         std::exception_ptr put_off; ///< why a runner could not be posted
-        std::vector<std::uint32_t> suspects_ended; ///< how many crashes each ran at
-        std::size_t places_left = 0;               ///< of suspects
+        suspect_jobs::news of_suspects;
         bool fail_fast = false;
         bool wake_sleepers = false;
         bool sealed = false;
@@ -315,11 +320,9 @@ private:
     void let_go(afterwards& then);
     void end_overdue(time_point now, afterwards& then);
     void abandon(slot& place, afterwards& then);
-    /// The thread that starts the job in `place`, and does so no more as far as the batch is
-    /// concerned; null if there is none.
-    [[nodiscard]] std::shared_ptr<carrier> end_launch(slot const& place) noexcept;
     void stop_detached(afterwards& then);
     void kill_detached(afterwards& then);
+    static void kill(detached_jobs::entry& detached, afterwards& then);
     void arm_kill(time_point deadline);
     void end_abandoned(slot const& place, std::uint64_t index);
     void fail_abandoned(slot& place, std::uint64_t index, bool asked, afterwards& then);
@@ -331,6 +334,9 @@ private:
     [[nodiscard]] std::optional<job_cancel_result>
     begin_job_cancel(std::uint64_t index, cancel_request const& request, job_cancel_done& done,
                      afterwards& then);
+    /// True if the store has to be waited for.
+    [[nodiscard]] bool close_gate(cancel_request const& request, stop_cause cause,
+                                  cancel_done& done, afterwards& then, cancel_result& result);
     void repeat_cancel(cancel_request const& request, afterwards& then);
     void stop_one(std::uint64_t index, cancel_request const& request, job_byte& byte,
                   job_cancel_result& result, afterwards& then);
@@ -358,7 +364,6 @@ private:
     /// Makes of a record what it is if the gate is open, or the batch let go of.
     void correct(slot const& place, job_record& record) noexcept;
     void hand_over(job_record&& record) noexcept;
-    void fill_in(job_record& record) const noexcept;
     void end_told(time_point at, bool is_recorded);
     [[nodiscard]] batch_end end_record(batch_life const& life) noexcept;
     [[nodiscard]] std::uint64_t retried() const noexcept;
@@ -370,8 +375,8 @@ private:
     /// Ends a job alone that waits, as `byte` says; false if it no longer does.
     bool not_started_alone(std::uint64_t index, job_byte byte, time_point at);
     void note_job_cancel(std::uint64_t index, cancel_request const& request, time_point at);
-    void end_lone_stop(std::uint64_t index);
-    void sweep_lone_stops(afterwards& then);
+    void end_job_stop(std::uint64_t index);
+    void sweep_job_stops(afterwards& then);
     /// The job may have ended for good: then nothing of its stop is left, and who waits is told.
     void note_end(std::uint64_t index, afterwards& then);
     /// Calls those who wait for the ends of jobs from `begin` to below `end`, if these have ended.
@@ -381,13 +386,16 @@ private:
     void left_jobs(std::uint64_t begin, std::uint64_t end) noexcept;
     void look_for_ends(afterwards& then);
     void schedule(std::uint64_t index, time_point now, afterwards& then);
-    /// When its deadline passes; `time_point::max()` if it has none.
-    [[nodiscard]] time_point expiry() const noexcept;
     void arm(time_point at);
     void post_idle(std::size_t most);
     /// Makes `as` of a job that backs off; false if it no longer does.
     [[nodiscard]] bool let_in(std::uint64_t index, job_byte as) noexcept;
+    /// What a job is whose attempt has failed; the first without the lock.
     [[nodiscard]] job_byte next_after_failure(std::uint64_t index) noexcept;
+    [[nodiscard]] job_byte settle_failure(std::uint64_t index) noexcept;
+    [[nodiscard]] job_byte next_attempt(std::uint64_t index) noexcept;
+    /// A job waits for its next attempt.
+    void wait_for_attempt(std::uint64_t index, time_point due);
     /// Whether the batch is to stop since this job has failed for good.
     [[nodiscard]] bool stops_the_batch(std::uint64_t index) const;
     [[nodiscard]] std::exception_ptr time_out_exception() const;
@@ -396,7 +404,7 @@ private:
     void give_back(slot& place);
     void leave_thread(slot& place) noexcept;
     void make_room_for_slots();
-    void stop_running(std::uint64_t index, lone_stop& stop, afterwards& then);
+    void stop_running(std::uint64_t index, job_stop& stop, afterwards& then);
     /// `body` is what runs there without a thread, if anything does.
     void tell(slot& place, afterwards& then, std::shared_ptr<asynchronous_body> body = nullptr);
     /// Fires the token of the body in `place` if nobody has begun to, without the lock.
@@ -414,13 +422,9 @@ private:
     [[nodiscard]] bool admit(std::uint64_t index);
     /// A body has begun to wait for the batch.
     void let_suspects_in();
-    void leave_place(std::uint64_t index, afterwards& then);
-    void leave_unused_places(afterwards& then);
-    void suspect_ended(std::uint64_t index, afterwards& then);
-    void dismiss_suspects(afterwards& then);
-    [[nodiscard]] lone_stop* find_lone_stop(std::uint64_t index) noexcept
+    [[nodiscard]] job_stop* find_job_stop(std::uint64_t index) noexcept
     {
-        return lone_stops_.find(index);
+        return job_stops_.find(index);
     }
     [[nodiscard]] slot* running_in(std::uint64_t index) noexcept;
     /// The job whose body runs in `place` and has not been abandoned; none where that can't be told.
@@ -453,9 +457,7 @@ private:
     std::uint64_t const total_;
     batch_options const options_;
     state_array const states_;
-    /// How many attempts of each job have failed and were followed by another; none if a job has
-    /// only one.
-    std::unique_ptr<std::atomic<std::uint8_t>[], free_memory> const retried_;
+    attempts attempts_;
     std::uint64_t const sequence_;
     bool const durable_; ///< the ends of jobs are shown only once the store has told of them
     error_tally errors_;
@@ -466,13 +468,9 @@ private:
     alignas(128) gate gate_;
     std::atomic<phase> phase_{phase::open};
     std::atomic<bool> sealed_{false};
-    std::atomic<bool> watched_{false}; ///< `job_callbacks_` has any
-    bool end_requested_ = false;
-    bool end_is_outdated_ = false; ///< the end that was handed over does not count
-    bool suspended_ = false;
+    std::atomic<bool> watched_{false}; ///< ends of jobs are
+    bool is_defined_ = false; ///< it is known what its jobs do: they may be posted
     bool is_asynchronous_ = false; ///< its jobs run without a thread; set by open(), let_run()
-    bool idle_ = false;            ///< nothing may be posted: it is not known what its jobs do
-    bool let_go_ = false; ///< suspended, and nothing runs any more
     std::shared_ptr<belay::store> const store_;
     std::mutex mutex_;
     std::atomic<std::int64_t> started_{0};
@@ -487,64 +485,24 @@ private:
     std::size_t helpers_ = 0;               ///< bodies of others that wait for this batch
     std::size_t sleepers_ = 0;              ///< bodies in sleep()
     std::size_t tokens_ = 0;                ///< tokens that bodies have asked for, or wait on
-    /// What runs without a thread, by job, and has not been abandoned.
-    struct detached_body {
-        slot* place;
-        std::shared_ptr<asynchronous_body> body = nullptr; ///< once it is there
-        bool killed = false;
-    };
-    static void kill(detached_body& detached, afterwards& then);
-    std::unordered_map<std::uint64_t, detached_body> detached_;
-    /// A thread that is about to start what runs without it.
-    struct launch {
-        std::shared_ptr<carrier> thread;
-        slot const* place; ///< null once that has ended, or was abandoned
-    };
-    std::vector<launch> launches_;
+    detached_jobs detached_; ///< abandoned ones not
     std::uint64_t let_in_end_ = 0;          ///< index + 1: no retry beyond it has been claimed
     std::uint64_t claimed_at_close_ = 0;    ///< nothing from there on was claimed, retries included
     std::uint64_t highest_abandoned_ = 0;   ///< index + 1
-    lone_stops lone_stops_;
-    std::vector<std::uint64_t> unseen_stops_; ///< which a runner at its job's end may have missed
-    bool deadline_passed_ = false;
+    job_stops job_stops_;
     retries waiting_;
     std::atomic<std::int64_t> next_due_{no_time}; ///< of `waiting_`
     time_point armed_ = time_point::max();        ///< when call_at() will have tick() called
     std::exception_ptr put_off_;                  ///< of a runner that the tick is to post again
     std::unique_ptr<token_callback> token_callback_;
-    std::unordered_map<std::uint64_t, time_point> lone_not_started_;
-    /// By index; those that an earlier process noted, only the store knows.
-    std::unordered_map<std::uint64_t, job_cancel_record> cancelled_alone_;
     std::array<std::uint64_t, job_bytes> ended_elsewhere_{}; ///< ends that no runner wrote
     std::array<std::uint64_t, job_bytes> settled_{};         ///< ends that are durable, so shown
     std::optional<window> window_;
     std::unordered_map<std::uint64_t, job_cancel> job_cancels_; ///< by index
-    bool shutting_down_ = false;
-    time_point suspend_deadline_ = time_point::max();
-    /// When jobs were begun whose ends are on their way to the disk: the last few thousand, each at
-    /// its index modulo their number.
-    struct begun_at {
-        std::atomic<std::uint64_t> index; ///< + 1
-        std::atomic<std::int64_t> started;
-    };
-    static constexpr std::uint64_t under_way_max = 8192;
-    std::unique_ptr<begun_at[], free_memory> const under_way_; ///< null if it is not durable
-    [[nodiscard]] std::optional<time_point> begun_under_way(std::uint64_t index) const noexcept;
-    /// Attempts that neither failed nor ended, and crashes as in `job_record`: of jobs that an
-    /// earlier process began.
-    struct earlier {
-        std::uint32_t attempts = 0;
-        std::uint32_t crashes = 0;
-        std::uint32_t suspected = 0;
-    };
-    /// Jobs that ran at a crash and have not ended: at how many.
-    std::unordered_map<std::uint64_t, std::uint32_t> suspects_;
-    std::unordered_set<std::uint64_t> admitted_; ///< those of them that have a place
-    std::list<std::uint64_t> kept_back_;         ///< those that are due and have none
-    bool suspects_announced_ = false;            ///< the host knows of them
+    std::optional<begun_jobs> under_way_; ///< only if it is durable
+    suspect_jobs suspects_;
     record_relay* relay_ = nullptr;              ///< null without a store; set once by make()
-    std::unordered_map<std::uint64_t, earlier> earlier_; // changed before open() only
-    std::uint64_t retried_earlier_ = 0; // likewise: attempts after a job's first, by an earlier process
+    std::uint64_t retried_earlier_ = 0; // changed before open() only: attempts after a job's first, by an earlier process
     std::optional<stored_batch> restored_;               ///< of a batch that had ended: likewise
     std::mutex load_mutex_;
     std::vector<bool> loaded_;                           // guarded by load_mutex_
@@ -554,21 +512,12 @@ private:
         std::optional<float> progress;
     };
     std::unordered_map<std::uint64_t, abandonment> abandoned_;
-    std::uint64_t next_subscription_ = 1;
-    std::map<std::uint64_t, std::function<void()>> end_callbacks_; ///< by subscription
-    job_callbacks job_callbacks_;
+    subscriptions subscriptions_;
     std::condition_variable sealed_condition_;
     std::condition_variable sleep_condition_;
 };
 
 [[nodiscard]] job_state state_of(job_byte byte) noexcept;
-
-/// Whether a job with this byte is over for good.
-[[nodiscard]] constexpr bool is_final(job_byte byte) noexcept
-{
-    return byte != job_byte::pending && !is_running(byte) && byte != job_byte::backing_off &&
-           byte != job_byte::withheld;
-}
 
 /// Writes why a job failed into its record.
 void set_failure(job_record& record, std::exception_ptr const& exception);

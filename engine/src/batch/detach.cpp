@@ -2,8 +2,6 @@
 #include "batch/core.hpp"
 #include "batch/thread_turns.hpp"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace belay::detail {
@@ -36,8 +34,7 @@ detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t st
     turn.detached = true;
     std::scoped_lock const lock(mutex_);
     leave_thread(turn.place);
-    detached_.insert_or_assign(index, detached_body{&turn.place});
-    launches_.push_back({this_carrier(), &turn.place});
+    detached_.add(index, turn.place, this_carrier());
     return {self_.lock(), work_, &turn.place, index, started, host_->turn_begins(self_.lock())};
 }
 
@@ -48,9 +45,8 @@ void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_
         std::scoped_lock const lock(mutex_);
         told = told_to_stop(*job.place, job.index) || job.place->abandoned;
         // An attempt that was given up meanwhile leaves the next one's alone.
-        if (auto const found = detached_.find(job.index);
-            found != detached_.end() && found->second.place == job.place)
-            found->second.body = body;
+        if (auto* const found = detached_.find(job.index); found && found->place == job.place)
+            found->body = body;
         if (phase_.load() == phase::stopping && life_.deadline())
             arm_kill(*life_.deadline());
     }
@@ -65,11 +61,10 @@ void batch_core::resume(detached_job const& job, std::function<void(turn&)> cons
         std::scoped_lock const lock(mutex_);
         if (!job.place->abandoned) {
             on_thread_.push_back(job.place);
-            if (auto node = detached_.extract(job.index))
-                body = std::move(node.mapped().body);
+            body = detached_.take(job.index);
         }
         // Its thread may be on its way out of the start still.
-        (void)end_launch(*job.place);
+        (void)detached_.give_up_launch(*job.place);
     }
     turn turn{*this, *job.jobs, *job.place, phase_, states_.get()};
     turn.timed = options_.timeout.has_value();
@@ -94,45 +89,32 @@ void batch_core::never_entered(slot& place, std::uint64_t index) noexcept
         place.retried.store(place.retried.load(std::memory_order_relaxed) - 1,
                             std::memory_order_relaxed);
     std::scoped_lock const lock(mutex_);
-    lone_not_started_.emplace(index, now());
+    job_stops_.note_not_started(index, now());
 }
 
 void batch_core::launches(detached_job const& job)
 {
     std::scoped_lock const lock(mutex_);
     if (!job.place->abandoned)
-        launches_.push_back({this_carrier(), job.place});
+        detached_.add_launch(*job.place, this_carrier());
 }
 
 void batch_core::launched() noexcept
 {
-    std::unique_lock lock(mutex_); // once it is had, abandon() is through
-    auto const& self = thread_turns::here().as_carrier();
-    // The innermost, where a start waits for others.
-    auto const found = std::find_if(launches_.rbegin(), launches_.rend(),
-                                    [&](launch const& one) { return one.thread == self; });
-    if (found != launches_.rend())
-        launches_.erase(std::next(found).base());
-    lock.unlock();
+    {
+        std::scoped_lock const lock(mutex_); // once it is had, abandon() is through
+        detached_.end_launch(thread_turns::here().as_carrier());
+    }
     come_back();
-}
-
-std::shared_ptr<carrier> batch_core::end_launch(slot const& place) noexcept
-{
-    auto const found = std::ranges::find(launches_, &place, &launch::place);
-    if (found == launches_.end())
-        return nullptr;
-    found->place = nullptr;
-    return found->thread;
 }
 
 void batch_core::stop_detached(afterwards& then)
 {
-    for (auto const& [index, detached] : detached_)
+    for (auto const& [index, detached] : detached_.all())
         tell(*detached.place, then, detached.body);
 }
 
-void batch_core::kill(detached_body& detached, afterwards& then)
+void batch_core::kill(detached_jobs::entry& detached, afterwards& then)
 {
     if (detached.body && !std::exchange(detached.killed, true))
         then.killed.push_back(detached.body);
@@ -140,7 +122,7 @@ void batch_core::kill(detached_body& detached, afterwards& then)
 
 void batch_core::kill_detached(afterwards& then)
 {
-    for (auto& [index, detached] : detached_)
+    for (auto& [index, detached] : detached_.all())
         kill(detached, then);
 }
 

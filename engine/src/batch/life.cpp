@@ -3,6 +3,7 @@
 #include <belay/error.hpp>
 
 #include <algorithm>
+#include <cassert>
 #include <string>
 #include <utility>
 
@@ -45,9 +46,24 @@ stop_plan plan_stop(cancel_request const& request, std::chrono::milliseconds gra
     return {request.mode, grace, now + grace + deadline_margin};
 }
 
+batch_life::batch_life(time_point created, std::chrono::milliseconds grace,
+                       std::optional<std::chrono::milliseconds> deadline) noexcept
+    : grace_(grace), created_(created),
+      expiry_(deadline ? created + *deadline : time_point::max())
+{
+}
+
+void batch_life::on(batch_event event) noexcept
+{
+    auto const to = next(stage_, event);
+    assert(to && "this event can't come at this stage");
+    stage_ = to.value_or(stage_);
+}
+
 batch_life::actions batch_life::closed(cancel_request const& request, stop_cause cause,
                                        bool busy, time_point requested, time_point now)
 {
+    on(busy ? batch_event::cancelled : batch_event::cancelled_quiet);
     closed_ = true;
     cause_ = cause;
     requested_ = requested;
@@ -67,6 +83,7 @@ batch_life::actions batch_life::closed(cancel_request const& request, stop_cause
 
 void batch_life::restore_closed(cancel_record const& cancel)
 {
+    on(batch_event::cancelled);
     closed_ = true;
     interrupting_ = true;
     cause_ = cancel.cause;
@@ -78,9 +95,18 @@ void batch_life::restore_closed(cancel_record const& cancel)
     escalated_ = cancel.escalated;
 }
 
+void batch_life::restore_ended(time_point at) noexcept
+{
+    if (!closed_) {
+        on(batch_event::opened);
+        on(batch_event::all_ended);
+    }
+    (void)quiet(at);
+}
+
 batch_life::actions batch_life::repeated(cancel_request const& request, time_point now)
 {
-    if (is_sealed() || request.mode == cancel_mode::drain)
+    if (stage_ != stage::closing || !closed_ || request.mode == cancel_mode::drain)
         return {};
     stop_plan const plan = plan_stop(request, grace_, now);
     if (deadline_ && *plan.deadline >= *deadline_)
@@ -92,11 +118,69 @@ batch_life::actions batch_life::repeated(cancel_request const& request, time_poi
 
 batch_life::actions batch_life::quiet(time_point now)
 {
-    if (is_sealed())
+    bool const was_ended = is_sealed();
+    on(batch_event::quiet);
+    if (was_ended || !is_sealed())
         return {};
     // The clock of the process that took the cancel may have been ahead of this one's.
     ended_ = std::max(now, closed_ ? requested_ : created_);
     return {.sealed = true};
+}
+
+void batch_life::shut_down(time_point now) noexcept
+{
+    shutting_down_ = true;
+    leave_by_ = std::min(leave_by_, now + grace_ + deadline_margin);
+}
+
+bool batch_life::expires(time_point now) noexcept
+{
+    return now >= expiry_ && !std::exchange(expired_, true);
+}
+
+batch_life::cancel_finds batch_life::what_cancel_finds(stop_cause cause) const noexcept
+{
+    switch (stage_) {
+    case stage::unopened:
+    case stage::open: return cancel_finds::open;
+    case stage::recording:
+    case stage::unknown: return cancel_finds::recording;
+    case stage::closing:
+        // Nothing starts any more, and what runs has been told what to do.
+        return closed_ && cause != stop_cause::fail_fast ? cancel_finds::cancelled
+                                                         : cancel_finds::nothing;
+    default: return cancel_finds::nothing;
+    }
+}
+
+phase batch_life::for_runners() const noexcept
+{
+    if (closed_)
+        return interrupting_ ? phase::stopping : when_closed(plan_.mode);
+    switch (stage_) {
+    case stage::recording:
+    case stage::unknown: return shutting_down_ ? phase::stopping : phase::held;
+    case stage::leaving:
+    case stage::left: return phase::stopping;
+    default: return phase::open;
+    }
+}
+
+bool batch_life::kills(time_point now) const noexcept
+{
+    auto const by = deadline();
+    return by && now >= *by - deadline_margin;
+}
+
+bool batch_life::overdue(time_point now) const noexcept
+{
+    auto const by = deadline();
+    return !is_sealed() && by && now >= *by - abandon_margin;
+}
+
+bool batch_life::gives_up_record(time_point now) const noexcept
+{
+    return is_recording() && shutting_down_ && now >= leave_by_ - deadline_margin;
 }
 
 std::optional<cancel_record> batch_life::cancel() const
@@ -105,11 +189,6 @@ std::optional<cancel_record> batch_life::cancel() const
         return std::nullopt;
     return cancel_record{requested_,  ended_, deadline_,     plan_.mode, plan_.grace,
                          cause_, requested_by_, reason_, escalated_};
-}
-
-bool batch_life::overdue(time_point now) const noexcept
-{
-    return !is_sealed() && deadline_ && now >= *deadline_ - abandon_margin;
 }
 
 batch_state batch_life::state(std::optional<time_point> started) const noexcept

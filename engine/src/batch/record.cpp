@@ -14,7 +14,8 @@ void batch_core::open_window(cancel_request const& request, stop_cause cause,
                              cancel_done done, afterwards& then)
 {
     // An exchange, so that whoever still enters a job has read the clock before it is read here.
-    phase_.exchange(phase::held);
+    life_.on(batch_event::gate_closed);
+    phase_.exchange(life_.for_runners());
     time_point const at = now();
     // What is being recorded of an attempt comes before the end, and is not to hold up the cancel.
     bool const busy = inside_ != 0 || !is_all_settled() || !job_cancels_.empty() ||
@@ -45,7 +46,7 @@ void batch_core::cancel_told(cancel_outcome outcome, std::string const& problem)
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
-        if (!window_)
+        if (!life_.is_recording())
             return; // it was given up
         switch (outcome) {
         case cancel_outcome::recorded: cancel_recorded(then); break;
@@ -60,10 +61,14 @@ void batch_core::cancel_recorded(afterwards& then)
 {
     window known = std::move(*window_);
     window_.reset();
-    phase_ = known.request.mode == cancel_mode::drain ? phase::draining : phase::stopping;
+    phase_ = batch_life::when_closed(known.request.mode);
     for (auto& end : known.ends)
         decide(std::move(end), then);
-    leave_unused_places(then);
+    suspects_.leave_unused_places(
+        [&](std::uint64_t index) {
+            return is_running(states_[index].load(std::memory_order_acquire));
+        },
+        then.of_suspects);
     time_point const at = known.busy ? now() : known.requested;
     apply(life_.closed(known.request, known.cause, known.busy, known.requested, at), then);
     tell_of_ends(0, total_, then);
@@ -76,7 +81,7 @@ void batch_core::cancel_recorded(afterwards& then)
     for (auto& kept : known.cancels)
         take_up(std::move(kept), then);
     std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
-    if (shutting_down_)
+    if (life_.is_shutting_down())
         suspend(then);
     seal_if_quiet(then);
 }
@@ -86,9 +91,10 @@ void batch_core::cancel_withdrawn(std::string const& problem, afterwards& then)
     window known = std::move(*window_);
     window_.reset();
     bool const all_ended = gate_.reopen(known.word);
+    life_.on(batch_event::withdrawn);
     phase_ = phase::open;
     // First: what stopped meanwhile did so for the shutdown, and is put back.
-    bool const is_left = shutting_down_ && leave_to_next(then);
+    bool const is_left = life_.is_shutting_down() && leave_to_next(then);
     for (auto& end : known.ends)
         decide(std::move(end), then);
     known.cancels.insert(known.cancels.begin(),
@@ -106,7 +112,7 @@ void batch_core::cancel_withdrawn(std::string const& problem, afterwards& then)
     std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
     if (!is_left && !all_ended) {
         post_idle(slots_.size());
-        arm(std::min(expiry(), waiting_.next()));
+        arm(std::min(life_.expiry(), waiting_.next()));
     }
     seal_if_quiet(then);
 }
@@ -114,6 +120,7 @@ void batch_core::cancel_withdrawn(std::string const& problem, afterwards& then)
 void batch_core::cancel_unknown(std::string const& problem, afterwards& then)
 {
     // The gate stays closed, and what runs goes on, until the record is in.
+    life_.on(batch_event::doubted);
     auto const answer = [&](cancel_result result, cancel_done done) {
         result.outcome = cancel_outcome::unknown;
         result.problem = problem;
@@ -160,7 +167,7 @@ void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& re
         change.record = {.index = index,
                          .how = job_byte::not_started,
                          .ended = made.at.time_since_epoch().count()};
-        fill_in(*change.record);
+        attempts_.fill_in(*change.record);
     }
     then.cancel = std::make_shared<cancel_commit const>(
         cancel_commit{store_, sequence_, std::move(change), persistence::once,
@@ -207,11 +214,11 @@ void batch_core::job_cancel_recorded(std::uint64_t index, job_cancel& cancel, af
 {
     if (!cancel.waits) {
         auto byte = states_[index].load(std::memory_order_acquire);
-        if (!sealed_ && !let_go_ && !is_final(byte))
+        if (!life_.is_over() && !is_final(byte))
             stop_one(index, cancel.request, byte, cancel.result, then);
         return;
     }
-    lone_not_started_.emplace(index, cancel.at);
+    job_stops_.note_not_started(index, cancel.at);
     end_elsewhere(job_byte::not_started);
     settle(index, job_byte::not_started, then);
     tell_of_end(index, then);
@@ -226,8 +233,7 @@ void batch_core::job_cancel_withdrawn(std::uint64_t index, job_cancel const& can
     states_[index].store(job_byte::backing_off);
     if (cancel.queued)
         return;
-    waiting_.push(index, now());
-    next_due_ = waiting_.next().time_since_epoch().count();
+    wait_for_attempt(index, now());
     post_idle(1);
 }
 
@@ -237,7 +243,7 @@ job_byte batch_core::take_over(slot& place, job_record&& record) noexcept
         record.how == job_byte::succeeded_late || record.how == job_byte::failed;
     if (unsure || phase_.load(std::memory_order_acquire) != phase::open) [[unlikely]] {
         std::scoped_lock const lock(mutex_);
-        if (window_) {
+        if (life_.is_recording()) {
             count_left(place, job_byte::ending);
             window_->ends.push_back({&place, std::move(record)});
             return job_byte::ending;
@@ -254,15 +260,15 @@ void batch_core::correct(slot const& place, job_record& record) noexcept
 {
     bool const open = phase_.load() == phase::open;
     bool const alone = place.stop_index == record.index;
-    auto const* const stop = find_lone_stop(record.index);
+    auto const* const stop = find_job_stop(record.index);
     bool const asked = stop != nullptr && stop->asked;
-    if (!open && !suspended_)
+    if (!open && !life_.goes_on())
         return;
     if (record.how == job_byte::succeeded_late && !alone)
         record.how = job_byte::succeeded;
     else if (record.how == job_byte::failed && !asked && record.failure != failure::input)
-        record.how = next_after_failure(record.index);
-    else if (suspended_ && !asked && state_of(record.how) == job_state::cancelled)
+        record.how = settle_failure(record.index);
+    else if (life_.goes_on() && !asked && state_of(record.how) == job_state::cancelled)
         record = {.index = record.index, .how = job_byte::backing_off};
 }
 
@@ -296,33 +302,17 @@ void batch_core::hand_over(job_record&& record) noexcept
 {
     std::uint64_t const index = record.index;
     job_byte const how = record.how;
-    fill_in(record);
+    attempts_.fill_in(record);
     if (how == job_byte::failed) [[unlikely]]
         errors_.add(record.failure, record.text);
-    if (under_way_ && is_final(how)) {
-        begun_at& place = under_way_[index % std::min(total_, under_way_max)];
-        place.index.store(0, std::memory_order_release);
-        place.started.store(record.started, std::memory_order_release);
-        place.index.store(index + 1, std::memory_order_release);
-    }
+    if (under_way_ && is_final(how))
+        under_way_->note(index, record.started);
     relay_->add();
     bool const is_done = store_->record(sequence_, std::move(record), *relay_);
     if (is_done)
         relay_->release(1);
     if (is_done || how == job_byte::backing_off)
         states_[index].store(how, std::memory_order_release);
-}
-
-void batch_core::fill_in(job_record& record) const noexcept
-{
-    // What is put back by a shutdown goes on with the next number.
-    bool const put_back = record.how == job_byte::backing_off && record.ended == 0;
-    record.attempt = attempt(record.index) + (put_back ? 1 : 0);
-    record.failures = retried_ ? retried_[record.index].load(std::memory_order_acquire) : 0U;
-    if (auto const found = earlier_.find(record.index); found != earlier_.end()) {
-        record.crashes = found->second.crashes;
-        record.suspected = found->second.suspected;
-    }
 }
 
 void batch_core::committed(std::span<job_record const> records) noexcept
@@ -335,9 +325,9 @@ void batch_core::committed(std::span<job_record const> records) noexcept
                 settle(record.index, record.how, then);
                 note_end(record.index, then);
             }
-        sweep_lone_stops(then);
+        sweep_job_stops(then);
         relay_->release(records.size());
-        if (suspended_)
+        if (life_.at() == stage::leaving)
             let_go_if_quiet(then);
     }
     perform(then);
@@ -352,10 +342,10 @@ void batch_core::refused(job_record const& record, job_byte was) noexcept
         ended_elsewhere_[static_cast<std::size_t>(was)] -= 1;
         ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
         errors_.add(record.failure, record.text);
-        end_is_outdated_ = end_requested_;
+        life_.on(batch_event::end_changed);
         bool const is_fatal =
-            stops_the_batch(record.index) && !life_.is_closed() && !suspended_;
-        if (is_fatal && gate_.done() && !window_) {
+            stops_the_batch(record.index) && !life_.is_closed() && !life_.goes_on();
+        if (is_fatal && gate_.done() && !life_.is_recording()) {
             // Too late for a cancel: every job has ended.
             claimed_at_close_ = total_;
             phase_ = phase::stopping;
@@ -372,13 +362,12 @@ void batch_core::settle(std::uint64_t index, job_byte how, afterwards& then)
 {
     states_[index].store(how, std::memory_order_release);
     settled_[static_cast<std::size_t>(how)] += 1;
-    if (!suspects_.empty()) [[unlikely]]
-        suspect_ended(index, then);
+    suspects_.ended(index, then.of_suspects);
 }
 
 void batch_core::request_end(afterwards& then)
 {
-    end_requested_ = true;
+    life_.on(batch_event::end_handed);
     time_point const at = now();
     batch_life as_if = life_;
     (void)as_if.quiet(at);
@@ -397,12 +386,9 @@ void batch_core::end_told(time_point at, bool is_recorded)
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
-        if (std::exchange(end_is_outdated_, false)) {
-            end_requested_ = false;
-            seal_if_quiet(then);
-        } else if (is_recorded) {
+        if (is_recorded || life_.at() == stage::outdated)
             apply(life_.quiet(at), then);
-        }
+        seal_if_quiet(then); // what was handed over may not have been the end
     }
     perform(then);
 }

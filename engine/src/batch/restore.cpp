@@ -18,29 +18,19 @@ constexpr char const* engine_ended = "the engine ended before the store had answ
 void batch_core::restore(job_record const& record)
 {
     std::uint64_t const index = record.index;
-    if (retried_)
-        retried_[index] = static_cast<std::uint8_t>(record.failures);
-    std::uint32_t const failures = retried_ ? record.failures : 0;
-    // Of one that failed for good the last attempt is not among its failures.
-    std::uint32_t const attempts = record.attempt - 1 - std::min(failures, record.attempt - 1);
-    if (attempts != 0 || record.suspected != 0)
-        earlier_[index] = {attempts, record.crashes, record.suspected};
+    retried_earlier_ += attempts_.restore(record);
     states_[index].store(record.how, std::memory_order_relaxed);
-    // What waits, or never started, bears the number of an attempt that was not entered.
-    bool const entered = is_final(record.how) && record.how != job_byte::not_started;
-    retried_earlier_ += std::max(record.attempt, entered ? 1U : 2U) - (entered ? 1 : 2);
     if (!is_final(record.how)) {
-        waiting_.push(index, now());
-        next_due_ = waiting_.next().time_since_epoch().count();
+        wait_for_attempt(index, now());
         if (record.suspected != 0)
-            suspects_.emplace(index, record.suspected);
+            suspects_.restore(index, record.suspected);
         return;
     }
     ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
     settled_[static_cast<std::size_t>(record.how)] += 1;
     ended_ += 1;
     if (record.how == job_byte::not_started)
-        lone_not_started_.emplace(index, time_point(std::chrono::nanoseconds(record.ended)));
+        job_stops_.note_not_started(index, time_point(std::chrono::nanoseconds(record.ended)));
     if (record.how == job_byte::failed)
         errors_.add(record.failure, record.text);
 }
@@ -51,16 +41,16 @@ void batch_core::restore(stored_batch const& batch)
         started_ = batch.started_at->time_since_epoch().count();
     if (batch.cancel) {
         (void)gate_.close();
-        phase_ = phase::stopping;
         life_.restore_closed(*batch.cancel);
+        phase_ = life_.for_runners();
     }
     if (!batch.end)
         return;
     (void)gate_.finish();
-    (void)life_.quiet(batch.end->at);
+    life_.restore_ended(batch.end->at);
     for (auto const& error : batch.end->errors)
         errors_.add(error.code, error.message, error.count);
-    phase_ = phase::stopping;
+    phase_ = life_.for_runners();
     sealed_ = true;
     restored_ = batch;
     work_.reset();
@@ -88,7 +78,6 @@ void batch_core::shut_down()
     afterwards then;
     {
         std::scoped_lock const lock(mutex_);
-        shutting_down_ = true;
         suspend(then);
     }
     perform(then);
@@ -98,17 +87,15 @@ void batch_core::suspend(afterwards& then)
 {
     // One that is being cancelled, or has all but ended, is seen to its end: but a cancel that can't
     // be recorded, or a record that the store does not take, must not hold up the engine.
-    suspend_deadline_ = std::min(suspend_deadline_, now() + grace() + deadline_margin);
-    arm(suspend_deadline_);
+    life_.shut_down(now());
+    arm(life_.leave_by());
     if (life_.is_closed())
         repeat_cancel({}, then); // a drain would have no end
-    if (sealed_ || let_go_ || life_.is_closed())
-        return;
-    if (window_) {
+    if (life_.is_recording()) {
         // The cancel has until the grace is over to be recorded; what runs is to stop in any case.
-        phase_ = phase::stopping;
+        phase_ = life_.for_runners();
         apply({.interrupt = true}, then);
-    } else if (leave_to_next(then)) {
+    } else if ((life_.at() == stage::unopened || life_.is_open()) && leave_to_next(then)) {
         let_go_if_quiet(then);
     }
 }
@@ -116,12 +103,14 @@ void batch_core::suspend(afterwards& then)
 /// False if every job has ended: there is nothing to leave.
 bool batch_core::leave_to_next(afterwards& then)
 {
-    if (!gate_.close().first)
+    if (!gate_.close().first) {
+        life_.on(batch_event::all_ended);
         return false;
-    suspended_ = true;
-    phase_ = phase::stopping;
+    }
+    life_.on(batch_event::left_to_next);
+    phase_ = life_.for_runners();
     apply({.interrupt = true}, then);
-    arm_kill(suspend_deadline_);
+    arm_kill(life_.leave_by());
     return true;
 }
 
@@ -130,7 +119,7 @@ void batch_core::give_up_window(afterwards& then)
 {
     window known = std::move(*window_);
     window_.reset();
-    suspended_ = true;
+    life_.on(batch_event::left_to_next);
     for (auto& end : known.ends)
         decide(std::move(end), then);
     known.cancels.push_back({known.request, known.cause, known.result, std::move(known.done)});
@@ -147,13 +136,13 @@ void batch_core::give_up_window(afterwards& then)
 
 void batch_core::let_go_if_quiet(afterwards& then)
 {
-    if (inside_ == 0 && relay_->under_way() == 0 && job_cancels_.empty() && !let_go_)
+    if (inside_ == 0 && relay_->under_way() == 0 && job_cancels_.empty() && !life_.is_over())
         let_go(then);
 }
 
 void batch_core::let_go(afterwards& then)
 {
-    if (window_)
+    if (life_.is_recording())
         give_up_window(then);
     for (auto& [index, cancel] : std::exchange(job_cancels_, {})) {
         cancel.result.outcome = cancel_outcome::unknown;
@@ -163,7 +152,8 @@ void batch_core::let_go(afterwards& then)
                 then.callbacks.push_back(
                     [done = std::move(done), result = cancel.result] { done(result); });
     }
-    let_go_ = true;
+    life_.on(batch_event::let_go);
+    phase_ = life_.for_runners();
     then.let_go = true;
     release(then);
 }

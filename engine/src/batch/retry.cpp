@@ -7,22 +7,23 @@
 
 namespace belay::detail {
 
-unsigned batch_core::attempt(std::uint64_t index) const noexcept
-{
-    unsigned const before = retried_ ? retried_[index].load(std::memory_order_acquire) : 0U;
-    if (earlier_.empty()) [[likely]]
-        return before + 1;
-    auto const found = earlier_.find(index);
-    return before + 1 + (found == earlier_.end() ? 0U : found->second.attempts);
-}
-
 job_byte batch_core::next_after_failure(std::uint64_t index) noexcept
 {
-    bool const open = phase_.load() == phase::open || suspended_;
-    if (!open || !retried_ || retried_[index].load() + 1U >= options_.max_attempts)
-        return job_byte::failed;
-    retried_[index].fetch_add(1, std::memory_order_acq_rel);
-    return job_byte::backing_off;
+    if (phase_.load() == phase::open) [[likely]]
+        return next_attempt(index);
+    std::scoped_lock const lock(mutex_);
+    return settle_failure(index);
+}
+
+job_byte batch_core::settle_failure(std::uint64_t index) noexcept
+{
+    bool const open = phase_.load() == phase::open || life_.goes_on();
+    return open ? next_attempt(index) : job_byte::failed;
+}
+
+job_byte batch_core::next_attempt(std::uint64_t index) noexcept
+{
+    return attempts_.take_another(index) ? job_byte::backing_off : job_byte::failed;
 }
 
 job_byte batch_core::attempt_failed(slot const& place, std::uint64_t index,
@@ -31,7 +32,7 @@ job_byte batch_core::attempt_failed(slot const& place, std::uint64_t index,
     if (place.timed_out.load(std::memory_order_acquire) == index) {
         exception = time_out_exception();
         std::scoped_lock const lock(mutex_);
-        if (auto const* const stop = find_lone_stop(index); stop != nullptr && stop->asked)
+        if (auto const* const stop = find_job_stop(index); stop != nullptr && stop->asked)
             return job_byte::failed;
     } else if (in_vain) {
         return job_byte::failed;
@@ -42,7 +43,7 @@ job_byte batch_core::attempt_failed(slot const& place, std::uint64_t index,
 bool batch_core::stops_the_batch(std::uint64_t index) const
 {
     return options_.failure_policy == failure_policy::fail_fast &&
-           !cancelled_alone_.contains(index);
+           !job_stops_.cancel_of(index);
 }
 
 void batch_core::after_failure(std::uint64_t index, job_byte how)
@@ -67,33 +68,38 @@ void batch_core::after_failure(std::uint64_t index, job_byte how)
 
 void batch_core::schedule(std::uint64_t index, time_point at, afterwards& then)
 {
-    if (lone_stop* const stop = find_lone_stop(index)) {
+    if (job_stop* const stop = find_job_stop(index)) {
         auto const asked = std::exchange(stop->asked, std::nullopt);
-        end_lone_stop(index);
+        end_job_stop(index);
         // A caller's stop that came too late for the attempt that failed. Where it has yet to be
         // recorded it begins anew, and until then nobody is to enter the job.
-        if (asked && store_ && !suspended_ && !cancelled_alone_.contains(index)) {
+        if (asked && store_ && !life_.goes_on() && !job_stops_.cancel_of(index)) {
             then.callbacks.push_back([self = self_.lock(), index, request = *asked] {
                 self->cancel_job(index, request, {});
             });
             auto expected = job_byte::backing_off;
             if (states_[index].compare_exchange_strong(expected, job_byte::withheld))
-                return leave_place(index, then);
+                return suspects_.leave_place(index, then.of_suspects);
         } else if (asked && not_started_alone(index, job_byte::backing_off, at)) {
             note_job_cancel(index, *asked, at);
             return tell_of_end(index, then);
         }
     }
-    leave_place(index, then);
+    suspects_.leave_place(index, then.of_suspects);
     auto const seed = static_cast<std::uint64_t>(life_.created().time_since_epoch().count());
     unsigned const failed = attempt(index) - 1;
     time_point const due = at + backoff(options_, failed, scatter(seed ^ scatter(index + failed)));
-    waiting_.push(index, due);
-    next_due_ = waiting_.next().time_since_epoch().count();
+    wait_for_attempt(index, due);
     if (due <= at)
         post_idle(1);
     else
         arm(due);
+}
+
+void batch_core::wait_for_attempt(std::uint64_t index, time_point due)
+{
+    waiting_.push(index, due);
+    next_due_ = waiting_.next().time_since_epoch().count();
 }
 
 void count_repeat(slot& place) noexcept
@@ -116,7 +122,7 @@ bool batch_core::enter_at_once(slot& place, std::uint64_t index) noexcept
     if (store_) {
         // A stop that has yet to be recorded, which begins anew once the job waits.
         lock = std::unique_lock(mutex_);
-        if (find_lone_stop(index) != nullptr)
+        if (find_job_stop(index) != nullptr)
             return false;
     }
     // The gate after the look, as for any entry. The job is not `pending` in between, so no helper
@@ -163,7 +169,7 @@ std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at)
 
 void batch_core::post_idle(std::size_t most)
 {
-    if (phase_.load() != phase::open || idle_)
+    if (!life_.is_open() || !is_defined_)
         return;
     for (; most != 0 && !idle_slots_.empty(); --most) {
         slot& place = *idle_slots_.back();

@@ -28,11 +28,11 @@ time_point batch_core::tick()
     time_point const at = now();
     {
         std::scoped_lock const lock(mutex_);
-        if (sealed_ || let_go_)
+        if (life_.is_over())
             return time_point::max();
         if (armed_ <= at)
             armed_ = time_point::max();
-        expired = at >= expiry() && !std::exchange(deadline_passed_, true);
+        expired = life_.expires(at);
         if (auto why = std::exchange(put_off_, nullptr)) {
             then.put_off = std::move(why);
             post_idle(slots_.size());
@@ -41,22 +41,21 @@ time_point batch_core::tick()
             post_idle(waiting_.size());
         else
             arm(waiting_.next());
-        if (!deadline_passed_)
-            arm(expiry());
-        sweep_lone_stops(then);
+        arm(life_.expiry());
+        sweep_job_stops(then);
         look_for_ends(then);
-        if (window_ && shutting_down_ && at >= suspend_deadline_ - deadline_margin)
+        if (life_.gives_up_record(at))
             give_up_window(then);
         // While a cancel is being recorded the batch looks as before, and nothing of it ends.
-        if (!window_) {
+        if (!life_.is_recording()) {
             end_overdue(at, then);
             if (options_.timeout)
                 time_out(at, then);
         }
         seal_if_quiet(then);
-        if (shutting_down_ && at < suspend_deadline_)
-            arm(suspend_deadline_);
-        else if (shutting_down_ && inside_ == 0 && !sealed_ && !let_go_)
+        if (life_.is_shutting_down() && at < life_.leave_by())
+            arm(life_.leave_by());
+        else if (life_.is_shutting_down() && inside_ == 0 && !life_.is_over())
             let_go(then); // the store does not take what it is to take
     }
     perform(then);
@@ -69,14 +68,8 @@ bool batch_core::is_overdue(std::uint64_t index)
 {
     std::scoped_lock const lock(mutex_);
     time_point const at = now();
-    lone_stop const* const stop = find_lone_stop(index);
-    return life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin) ||
-           (stop != nullptr && at >= stop->deadline - abandon_margin);
-}
-
-time_point batch_core::expiry() const noexcept
-{
-    return options_.deadline ? life_.created() + *options_.deadline : time_point::max();
+    job_stop const* const stop = find_job_stop(index);
+    return life_.overdue(at) || (stop != nullptr && at >= stop->deadline - abandon_margin);
 }
 
 void batch_core::arm(time_point at)
@@ -133,35 +126,34 @@ time_point batch_core::time_out(slot& place, time_point at, afterwards& then)
     // one sees the other.
     place.timed_out = index;
     time_point const deadline = at + grace() + deadline_margin;
-    if (lone_stop* const stop = find_lone_stop(index))
-        lone_stops_.bring_nearer(index, *stop, deadline);
+    if (job_stop* const stop = find_job_stop(index))
+        job_stops_.bring_nearer(index, *stop, deadline);
     else
-        stop_running(index, lone_stops_.add(index, deadline), then);
+        stop_running(index, job_stops_.add(index, deadline), then);
     arm_kill(deadline);
     return of_the_next;
 }
 
 void batch_core::end_overdue(time_point at, afterwards& then)
 {
-    if ((life_.deadline() && at >= *life_.deadline() - deadline_margin) ||
-        (suspended_ && at >= suspend_deadline_ - deadline_margin))
+    if (life_.kills(at))
         kill_detached(then);
-    if (life_.overdue(at) || (suspended_ && at >= suspend_deadline_ - abandon_margin)) {
+    if (life_.overdue(at)) {
         auto places = on_thread_;
-        for (auto const& [index, detached] : detached_)
+        for (auto const& [index, detached] : detached_.all())
             places.push_back(detached.place);
         for (auto* const place : places)
             abandon(*place, then);
     }
-    for (auto const index : lone_stops_.due(at)) {
-        lone_stop* const stop = find_lone_stop(index);
+    for (auto const index : job_stops_.due(at)) {
+        job_stop* const stop = find_job_stop(index);
         if (stop == nullptr)
             continue;
-        auto const detached = detached_.find(index);
-        if (detached != detached_.end())
-            kill(detached->second, then);
-        if (detached == detached_.end() || detached->second.killed)
-            lone_stops_.note_kill(index, *stop);
+        auto* const detached = detached_.find(index);
+        if (detached)
+            kill(*detached, then);
+        if (!detached || detached->killed)
+            job_stops_.note_kill(index, *stop);
         if (at < stop->deadline - abandon_margin)
             continue;
         if (slot* const place = running_in(index))
@@ -188,13 +180,13 @@ void batch_core::abandon(slot& place, afterwards& then)
     place.abandoned = true;
     --inside_;
     leave_thread(place);
-    if (auto node = detached_.extract(index))
-        then.abandoned.push_back(std::move(node.mapped().body));
+    if (auto body = detached_.take(index))
+        then.abandoned.push_back(std::move(body));
     highest_abandoned_ =
         std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
     // What goes on without a thread has one only while it is started. It is lost once, though a
     // body inside of this one, or around it, may have been abandoned already.
-    auto const thread = is_asynchronous_ ? end_launch(place) : place.thread;
+    auto const thread = is_asynchronous_ ? detached_.give_up_launch(place) : place.thread;
     if (thread && !thread->is_lost.exchange(true)) {
         thread->lost_by = host_;
         host_->counted.threads_abandoned += 1;
@@ -214,15 +206,15 @@ void batch_core::abandon(slot& place, afterwards& then)
     }
     if (!timed_out)
         end_abandoned(place, index); // which asks for its stop
-    auto const* const stop = find_lone_stop(index);
+    auto const* const stop = find_job_stop(index);
     bool const asked = stop != nullptr && stop->asked;
     if (stop != nullptr)
-        end_lone_stop(index);
+        end_job_stop(index);
     if (timed_out)
         fail_abandoned(place, index, asked, then);
     tell_of_end(index, then);
     ledger_add(ended_in(place) - place.flushed);
-    if (phase_.load() == phase::open)
+    if (life_.is_open())
         replace(place);
 }
 
@@ -251,7 +243,7 @@ void batch_core::end_abandoned(slot const& place, std::uint64_t index)
 void batch_core::fail_abandoned(slot& place, std::uint64_t index, bool asked, afterwards& then)
 {
     time_point const at = now();
-    job_byte const how = asked ? job_byte::failed : next_after_failure(index);
+    job_byte const how = asked ? job_byte::failed : settle_failure(index);
     if (store_) {
         job_record record{.index = index,
                           .how = how,

@@ -114,7 +114,7 @@ batch_status batch_core::status()
             .jobs = jobs,
             .retried = retried(),
             .estimated_completion = estimate(jobs),
-            .waits_for_store = end_requested_ && !sealed_};
+            .waits_for_store = life_.is_ending()};
 }
 
 std::uint64_t batch_core::retried() const noexcept
@@ -307,19 +307,18 @@ job_status batch_core::job(std::uint64_t index)
     result.disposition = disposition_of(byte);
     result.late = byte == job_byte::succeeded_late;
     result.attempt = attempt(index);
-    if (auto const found = cancelled_alone_.find(index); found != cancelled_alone_.end())
-        result.cancel = found->second;
+    if (auto const* const cancel = job_stops_.cancel_of(index))
+        result.cancel = *cancel;
     if (is_running(byte)) {
-        result.stop_requested = phase_.load() == phase::stopping || find_lone_stop(index);
+        result.stop_requested = phase_.load() == phase::stopping || find_job_stop(index);
         if (slot const* const place = running_in(index)) {
             result.started_at = time_from(place->started.load(std::memory_order_relaxed));
             result.progress = progress_of(*place, index);
-        } else {
-            result.started_at = begun_under_way(index);
+        } else if (under_way_) {
+            result.started_at = under_way_->find(index);
         }
     } else if (byte == job_byte::not_started) {
-        auto const found = lone_not_started_.find(index);
-        result.ended_at = found != lone_not_started_.end() ? found->second : life_.requested();
+        result.ended_at = job_stops_.not_started_at(index).value_or(life_.requested());
     } else if (auto const found = abandoned_.find(index); found != abandoned_.end()) {
         result.started_at = time_from(found->second.started);
         result.ended_at = found->second.ended;
@@ -329,16 +328,6 @@ job_status batch_core::job(std::uint64_t index)
     if (store_ && byte != job_byte::pending && byte != job_byte::withheld && !is_running(byte))
         describe(result, byte == job_byte::not_started || byte == job_byte::backing_off);
     return result;
-}
-
-std::optional<time_point> batch_core::begun_under_way(std::uint64_t index) const noexcept
-{
-    if (!under_way_)
-        return std::nullopt;
-    begun_at const& place = under_way_[index % std::min(total_, under_way_max)];
-    std::int64_t const started = place.started.load(std::memory_order_acquire);
-    return place.index.load(std::memory_order_acquire) == index + 1 ? time_from(started)
-                                                                    : std::nullopt;
 }
 
 std::optional<std::string> batch_core::output(std::uint64_t index)

@@ -44,7 +44,7 @@ bool batch_core::wait(std::optional<time_point> until, std::stop_token const& to
 {
     std::unique_lock lock(mutex_);
     auto const is_over = [&] {
-        return sealed_ || let_go_ || token.stop_requested() || (until && now() >= *until);
+        return life_.is_over() || token.stop_requested() || (until && now() >= *until);
     };
     if (is_over())
         return sealed_;
@@ -79,7 +79,7 @@ bool batch_core::wait(std::optional<time_point> until, std::stop_token const& to
 
 slot* batch_core::queued_slot() noexcept
 {
-    if (phase_.load() != phase::open)
+    if (!life_.is_open())
         return nullptr;
     auto const found = std::ranges::find_if(slots_, [](auto const& place) {
         return place->posted && !place->in_turn && !place->abandoned;
@@ -128,9 +128,9 @@ std::optional<std::chrono::milliseconds> batch_core::grace_inside(std::uint64_t 
 {
     std::scoped_lock const lock(mutex_);
     time_point deadline = life_.deadline().value_or(now() + inner_margin + grace_max);
-    if (lone_stop const* const stop = find_lone_stop(index))
+    if (job_stop const* const stop = find_job_stop(index))
         deadline = std::min(deadline, stop->deadline);
-    else if (suspended_ || (shutting_down_ && !life_.is_closed()))
+    else if (life_.is_shutting_down() && !life_.is_closed())
         return std::nullopt;
     auto const left = deadline - now() - inner_margin;
     return std::clamp(std::chrono::floor<std::chrono::milliseconds>(left),

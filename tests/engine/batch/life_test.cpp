@@ -33,6 +33,8 @@ struct fixture {
     time_point now = t0;
     std::optional<time_point> started = std::nullopt;
 
+    fixture() { life.on(batch_event::opened); }
+
     void start()
     {
         now += 1s;
@@ -51,6 +53,8 @@ struct fixture {
     auto quiet()
     {
         now += 100ms;
+        if (life.is_open())
+            life.on(batch_event::all_ended);
         return life.quiet(now);
     }
     [[nodiscard]] batch_state state() const { return life.state(started); }

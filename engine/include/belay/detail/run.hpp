@@ -47,7 +47,7 @@ BELAY_EXPORT void never_entered(turn& turn, std::uint64_t index) noexcept;
 /// wait and nobody stops it.
 [[nodiscard]] BELAY_EXPORT bool enter_at_once(turn& turn, std::uint64_t index) noexcept;
 BELAY_EXPORT void after_failure(turn& turn, std::uint64_t index, job_byte how) noexcept;
-BELAY_EXPORT void lone_stop_ended(turn& turn, std::uint64_t index) noexcept;
+BELAY_EXPORT void job_stop_ended(turn& turn, std::uint64_t index) noexcept;
 BELAY_EXPORT void late_write_refused(turn& turn) noexcept;
 [[nodiscard]] BELAY_EXPORT std::int64_t now(turn& turn) noexcept;
 
@@ -178,7 +178,7 @@ void end_detached(turn& turn, Work& work, std::uint64_t index, job_byte how,
     if (how == job_byte::failed || how == job_byte::backing_off)
         after_failure(turn, index, how);
     if (alone)
-        lone_stop_ended(turn, index);
+        job_stop_ended(turn, index);
 }
 
 /// Enters every job in [begin, end) that is still pending, until the batch is no longer open or a
@@ -255,7 +255,7 @@ void run_range(turn& turn, Work& work, std::uint64_t begin, std::uint64_t end) n
         if (how == job_byte::ending) [[unlikely]]
             return;
         if (alone) [[unlikely]]
-            lone_stop_ended(turn, index);
+            job_stop_ended(turn, index);
     }
 }
 

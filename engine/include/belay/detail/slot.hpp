@@ -58,6 +58,13 @@ inline constexpr std::size_t job_bytes = 14;
     return byte == job_byte::running || byte == job_byte::ending;
 }
 
+/// Whether a job with this byte is over for good.
+[[nodiscard]] constexpr bool is_final(job_byte byte) noexcept
+{
+    return byte != job_byte::pending && !is_running(byte) && byte != job_byte::backing_off &&
+           byte != job_byte::withheld;
+}
+
 /// One runner's place in a batch. A batch keeps its slots as long as it lives; that of a body that was
 /// abandoned goes to another runner once the body has returned.
 struct alignas(128) slot {

@@ -1,4 +1,4 @@
-#include "batch/lone_stops.hpp"
+#include "batch/job_stops.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -8,7 +8,7 @@
 
 using namespace std::chrono_literals;
 using belay::time_point;
-using belay::detail::lone_stops;
+using belay::detail::job_stops;
 
 namespace {
 
@@ -17,11 +17,11 @@ time_point const now{100s};
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(lone_stops_test)
+BOOST_AUTO_TEST_SUITE(job_stops_test)
 
 BOOST_AUTO_TEST_CASE(a_stop_is_due_when_its_grace_is_over_and_when_it_is_to_be_abandoned)
 {
-    lone_stops stops;
+    job_stops stops;
     auto& stop = stops.add(7, now + 2s);
     BOOST_TEST(stops.find(7) == &stop);
     BOOST_TEST(stops.find(8) == nullptr);
@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(a_stop_is_due_when_its_grace_is_over_and_when_it_is_to_be_a
 
 BOOST_AUTO_TEST_CASE(a_deadline_only_comes_nearer)
 {
-    lone_stops stops;
+    job_stops stops;
     auto& stop = stops.add(1, now + 5s);
     stops.bring_nearer(1, stop, now + 9s);
     BOOST_TEST((stop.deadline == now + 5s));
@@ -50,7 +50,7 @@ BOOST_AUTO_TEST_CASE(a_deadline_only_comes_nearer)
 
 BOOST_AUTO_TEST_CASE(those_that_are_due_come_earliest_first)
 {
-    lone_stops stops;
+    job_stops stops;
     stops.add(1, now + 3s);
     stops.add(2, now + 2s);
     stops.add(3, now + 4s);
