@@ -2,8 +2,8 @@
 """Holds README.md and docs/ against the tree: what they show is shown as it is, what they name is there.
 
 A block of C++ stands, word for word but for its indentation, as consecutive lines in one file of
-docs/examples; one of CMake, make or b2 in one below tests/consumers. The last line is
-`N passed, N failed`; the status is 1 if any failed.
+docs/examples; one of CMake, make or b2 in one below tests/consumers. What docs/gate.md calls a function,
+a member or a test case is there. The last line is `N passed, N failed`; the status is 1 if any failed.
 """
 
 import re
@@ -22,6 +22,8 @@ FENCE = re.compile(r"( *)(`{3,}|~{3,})\s*(\S*)")
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)")
 CODE = re.compile(r"(`+)((?:(?!\n\s*\n).)+?)\1(?!`)", re.DOTALL)
 PLACE = re.compile(r"(?:docs|tests|engine|http|bench)/[^/\s][^\s]*|(?:docs|tests|engine|http|bench)/")
+# Of the proof: `function()`, `member_`, `test_case`, and the beginning of one, as in `test_…`.
+NAMED = re.compile(r"([a-z0-9_]+)(?=\(\))|([A-Za-z0-9]+(?:_[a-z0-9]+)+_?)(?![a-z0-9_])")
 HEADING = re.compile(r"#{1,6} +(.*?)[ #]*$", re.MULTILINE)
 
 
@@ -105,12 +107,29 @@ def faults_of_prose(document, prose):
             yield f"line {line(match)}: {fault}"
 
 
+def faults_of_names(prose):
+    sources = "\n".join(path.read_text() for folder in ("engine", "tests/engine", "tests/model")
+                        for path in (ROOT / folder).rglob("*.*") if path.is_file())
+    words = set(re.findall(r"\w+", sources)) | {path.stem for path in (ROOT / "engine").rglob("*.hpp")}
+    words |= {f"{path.parent.name}_{path.stem}" for path in (ROOT / "tests").rglob("*_test.cpp")}
+    for match in CODE.finditer(prose):
+        for function, other in NAMED.findall(match[2]):
+            name = function or other
+            begins, ends = f"{name}…" in match[2], f"…_{name}" in match[2]
+            if name not in words and not any(begins and word.startswith(name) or
+                                             ends and word.endswith(name) for word in words):
+                line = prose.count("\n", 0, match.start()) + 1
+                yield f"line {line}: nothing in engine or tests is called {name}"
+
+
 def faults(document):
     blocks, prose, unfinished = taken_apart(document.read_text())
     yield from faults_of_blocks(blocks)
     if unfinished:
         yield f"line {unfinished[0]}: the block has no end"
     yield from faults_of_prose(document, prose)
+    if document.name == "gate.md":
+        yield from faults_of_names(prose)
 
 
 def main():

@@ -16,14 +16,13 @@ namespace belay::detail {
 
 /// Which attempt of a job is which: how many have failed, and those of an earlier process.
 ///
-/// Thread safety: that of the jobs. Only whoever has a job asks for another attempt of it; `restore`
-/// comes before all else.
+/// Thread safety: that of the jobs. Only whoever has a job asks for another attempt of it;
+/// `restore` comes before all else.
 class attempts {
 public:
     /// `most` is how many attempts a job may have.
     attempts(std::uint64_t total, unsigned most)
-        : most_(most),
-          failed_(most > 1 ? zeroed_array<std::atomic<std::uint8_t>>(total) : nullptr)
+        : most_(most), failed_(most > 1 ? zeroed_array<std::atomic<std::uint8_t>>(total) : nullptr)
     {
     }
 
@@ -35,8 +34,7 @@ public:
             failed_[record.index] = static_cast<std::uint8_t>(record.failures);
         std::uint32_t const failures = failed_ ? record.failures : 0;
         // Of one that failed for good the last attempt is not among its failures.
-        std::uint32_t const others =
-            record.attempt - 1 - std::min(failures, record.attempt - 1);
+        std::uint32_t const others = record.attempt - 1 - std::min(failures, record.attempt - 1);
         if (others != 0 || record.suspected != 0)
             earlier_[record.index] = {others, record.crashes, record.suspected};
         // What waits, or never started, bears the number of an attempt that was not entered.

@@ -39,23 +39,21 @@ std::exception_ptr cancel_failure(cancel_outcome outcome, std::string const& pro
     if (outcome == cancel_outcome::unknown)
         return std::make_exception_ptr(
             error(errc::outcome_unknown, "it is not known whether the cancel is recorded; it is "
-                                         "tried again: " + problem));
+                                         "tried again: " +
+                                             problem));
     return nullptr;
 }
 
 cancel_result batch_core::cancel(cancel_request const& request, stop_cause cause)
 {
     check(request);
-    if (store_)
+    if (recorder_)
         return wait_for<cancel_result>(
             [&](cancel_done done) { cancel(request, cause, std::move(done)); });
     cancel_result result;
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        cancel_done none;
-        (void)begin_cancel(request, cause, none, then, result);
-    }
+    step then(*this);
+    cancel_done none;
+    (void)begin_cancel(request, cause, none, then, result);
     perform(then);
     return result;
 }
@@ -65,23 +63,21 @@ void batch_core::cancel(cancel_request const& request, stop_cause cause, cancel_
     check(request);
     cancel_result result;
     bool decided = false;
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        decided = begin_cancel(request, cause, done, then, result);
-    }
+    step then(*this);
+    decided = begin_cancel(request, cause, done, then, result);
     perform(then);
     if (decided && done)
         host_->board().attempt("callback", "what a cancel tells", done, result);
 }
 
 bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, cancel_done& done,
-                              afterwards& then, cancel_result& result)
+                              step& then, cancel_result& result)
 {
-    result.previous_state = life_.state(started());
-    switch (life_.what_cancel_finds(cause)) {
+    result.previous_state = life_(then).state(started());
+    switch (life_(then).what_cancel_finds(cause)) {
     case batch_life::cancel_finds::recording:
-        window_->cancels.push_back({request, cause, result, std::exchange(done, {})});
+        recorder_->pending(then).window->cancels.push_back(
+            {request, cause, result, std::exchange(done, {})});
         return false;
     case batch_life::cancel_finds::cancelled: repeat_cancel(request, then); break;
     case batch_life::cancel_finds::nothing: break;
@@ -89,44 +85,43 @@ bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, c
         if (close_gate(request, cause, done, then, result))
             return false;
     }
-    result.current_state = life_.state(started());
+    result.current_state = life_(then).state(started());
     return true;
 }
 
 bool batch_core::close_gate(cancel_request const& request, stop_cause cause, cancel_done& done,
-                            afterwards& then, cancel_result& result)
+                            step& then, cancel_result& result)
 {
     auto const closing = gate_.close();
     if (closing.done) {
-        life_.on(batch_event::all_ended);
+        life_(then).on(batch_event::all_ended);
         return false;
     }
     claimed_at_close_ = std::max(closing.claimed, let_in_end_);
-    if (store_) {
+    if (recorder_) {
         open_window(request, cause, closing, result, std::exchange(done, {}), then);
         return true;
     }
     phase_.exchange(batch_life::when_closed(request.mode));
     // After the phase: whoever starts later than this has seen it.
     time_point const at = now();
-    apply(life_.closed(request, cause, inside_ != 0, at, at), then);
+    apply(life_(then).closed(request, cause, slots_(then).inside() != 0, at, at), then);
     tell_of_ends(0, total_, then);
     result.changed = true;
     return false;
 }
 
-void batch_core::repeat_cancel(cancel_request const& request, afterwards& then)
+void batch_core::repeat_cancel(cancel_request const& request, step& then)
 {
-    auto const before = life_.cancel()->escalated;
-    auto const actions = life_.repeated(request, now());
+    auto const before = life_(then).cancel()->escalated;
+    auto const actions = life_(then).repeated(request, now());
     if (actions.interrupt)
         phase_ = phase::stopping;
     apply(actions, then);
-    auto record = *life_.cancel();
-    if (store_ && !life_.is_sealed() && record.escalated != before)
-        then.writes.push_back({change::cancelled{std::move(record), std::nullopt},
-                               persistence::until_done,
-                               {}});
+    auto record = *life_(then).cancel();
+    if (recorder_ && !life_(then).is_sealed() && record.escalated != before)
+        then.writes.push_back(
+            {change::cancelled{std::move(record), std::nullopt}, persistence::until_done, {}});
 }
 
 job_cancel_result batch_core::cancel_job(std::uint64_t index, cancel_request const& request)
@@ -146,11 +141,8 @@ void batch_core::cancel_job(std::uint64_t index, cancel_request const& request,
     if (restored_)
         load_around(index);
     std::optional<job_cancel_result> result;
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        result = begin_job_cancel(index, request, done, then);
-    }
+    step then(*this);
+    result = begin_job_cancel(index, request, done, then);
     perform(then);
     if (result && done)
         host_->board().attempt("callback", "what a cancel tells", done, *result);
@@ -158,27 +150,27 @@ void batch_core::cancel_job(std::uint64_t index, cancel_request const& request,
 
 std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t index,
                                                               cancel_request const& request,
-                                                              job_cancel_done& done,
-                                                              afterwards& then)
+                                                              job_cancel_done& done, step& then)
 {
-    if (life_.is_recording()) {
-        window_->job_cancels.push_back(
+    if (life_(then).is_recording()) {
+        recorder_->pending(then).window->job_cancels.push_back(
             [self = self_.lock(), index, request, done = std::exchange(done, {})] {
                 self->cancel_job(index, request, done);
             });
         return std::nullopt;
     }
-    if (job_cancel* const other = find_job_cancel(index)) {
+    if (job_cancel_window* const other = find_job_cancel(then, index)) {
         other->done.push_back(std::exchange(done, {}));
         return std::nullopt;
     }
-    auto byte = settled_byte(index);
+    auto byte = settled_byte(then, index);
     job_cancel_result result;
     result.previous_state = state_of(byte);
-    bool const asked = find_job_stop(index) != nullptr && find_job_stop(index)->asked;
+    bool const asked =
+        job_stops_(then).find(index) != nullptr && job_stops_(then).find(index)->asked;
     // While a batch drains, its jobs can be cancelled one by one as before.
     bool const is_draining = phase_.load() == phase::draining;
-    if (store_ && !life_.goes_on() && (!life_.is_closed() || is_draining)) {
+    if (recorder_ && !life_(then).goes_on() && (!life_(then).is_closed() || is_draining)) {
         // It may be entered meanwhile, and fail.
         while (state_of(byte) == job_state::pending &&
                !states_[index].compare_exchange_weak(byte, job_byte::withheld)) {
@@ -188,11 +180,11 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
             return std::nullopt;
         }
     }
-    while (!store_ && state_of(byte) == job_state::pending) {
+    while (!recorder_ && state_of(byte) == job_state::pending) {
         time_point const at = now();
-        result.changed = not_started_alone(index, byte, at);
+        result.changed = not_started_alone(then, index, byte, at);
         if (result.changed)
-            note_job_cancel(index, request, at);
+            note_job_cancel(then, index, request, at);
         byte = states_[index].load(std::memory_order_acquire);
     }
     if (result.changed) {
@@ -206,28 +198,29 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
 }
 
 void batch_core::stop_one(std::uint64_t index, cancel_request const& request, job_byte& byte,
-                          job_cancel_result& result, afterwards& then)
+                          job_cancel_result& result, step& then)
 {
-    job_stop* stop = find_job_stop(index);
+    job_stop* stop = job_stops_(then).find(index);
     time_point const at = now();
-    time_point const deadline = *plan_stop(request, life_.grace(), at).deadline;
+    time_point const deadline = *plan_stop(request, life_(then).grace(), at).deadline;
     if ((stop == nullptr || !stop->asked) && phase_.load() != phase::stopping &&
         byte == job_byte::running) {
         result.changed = true;
-        note_job_cancel(index, request, at);
+        note_job_cancel(then, index, request, at);
     }
     if (stop == nullptr) {
-        stop = &job_stops_.add(index, deadline);
+        stop = &job_stops_(then).add(index, deadline);
         stop_running(index, *stop, then);
     }
     stop->asked = request;
-    job_stops_.bring_nearer(index, *stop, deadline);
-    arm_kill(stop->deadline);
+    job_stops_(then).bring_nearer(index, *stop, deadline);
+    arm_kill(then, stop->deadline);
     // Its attempt may have failed meanwhile: there is to be no other. A cancel that has yet to be
     // recorded begins anew for that, in `schedule`.
-    bool const is_recorded = !store_ || life_.goes_on() || job_stops_.cancel_of(index);
+    bool const is_recorded =
+        !recorder_ || life_(then).goes_on() || job_stops_(then).cancel_of(index);
     while (state_of(byte = states_[index].load()) == job_state::pending && is_recorded)
-        result.changed |= not_started_alone(index, byte, at);
+        result.changed |= not_started_alone(then, index, byte, at);
     seal_if_quiet(then);
     if (is_running(byte))
         return;
@@ -240,20 +233,20 @@ std::uint64_t batch_core::on_job_end(std::uint64_t index, std::function<void()> 
 {
     require_job(index);
     {
-        std::scoped_lock const lock(mutex_);
+        locked const lock(mutex_);
         watched_ = true;
-        // A runner adds to it between the end of a job and its look at `watched_`: so either the end
-        // is seen here, or the callback there.
+        // A runner adds to it between the end of a job and its look at `watched_`: so either the
+        // end is seen here, or the callback there.
         ended_.fetch_add(0);
-        if (!life_.is_over() && !is_final(settled_byte(index)))
-            return subscriptions_.add(index, std::move(callback));
-        watched_ = !subscriptions_.of_jobs().empty();
+        if (!life_(lock).is_over() && !is_final(settled_byte(lock, index)))
+            return subscriptions_(lock).add(index, std::move(callback));
+        watched_ = !subscriptions_(lock).of_jobs().empty();
     }
     host_->board().attempt("callback", "a callback of on_job_end", callback);
     return 0;
 }
 
-void batch_core::stop_running(std::uint64_t index, job_stop& stop, afterwards& then)
+void batch_core::stop_running(std::uint64_t index, job_stop& stop, step& then)
 {
     auto const tell_it = [&](slot& place, std::shared_ptr<asynchronous_body> body = nullptr) {
         place.stop_index = index;
@@ -261,53 +254,51 @@ void batch_core::stop_running(std::uint64_t index, job_stop& stop, afterwards& t
         tell(place, then, std::move(body));
     };
     // Also a slot that only tried to enter this job may be told: it will never run it.
-    for (auto* const place : on_thread_)
+    for (auto* const place : slots_(then).on_thread())
         if (place->current.load(std::memory_order_acquire) == index)
             tell_it(*place);
-    if (auto const* const found = detached_.find(index))
+    if (auto const* const found = detached_(then).find(index))
         tell_it(*found->place, found->body);
-    then.wake_sleepers |= sleepers_ != 0;
+    then.wake_sleepers |= signals_.has_sleepers(then);
     if (states_[index].load() != job_byte::running)
-        job_stops_.note_unseen(index);
+        job_stops_(then).note_unseen(index);
 }
 
 void batch_core::job_stop_ended(std::uint64_t index) noexcept
 {
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        // Where a store has to take it first, its ends are swept up then.
-        if (states_[index].load(std::memory_order_acquire) == job_byte::ending)
-            return;
-        note_end(index, then);
-    }
+    step then(*this);
+    // Where a store has to take it first, its ends are swept up then.
+    if (states_[index].load(std::memory_order_acquire) == job_byte::ending)
+        return;
+    note_end(index, then);
     perform(then);
 }
 
-void batch_core::note_job_cancel(std::uint64_t index, cancel_request const& request, time_point at)
+void batch_core::note_job_cancel(locked const& lock, std::uint64_t index,
+                                 cancel_request const& request, time_point at)
 {
-    job_stops_.note_cancel(index, {at, request.mode, request.requested_by, request.reason});
+    job_stops_(lock).note_cancel(index, {at, request.mode, request.requested_by, request.reason});
 }
 
-bool batch_core::not_started_alone(std::uint64_t index, job_byte byte, time_point at)
+bool batch_core::not_started_alone(locked const& lock, std::uint64_t index, job_byte byte,
+                                   time_point at)
 {
-    if (!states_[index].compare_exchange_strong(
-            byte, store_ ? job_byte::ending : job_byte::not_started))
+    if (!states_[index].compare_exchange_strong(byte, recorder_ ? job_byte::ending
+                                                                : job_byte::not_started))
         return false;
-    job_stops_.note_not_started(index, at);
-    if (store_)
-        take_over_elsewhere({.index = index,
-                             .how = job_byte::not_started,
-                             .ended = at.time_since_epoch().count()});
+    job_stops_(lock).note_not_started(index, at);
+    if (recorder_)
+        take_over_elsewhere(
+            {.index = index, .how = job_byte::not_started, .ended = at.time_since_epoch().count()});
     else
         end_elsewhere(job_byte::not_started);
     return true;
 }
 
-void batch_core::end_job_stop(std::uint64_t index)
+void batch_core::end_job_stop(locked const& lock, std::uint64_t index)
 {
     // The stop of one attempt does not bind the next.
-    for (auto* const place : find_job_stop(index)->places) {
+    for (auto* const place : job_stops_(lock).find(index)->places) {
         if (place->abandoned)
             continue; // the body there still is to see its own
         if (place->stop_index == index)
@@ -315,65 +306,63 @@ void batch_core::end_job_stop(std::uint64_t index)
         if (place->timed_out == index)
             place->timed_out = no_index;
     }
-    job_stops_.erase(index);
+    job_stops_(lock).erase(index);
 }
 
-void batch_core::note_end(std::uint64_t index, afterwards& then)
+void batch_core::note_end(std::uint64_t index, step& then)
 {
-    if (find_job_stop(index) != nullptr &&
+    if (job_stops_(then).find(index) != nullptr &&
         is_final(states_[index].load(std::memory_order_acquire)))
-        end_job_stop(index);
+        end_job_stop(then, index);
     tell_of_end(index, then);
 }
 
-void batch_core::sweep_job_stops(afterwards& then)
+void batch_core::sweep_job_stops(step& then)
 {
     // Those whose runner was writing the end of the job already when it was told.
-    job_stops_.sweep_unseen([&](std::uint64_t index) {
+    job_stops_(then).sweep_unseen([&](std::uint64_t index) {
         note_end(index, then);
-        return find_job_stop(index) == nullptr;
+        return job_stops_(then).find(index) == nullptr;
     });
 }
 
-void batch_core::tell_of_ends(std::uint64_t begin, std::uint64_t end, afterwards& then)
+void batch_core::tell_of_ends(std::uint64_t begin, std::uint64_t end, step& then)
 {
     if (!watched_.load())
         return;
-    subscriptions_.of_jobs().take(
-        begin, end, [&](std::uint64_t index) { return is_final(settled_byte(index)); },
+    subscriptions_(then).of_jobs().take(
+        begin, end, [&](std::uint64_t index) { return is_final(settled_byte(then, index)); },
         then.callbacks);
-    watched_ = !subscriptions_.of_jobs().empty();
+    watched_ = !subscriptions_(then).of_jobs().empty();
 }
 
 void batch_core::left_jobs(std::uint64_t begin, std::uint64_t end) noexcept
 {
     if (!watched_.load()) [[likely]]
         return;
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        tell_of_ends(begin, end, then);
-    }
+    step then(*this);
+    tell_of_ends(begin, end, then);
     perform(then);
 }
 
-void batch_core::look_for_ends(afterwards& then)
+void batch_core::look_for_ends(step& then)
 {
-    // Of jobs whose runner goes on with the same chunk, and tells of them only when it has done that.
+    // Of jobs whose runner goes on with the same chunk, and tells of them only when it has done
+    // that.
     if (!watched_.load())
         return;
-    subscriptions_.of_jobs().take_some(
-        watched_looks_max, [&](std::uint64_t index) { return is_final(settled_byte(index)); },
+    subscriptions_(then).of_jobs().take_some(
+        watched_looks_max, [&](std::uint64_t index) { return is_final(settled_byte(then, index)); },
         then.callbacks);
-    watched_ = !subscriptions_.of_jobs().empty();
+    watched_ = !subscriptions_(then).of_jobs().empty();
 }
 
 std::uint64_t batch_core::on_end(std::function<void()> callback)
 {
     {
-        std::scoped_lock const lock(mutex_);
-        if (!life_.is_over())
-            return subscriptions_.add(std::move(callback));
+        locked const lock(mutex_);
+        if (!life_(lock).is_over())
+            return subscriptions_(lock).add(std::move(callback));
     }
     host_->board().attempt("callback", "a callback of on_end", callback);
     return 0;
@@ -382,9 +371,9 @@ std::uint64_t batch_core::on_end(std::function<void()> callback)
 void batch_core::unsubscribe(std::uint64_t subscription) noexcept
 {
     subscriptions::callback gone; // after the lock
-    std::scoped_lock const lock(mutex_);
-    gone = subscriptions_.remove(subscription);
-    watched_ = !subscriptions_.of_jobs().empty();
+    locked const lock(mutex_);
+    gone = subscriptions_(lock).remove(subscription);
+    watched_ = !subscriptions_(lock).of_jobs().empty();
 }
 
 } // namespace belay::detail

@@ -1,102 +1,46 @@
+#include "batch/core.hpp"
 #include "base/fail_point.hpp"
 #include "base/problem_board.hpp"
 #include "batch/cancel_commit.hpp"
-#include "batch/core.hpp"
-#include "batch/record_relay.hpp"
 #include "batch/thread_turns.hpp"
 
 #include <algorithm>
-#include <ranges>
+#include <cassert>
+#include <exception>
 #include <utility>
 
 namespace belay::detail {
-
-namespace {
-
-/// How long a chunk of jobs is to take, and the most jobs it may have: what a runner has claimed
-/// is what others may have to help with, and what a reader may have to settle.
-constexpr std::chrono::nanoseconds chunk_time{8000};
-constexpr std::uint64_t chunk_max = 4096;
-
-/// Between a runner that could not be posted and the next attempt.
-constexpr std::chrono::milliseconds put_off_pause{100};
-
-std::uint64_t left_in(slot const& place) noexcept
-{
-    std::uint64_t sum = 0;
-    for (auto const& count : place.left)
-        sum += count.load(std::memory_order_acquire);
-    return sum;
-}
-
-std::uint64_t next_chunk(std::uint64_t chunk, std::int64_t elapsed) noexcept
-{
-    std::int64_t const wanted = chunk_time.count();
-    if (elapsed < wanted)
-        return std::min(chunk * 2, chunk_max);
-    if (elapsed > 2 * wanted)
-        return std::max<std::uint64_t>(1, chunk * static_cast<std::uint64_t>(wanted) /
-                                              static_cast<std::uint64_t>(elapsed));
-    return chunk;
-}
-
-} // namespace
-
-std::uint64_t ended_in(slot const& place) noexcept
-{
-    std::uint64_t ended = left_in(place);
-    for (auto const how : {job_byte::backing_off, job_byte::ending})
-        ended -= place.left[static_cast<std::size_t>(how)].load(std::memory_order_relaxed);
-    return ended;
-}
-
-bool has_body(slot const& place) noexcept
-{
-    return place.entered.load(std::memory_order_acquire) != left_in(place);
-}
 
 std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup setup)
 {
     auto core = std::make_shared<batch_core>(std::move(host), std::move(setup));
     core->self_ = core;
-    if (core->store_)
-        core->relay_ = new record_relay(core, core->states_);
+    if (core->recorder_)
+        core->recorder_->connect(core, core->states_);
     return core;
 }
 
 batch_core::batch_core(std::shared_ptr<host> host, setup setup)
-    : host_(std::move(host)), time_(host_->time()), total_(setup.total),
-      options_(std::move(setup.options)), states_(std::move(setup.states)),
+    : host_(std::move(host)),
+      time_(host_->time()),
+      total_(setup.total),
+      options_(std::move(setup.options)),
+      states_(std::move(setup.states)),
       attempts_(total_, options_.max_attempts),
-      sequence_(setup.sequence), durable_(setup.store && setup.store->is_durable()),
-      gate_(setup.total), store_(std::move(setup.store)),
+      gate_(setup.total),
+      recorder_(setup.store
+                    ? std::make_unique<recorder>(std::move(setup.store), setup.sequence, total_)
+                    : nullptr),
       life_(setup.created, grace(), options_.deadline),
-      work_(std::move(setup.work)), suspects_(host_->crash_suspects())
+      work_(std::move(setup.work)),
+      // One that has ended has nothing to run.
+      slots_(work_ ? std::min<std::uint64_t>(concurrency(), total_) : 0),
+      suspects_(host_->crash_suspects()),
+      signals_(time_)
 {
-    if (durable_)
-        under_way_.emplace(total_);
-    // One that has ended has nothing to run.
-    auto const places = work_ ? std::min<std::uint64_t>(concurrency(), total_) : 0;
-    for (std::uint64_t i = 0; i != places; ++i)
-        slots_.push_back(std::make_unique<slot>());
-    look_at_.resize(places);
-    make_room_for_slots();
-    for (auto const& place : std::views::reverse(slots_))
-        idle_slots_.push_back(place.get()); // the last is the next
 }
 
-void batch_core::make_room_for_slots()
-{
-    // So that a runner that begins or ends its turn never needs memory for that.
-    for (auto* const list : {&on_thread_, &idle_slots_, &returned_})
-        list->reserve(slots_.capacity());
-}
-
-batch_core::~batch_core()
-{
-    if (relay_ != nullptr)
-        relay_->release(1);
-}
+batch_core::~batch_core() = default;
 
 void batch_core::open()
 {
@@ -110,7 +54,6 @@ void batch_core::open_idle()
 
 void batch_core::open(bool idle)
 {
-    afterwards then;
     std::unique_ptr<token_callback> callback;
     if (options_.stop_token.stop_possible())
         callback = std::make_unique<token_callback>(options_.stop_token, [self = self_] {
@@ -118,350 +61,107 @@ void batch_core::open(bool idle)
                 core->owner().board().attempt("callback", "the stop token of a batch",
                                               [&] { core->cancel({}, stop_cause::token, {}); });
         });
-    {
-        std::scoped_lock const lock(mutex_);
-        life_.on(batch_event::opened);
-        is_defined_ = !idle;
-        is_asynchronous_ = work_ && work_->is_asynchronous();
-        if (ended_ == total_)
-            gate_.finish();
-        if (life_.is_open()) {
-            if (is_defined_)
-                announce_suspects();
-            post_idle(slots_.size());
-            arm(std::min(life_.expiry(), waiting_.next()));
-        }
-        seal_if_quiet(then);
-        if (!sealed_)
-            token_callback_ = std::move(callback);
+    step then(*this);
+    life_(then).on(batch_event::opened);
+    is_defined_ = !idle;
+    is_asynchronous_ = work_ && work_->is_asynchronous();
+    if (ended_ == total_)
+        gate_.finish();
+    if (life_(then).is_open()) {
+        if (is_defined_)
+            announce_suspects(then);
+        post_idle(then, slots_(then).size());
+        arm(std::min(life_(then).expiry(), waiting_(then).next()));
     }
+    seal_if_quiet(then);
+    if (!sealed_)
+        token_callback_ = std::move(callback);
     perform(then);
 }
 
 void batch_core::let_run()
 {
-    std::scoped_lock const lock(mutex_);
+    locked const lock(mutex_);
     is_defined_ = true;
     is_asynchronous_ = work_ && work_->is_asynchronous();
-    announce_suspects();
-    post_idle(slots_.size());
+    announce_suspects(lock);
+    post_idle(lock, slots_(lock).size());
 }
 
-void batch_core::post(slot& place)
+void batch_core::seal_if_quiet(step& then)
 {
-    place.posted = true;
-    if (helpers_ != 0)
-        sealed_condition_.notify_all();
-    // What it had queued may be there still, if a thread that waits took its last turn.
-    if (std::exchange(place.queued, true))
-        return;
-    // What waits to be started takes no worker's time.
-    std::size_t const waiting = is_asynchronous_ ? 0 : 1;
-    *host_->queued += waiting;
-    try {
-        // A queued runner owns nothing: a terminal state waits for none of them (G9).
-        own_executor().post([self = self_, &place, queued = host_->queued, waiting] {
-            *queued -= waiting;
-            if (auto const core = self.lock())
-                core->take_turn(place, true);
-        });
-    } catch (...) {
-        *host_->queued -= waiting;
-        put_off(place);
-    }
-}
-
-executor& batch_core::own_executor() noexcept
-{
-    return is_asynchronous_ ? host_->launchers() : host_->runners();
-}
-
-void batch_core::put_off(slot& place)
-{
-    place.posted = false;
-    place.queued = false;
-    idle_slots_.push_back(&place);
-    put_off_ = std::current_exception();
-    arm(now() + put_off_pause);
-}
-
-void batch_core::take_turn(slot& place, bool from_queue) noexcept
-{
-    host::visit visit;
-    try {
-        (void)thread_turns::here().as_carrier();
-        visit = host_->turn_begins(self_.lock());
-    } catch (...) {
-        std::scoped_lock const lock(mutex_);
-        if (from_queue)
-            place.queued = false;
-        if (place.posted && !place.in_turn)
-            put_off(place);
-        return;
-    }
-    auto const work = begin_turn(place, from_queue);
-    if (!work)
-        return host_->turn_ended(visit);
-    turn turn{*this, *work, place, phase_, states_.get()};
-    turn.timed = options_.timeout.has_value();
-    turn.repeats = attempts_.may_repeat();
-    bool again = false;
-    {
-        thread_turns::frame const frame(*this, own_executor());
-        run_quantum(turn, again);
-    }
-    if (turn.abandoned) {
-        give_back(place);
-    } else if (turn.detached) {
-        launched();
-    } else {
-        leave(turn, again);
-    }
-    host_->turn_ended(visit); // after the end of the batch was told, if that was it
-    come_back();
-}
-
-std::shared_ptr<work> batch_core::begin_turn(slot& place, bool from_queue)
-{
-    std::scoped_lock const lock(mutex_);
-    if (from_queue)
-        place.queued = false;
-    if (!place.posted || place.in_turn)
-        return nullptr; // a thread that waits for this batch took it
-    if (!life_.is_open()) {
-        place.posted = false;
-        idle_slots_.push_back(&place);
-        return nullptr;
-    }
-    place.in_turn = true;
-    on_thread_.push_back(&place);
-    place.thread = this_carrier();
-    ++inside_;
-    return work_;
-}
-
-std::shared_ptr<carrier> batch_core::this_carrier()
-{
-    auto& thread = thread_turns::here();
-    // Inside of another turn it is that one's executor which has the thread.
-    if (!thread.is_in_turn())
-        thread.as_carrier()->of = &own_executor();
-    return thread.as_carrier();
-}
-
-void batch_core::come_back() noexcept
-{
-    auto& thread = thread_turns::here();
-    if (thread.is_in_turn() || !thread.as_carrier()->is_lost.exchange(false))
-        return;
-    auto const lost_by = std::exchange(thread.as_carrier()->lost_by, nullptr);
-    lost_by->counted.threads_abandoned -= 1;
-    lost_by->board().attempt("executor", "thread_returned",
-                             [&] { thread.as_carrier()->of->thread_returned(); });
-}
-
-void batch_core::run_quantum(turn& turn, bool& again)
-{
-    slot& place = turn.place;
-    // A thread that is lost with a body inside one of this turn's leaves the rest to others.
-    auto const& carrier = *thread_turns::here().as_carrier();
-    bool const was_lost = carrier.is_lost;
-    std::int64_t now = detail::now(turn);
-    std::int64_t const end = now + host_->quantum(options_.weight).count();
-    std::uint64_t chunk = 1;
-    std::uint64_t single = 1;
-    // The rest of a chunk whose runner was abandoned.
-    gate::range range{place.range_begin, place.range_end};
-    while (!turn.abandoned && !turn.detached) {
-        if (phase_.load() != phase::open) {
-            again = true; // if it is opened again before this runner has left
-            return;
-        }
-        turn.congested = store_ && store_->is_congested();
-        if (turn.congested)
-            return;
-        if (range.begin < range.end) {
-            run(turn, range, chunk, now);
-            forget_range(turn);
-        } else if (auto const retry = claim_retry(place, now)) {
-            run(turn, *retry, single, now);
-            forget_range(turn);
-        } else if (auto const claimed = claim(place, is_asynchronous_ ? 1 : chunk)) {
-            run(turn, *claimed, chunk, now);
-            forget_range(turn);
-        } else if (auto const tail = help(place, again)) {
-            run(turn, {tail->begin, std::min(tail->end, tail->begin + chunk)}, chunk, now);
-        } else {
-            return;
-        }
-        range = {0, 0};
-        if (now >= end || turn.cut_short || carrier.is_lost != was_lost) {
-            again = true;
-            return;
-        }
-    }
-}
-
-void batch_core::run(turn& turn, gate::range range, std::uint64_t& chunk, std::int64_t& now)
-{
-    turn.began = now;
-    turn.cut_short = phase_.load() != phase::open;
-    if (turn.cut_short)
-        return;
-    turn.jobs.run(turn, range.begin, range.end);
-    if (turn.abandoned || turn.detached)
-        return;
-    std::uint64_t const ended = ended_in(turn.place);
-    ledger_add(ended - std::exchange(turn.place.flushed, ended));
-    left_jobs(range.begin, range.end);
-    std::int64_t const before = std::exchange(now, detail::now(turn));
-    chunk = next_chunk(chunk, now - before);
-}
-
-std::optional<gate::range> batch_core::claim(slot& place, std::uint64_t chunk) noexcept
-{
-    // Towards the end chunks shrink, so that runners finish together.
-    std::uint64_t const share = gate_.unclaimed() / (2 * concurrency());
-    place.claiming.store(true, std::memory_order_relaxed);
-    auto const range = gate_.claim(std::clamp<std::uint64_t>(share, 1, chunk));
-    if (range) {
-        // In this order, so that helpers do not take parts of two ranges for one.
-        place.range_end.store(0, std::memory_order_relaxed);
-        place.range_begin.store(range->begin, std::memory_order_release);
-        place.range_end.store(range->end, std::memory_order_release);
-    }
-    // An exchange, so that whoever still reads `claiming` after closing the gate can be sure that
-    // the look at the phase which follows here sees it closed.
-    place.claiming.exchange(false);
-    return range;
-}
-
-void batch_core::forget_range(turn& turn) noexcept
-{
-    // Once the gate is closed the range stays: what is pending in it has to be settled, or goes on
-    // if the gate is opened again, which may have come about by now.
-    if (turn.abandoned || turn.detached || turn.cut_short || phase_.load() != phase::open)
-        return;
-    turn.place.range_end.store(0, std::memory_order_release);
-}
-
-std::optional<gate::range> batch_core::help(slot const& self, bool& look_again)
-{
-    look_again = false;
-    std::scoped_lock const lock(mutex_);
-    if (is_asynchronous_)
-        return std::nullopt; // a slot claims one job, and never has another waiting behind it
-    for (auto const& place : slots_) {
-        if (place.get() == &self)
-            continue;
-        if (place->claiming.load(std::memory_order_acquire)) {
-            look_again = true;
-            continue;
-        }
-        std::uint64_t i = place->range_begin.load(std::memory_order_acquire);
-        std::uint64_t const end = place->range_end.load(std::memory_order_acquire);
-        if (place->range_begin.load(std::memory_order_relaxed) != i) {
-            look_again = true; // it claims
-            continue;
-        }
-        for (; i < end; ++i)
-            if (states_[i].load(std::memory_order_relaxed) == job_byte::pending)
-                return gate::range{i, end};
-    }
-    return std::nullopt;
-}
-
-void batch_core::ledger_add(std::uint64_t ended) noexcept
-{
-    if (ended != 0 && ended_.fetch_add(ended) + ended == total_)
-        gate_.finish();
-}
-
-void batch_core::leave(turn& turn, bool again)
-{
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        --inside_;
-        turn.place.posted = false;
-        turn.place.in_turn = false;
-        leave_thread(turn.place);
-        bool const is_open = life_.is_open() && !gate_.done() && !turn.congested;
-        // Of unclaimed jobs there are some if the gate was closed, and opened again.
-        if (is_open && (again || gate_.unclaimed() != 0 ||
-                        (waiting_.size() != 0 && waiting_.next() <= now()))) {
-            post(turn.place);
-        } else {
-            idle_slots_.push_back(&turn.place);
-            if (is_open)
-                arm(waiting_.next());
-        }
-        seal_if_quiet(then);
-    }
-    perform(then);
-    if (turn.congested)
-        store_->when_uncongested([self = self_] {
-            if (auto const core = self.lock())
-                core->go_on();
-        });
-}
-
-void batch_core::go_on()
-{
-    std::scoped_lock const lock(mutex_);
-    post_idle(slots_.size());
-}
-
-void batch_core::seal_if_quiet(afterwards& then)
-{
-    if (life_.at() == stage::leaving)
+    if (life_(then).at() == stage::leaving)
         return let_go_if_quiet(then);
-    if (life_.is_open() && gate_.done())
-        life_.on(batch_event::all_ended);
-    if (life_.at() != stage::closing || inside_ != 0)
+    if (life_(then).is_open() && gate_.done())
+        life_(then).on(batch_event::all_ended);
+    if (life_(then).at() != stage::closing || slots_(then).inside() != 0)
         return;
-    if (!store_)
-        apply(life_.quiet(now()), then);
-    else if (job_cancels_.empty())
+    if (!recorder_)
+        apply(life_(then).quiet(now()), then);
+    else if (recorder_->pending(then).job_cancels.empty())
         request_end(then);
 }
 
-void batch_core::apply(batch_life::actions actions, afterwards& then)
+void batch_core::apply(batch_life::actions actions, step& then)
 {
     if (actions.interrupt) {
         then.interrupted = true;
-        then.wake_sleepers |= sleepers_ != 0;
+        then.wake_sleepers |= signals_.has_sleepers(then);
         if (is_asynchronous_)
             stop_detached(then);
-        if (tokens_ != 0)
-            for (auto const& place : slots_)
+        if (signals_.has_tokens(then))
+            for (auto const& place : slots_(then).all())
                 if (!place->abandoned)
                     tell(*place, then);
     }
-    if (is_asynchronous_ && life_.deadline() && !actions.sealed)
-        arm_kill(*life_.deadline());
+    if (is_asynchronous_ && life_(then).deadline() && !actions.sealed)
+        arm_kill(then, *life_(then).deadline());
     if (actions.sealed) {
-        note_late_starts();
+        note_late_starts(then);
         sealed_ = true;
         then.sealed = true;
         release(then);
     }
 }
 
-void batch_core::release(afterwards& then)
+void batch_core::release(step& then)
 {
     then.work = std::move(work_);
     then.token = std::move(token_callback_);
-    then.waiting = std::exchange(waiting_, {});
+    then.waiting = std::exchange(waiting_(then), {});
     next_due_ = no_time;
-    suspects_.dismiss(then.of_suspects);
-    subscriptions_.take_all(then.callbacks);
+    suspects_(then).dismiss(then.of_suspects);
+    subscriptions_(then).take_all(then.callbacks);
     watched_ = false;
-    job_stops_.clear();
+    job_stops_(then).clear();
 }
 
-void batch_core::perform(afterwards& then) noexcept
+batch_core::step::step(batch_core& core) : locked(core.mutex_), core_(core)
 {
+    assert(core.is_consistent(*this));
+}
+
+batch_core::step::~step()
+{
+    // What threw has gathered nothing that counts.
+    assert(is_performed_ || is_empty() || std::uncaught_exceptions() != 0);
+}
+
+bool batch_core::is_consistent(locked const& lock) const
+{
+    constexpr std::size_t few = 64; // slots that are looked at one by one
+    auto const& slots = slots_(lock);
+    return phase_.load() == life_(lock).for_runners() &&
+           sealed_.load() == life_(lock).is_sealed() &&
+           (recorder_ && recorder_->pending(lock).window) == life_(lock).is_recording() &&
+           (slots.size() > few || slots.is_consistent());
+}
+
+void batch_core::perform(step& then) noexcept
+{
+    assert(is_consistent(then));
+    then.is_performed_ = true;
+    then.unlock();
     if (then.sealed || then.let_go)
         sealed_condition_.notify_all();
     for (auto const& body : then.stopped)
@@ -469,21 +169,23 @@ void batch_core::perform(afterwards& then) noexcept
     for (auto const& body : then.killed)
         body->kill();
     if (!then.told.empty() || then.wake_sleepers)
-        tell_bodies(then);
+        signals_.tell_all(mutex_, then.told);
     if (then.interrupted)
         fail_point("interrupted");
     for (auto& write : then.writes)
-        store_->commit(sequence_, std::move(write.what), write.how, std::move(write.done));
+        recorder_->commit(std::move(write.what), write.how, std::move(write.done));
     if (then.cancel) {
         fail_point("gate_closed");
         commit(then.cancel);
     }
     for (auto const& thread : then.threads_lost)
-        host_->board().attempt("executor", "thread_lost", [&] { thread.of->thread_lost(thread.id); });
+        host_->board().attempt("executor", "thread_lost",
+                               [&] { thread.of->thread_lost(thread.id); });
     if (then.put_off)
         host_->board().attempt("executor", "a runner could not be posted, and is tried again",
                                [&] { std::rethrow_exception(then.put_off); });
-    suspects_.tell(then.of_suspects);
+    if (!then.of_suspects.is_empty())
+        host_->crash_suspects().leave(then.of_suspects.places_left, then.of_suspects.ended);
     if (then.fail_fast)
         cancel({}, stop_cause::fail_fast, {});
     if (then.sealed)
@@ -494,72 +196,12 @@ void batch_core::perform(afterwards& then) noexcept
         host_->sealed(*this);
 }
 
-void batch_core::replace(slot& lost)
+void batch_core::note_late_starts(locked const& lock) noexcept
 {
-    if (returned_.empty()) {
-        slots_.push_back(std::make_unique<slot>());
-        look_at_.emplace_back();
-        make_room_for_slots();
-        returned_.push_back(slots_.back().get());
-    }
-    slot& fresh = *returned_.back();
-    returned_.pop_back();
-    fresh.range_begin = lost.range_begin.load();
-    fresh.range_end = lost.range_end.load();
-    post(fresh);
-}
-
-void batch_core::give_back(slot& place)
-{
-    drop_belongings(place);
-    std::scoped_lock const lock(mutex_);
-    // Its job was counted where it was abandoned: here it only is not inside any more.
-    count_left(place, job_byte::backing_off);
-    place.flushed = ended_in(place);
-    for (auto* const job : {&place.current, &place.stop_index, &place.timed_out, &place.undecided,
-                            &place.progress_of})
-        *job = no_index;
-    place.range_end = 0;
-    place.posted = false;
-    place.in_turn = false;
-    place.abandoned = false;
-    returned_.push_back(&place);
-}
-
-void batch_core::leave_thread(slot& place) noexcept
-{
-    std::erase(on_thread_, &place);
-}
-
-slot* batch_core::running_in(std::uint64_t index) noexcept
-{
-    // A runner that has just lost a job to another may still bear its index for a moment; the one
-    // that really runs it has counted it as entered. Where that can't be told yet: nobody.
-    if (auto const* const detached = detached_.find(index))
-        return detached->place;
-    slot* found = nullptr;
-    for (auto* const place : on_thread_) {
-        if (place->current.load(std::memory_order_acquire) != index)
-            continue;
-        if (has_body(*place)) {
-            // It may have gone on to the next one in between.
-            if (place->current.load(std::memory_order_acquire) == index)
-                return place;
-            continue;
-        }
-        if (found != nullptr)
-            return nullptr;
-        found = place;
-    }
-    return found;
-}
-
-void batch_core::note_late_starts() noexcept
-{
-    if (!life_.is_closed())
+    if (!life_(lock).is_closed())
         return;
     std::uint64_t highest = highest_abandoned_;
-    for (auto const& place : slots_)
+    for (auto const& place : slots_(lock).all())
         if (!place->abandoned)
             highest = std::max(highest, place->highest_entered.load());
     if (highest > claimed_at_close_)

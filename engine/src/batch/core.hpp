@@ -1,15 +1,20 @@
 #ifndef BELAY_BATCH_CORE_HPP
 #define BELAY_BATCH_CORE_HPP
 
+#include "batch/afterwards.hpp"
 #include "batch/attempts.hpp"
-#include "batch/begun_jobs.hpp"
 #include "batch/detached_jobs.hpp"
 #include "batch/error_tally.hpp"
 #include "batch/gate.hpp"
 #include "batch/host.hpp"
 #include "batch/job_stops.hpp"
 #include "batch/life.hpp"
+#include "batch/locked.hpp"
+#include "batch/recorder.hpp"
 #include "batch/retries.hpp"
+#include "batch/runner_slots.hpp"
+#include "batch/slot.hpp"
+#include "batch/stop_signals.hpp"
 #include "batch/subscriptions.hpp"
 #include "batch/suspect_jobs.hpp"
 #include "store/store.hpp"
@@ -25,38 +30,22 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <list>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
-#include <thread>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace belay::detail {
 
-class record_relay;
-struct cancel_commit;
-
-struct detached_job {
-    std::shared_ptr<batch_core> core;
-    std::shared_ptr<work> jobs;
-    slot* place;
-    std::uint64_t index;
-    std::int64_t started;
-    host::visit visit;
-};
-
 /// A batch: gate, slots, ledger and life in one place. It knows indices and outcomes, neither
 /// inputs nor values.
 ///
-/// A recorded batch has a store: the ends of its jobs, its cancel and its own end are shown once the
-/// store has them (G2, G3).
+/// A recorded batch has a store: the ends of its jobs, its cancel and its own end are shown once
+/// the store has them (G2, G3).
 ///
 /// Locking: `mutex_` guards whatever is not atomic. Runners take it when their turn begins and
 /// ends, never between jobs. While it is held no code of a caller's runs, and of the store only
@@ -91,12 +80,9 @@ public:
     void restore(job_record const& record);
     void restore(stored_batch const& batch);
 
-    /// The engine is being destroyed: the batch is cancelled (cause `shutdown`), or, if it is durable,
-    /// let go of without ending: what runs is told to stop, and is pending again.
+    /// The engine is being destroyed: the batch is cancelled (cause `shutdown`), or, if it is
+    /// durable, let go of without ending: what runs is told to stop, and is pending again.
     void shut_down();
-
-    using cancel_done = std::function<void(cancel_result const&)>;
-    using job_cancel_done = std::function<void(job_cancel_result const&)>;
 
     // Callers (cancel.cpp).
     cancel_result cancel(cancel_request const& request, stop_cause cause);
@@ -125,8 +111,8 @@ public:
     // The store (record.cpp).
     void committed(std::span<job_record const> records) noexcept;
     void refused(job_record const& record, job_byte was) noexcept;
-    /// Takes over how the runner of `place` left a job; what its byte is now, or `ending` if that is
-    /// to be decided once it is known whether the cancel stands.
+    /// Takes over how the runner of `place` left a job; what its byte is now, or `ending` if that
+    /// is to be decided once it is known whether the cancel stands.
     job_byte take_over(slot& place, job_record&& record) noexcept;
 
     // Readers (view.cpp).
@@ -140,11 +126,14 @@ public:
     /// Whether it is terminal, without a lock.
     [[nodiscard]] bool is_sealed() const noexcept { return sealed_.load(); }
     /// Whether it outlives the process.
-    [[nodiscard]] bool is_durable() const noexcept { return durable_; }
+    [[nodiscard]] bool is_durable() const noexcept { return recorder_ && recorder_->is_durable(); }
     /// Under which the store has it.
-    [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+    [[nodiscard]] std::uint64_t sequence() const noexcept
+    {
+        return recorder_ ? recorder_->sequence() : 0;
+    }
     /// Whether it is found by an id.
-    [[nodiscard]] bool is_recorded() const noexcept { return store_ != nullptr; }
+    [[nodiscard]] bool is_recorded() const noexcept { return recorder_ != nullptr; }
     [[nodiscard]] batch_status status();
     [[nodiscard]] job_status job(std::uint64_t index);
     [[nodiscard]] job_state job_state_of(std::uint64_t index);
@@ -161,7 +150,7 @@ public:
     /// runner is inside, if that is sooner than usual.
     time_point tick();
 
-    // Bodies (job.cpp).
+    // Bodies (body.cpp).
     [[nodiscard]] host& owner() noexcept { return *host_; }
     [[nodiscard]] time_point now() const noexcept { return time_.now(); }
     void first_entry(turn& turn) noexcept;
@@ -200,92 +189,26 @@ public:
     void resume(detached_job const& job, std::function<void(turn&)> const& conclude);
 
 private:
-    using token_callback = std::stop_callback<std::function<void()>>;
+    /// A step of the batch: the mutex is held, and what is to be done once it is not is gathered
+    /// for `perform`, which lets go of it.
+    class step : public locked, public afterwards {
+    public:
+        explicit step(batch_core& core);
+        ~step();
 
-    /// A cancel that came while it was not known whether another can be recorded.
-    struct kept_cancel {
-        cancel_request request;
-        stop_cause cause;
-        cancel_result result; ///< so far
-        cancel_done done;
-    };
-
-    /// Between the closing of the gate and its record: the batch looks as before (G2).
-    struct window {
-        cancel_request request;
-        stop_cause cause;
-        cancel_result result; ///< so far
-        cancel_done done;
-        time_point requested;
-        std::uint64_t word; ///< of the gate
-        bool busy;          ///< something runs, or has not been recorded
-        std::vector<kept_cancel> cancels = {};
-        std::vector<std::function<void()>> job_cancels = {};
-        struct end {
-            slot* place;
-            job_record record;
-        };
-        std::vector<end> ends = {}; ///< of jobs that ended meanwhile
-    };
-
-    /// The cancel of a single job while it is being recorded.
-    struct job_cancel {
-        cancel_request request;
-        bool waits;  ///< the job has not been begun, and is `withheld`
-        bool queued; ///< it is in `waiting_`, or its runner is about to put it there
-        time_point at;
-        job_cancel_result result;
-        std::vector<job_cancel_done> done;
-    };
-
-    /// A body that is told to stop, through what it has.
-    struct telling {
-        slot* place;
-        std::optional<std::stop_source> token;
-        std::optional<std::stop_source> wait;
-        std::shared_ptr<asynchronous_body> body; ///< that is told after the token's callbacks
-    };
-
-    /// What the store is to be asked for.
-    struct write {
-        any_change what;
-        persistence how;
-        store::completion done;
-    };
-
-    /// What has to be done once the lock is gone.
-    struct afterwards {
-        std::vector<write> writes;
-        std::shared_ptr<cancel_commit const> cancel;
-        std::vector<telling> told;
-        std::vector<std::shared_ptr<asynchronous_body>> stopped;
-        std::vector<std::shared_ptr<asynchronous_body>> killed;
-        std::vector<std::shared_ptr<asynchronous_body>> abandoned;
-        std::vector<std::function<void()>> callbacks;
-        std::shared_ptr<detail::work> work;
-        std::unique_ptr<token_callback> token;
-        retries waiting;
-        struct lost_thread {
-            executor* of;
-            std::thread::id id;
-        };
-        std::vector<lost_thread> threads_lost;
-        std::exception_ptr put_off; ///< why a runner could not be posted
-        suspect_jobs::news of_suspects;
-        bool fail_fast = false;
-        bool wake_sleepers = false;
-        bool sealed = false;
-        bool let_go = false;
-        bool interrupted = false;
+    private:
+        friend batch_core;
+        batch_core& core_;
+        bool is_performed_ = false;
     };
 
     // Runners (core.cpp).
     void open(bool idle);
-    void post(slot& place);
+    void post(locked const& lock, slot& place);
     [[nodiscard]] executor& own_executor() noexcept;
     /// With the exception in flight that kept a runner of `place` from being posted, or from
     /// beginning: the tick sees to another.
-    void put_off(slot& place);
+    void put_off(locked const& lock, slot& place);
     /// Of a slot that is posted; `from_queue` says that the executor calls it.
     void take_turn(slot& place, bool from_queue) noexcept;
     /// What it works at; null if there is nothing to do.
@@ -293,7 +216,7 @@ private:
     [[nodiscard]] std::shared_ptr<carrier> this_carrier();
     void come_back() noexcept;
     /// One whose runner has not begun.
-    [[nodiscard]] slot* queued_slot() noexcept;
+    [[nodiscard]] slot* queued_slot(locked const& lock) noexcept;
     /// How long an inner batch may go on, so that the body of a job that is to stop can see it end;
     /// nothing where that goes on with the next engine.
     [[nodiscard]] std::optional<std::chrono::milliseconds> grace_inside(std::uint64_t index);
@@ -309,157 +232,148 @@ private:
     void go_on();
 
     // All of these want the lock.
-    void seal_if_quiet(afterwards& then);
-    void apply(batch_life::actions actions, afterwards& then);
-    void release(afterwards& then);
-    void request_end(afterwards& then);
-    void suspend(afterwards& then);
-    [[nodiscard]] bool leave_to_next(afterwards& then);
-    void give_up_window(afterwards& then);
-    void let_go_if_quiet(afterwards& then);
-    void let_go(afterwards& then);
-    void end_overdue(time_point now, afterwards& then);
-    void abandon(slot& place, afterwards& then);
-    void stop_detached(afterwards& then);
-    void kill_detached(afterwards& then);
-    static void kill(detached_jobs::entry& detached, afterwards& then);
-    void arm_kill(time_point deadline);
-    void end_abandoned(slot const& place, std::uint64_t index);
-    void fail_abandoned(slot& place, std::uint64_t index, bool asked, afterwards& then);
+    void seal_if_quiet(step& then);
+    void apply(batch_life::actions actions, step& then);
+    void release(step& then);
+    void request_end(step& then);
+    void suspend(step& then);
+    [[nodiscard]] bool leave_to_next(step& then);
+    void give_up_window(step& then);
+    void let_go_if_quiet(step& then);
+    void let_go(step& then);
+    void end_overdue(time_point now, step& then);
+    void abandon(slot& place, step& then);
+    void stop_detached(step& then);
+    void kill_detached(step& then);
+    static void kill(detached_jobs::entry& detached, step& then);
+    void arm_kill(locked const& lock, time_point deadline);
+    void end_abandoned(locked const& lock, slot const& place, std::uint64_t index);
+    void fail_abandoned(slot& place, std::uint64_t index, bool asked, step& then);
 
     // Cancels that begin; false, or nothing, where the store has to be waited for: then `done` was
-    // taken. That of a batch writes into a result of its caller's, as moving strings costs cold code.
+    // taken. That of a batch writes into a result of its caller's, as moving strings costs cold
+    // code.
     [[nodiscard]] bool begin_cancel(cancel_request const& request, stop_cause cause,
-                                    cancel_done& done, afterwards& then, cancel_result& result);
-    [[nodiscard]] std::optional<job_cancel_result>
-    begin_job_cancel(std::uint64_t index, cancel_request const& request, job_cancel_done& done,
-                     afterwards& then);
+                                    cancel_done& done, step& then, cancel_result& result);
+    [[nodiscard]] std::optional<job_cancel_result> begin_job_cancel(std::uint64_t index,
+                                                                    cancel_request const& request,
+                                                                    job_cancel_done& done,
+                                                                    step& then);
     /// True if the store has to be waited for.
     [[nodiscard]] bool close_gate(cancel_request const& request, stop_cause cause,
-                                  cancel_done& done, afterwards& then, cancel_result& result);
-    void repeat_cancel(cancel_request const& request, afterwards& then);
+                                  cancel_done& done, step& then, cancel_result& result);
+    void repeat_cancel(cancel_request const& request, step& then);
     void stop_one(std::uint64_t index, cancel_request const& request, job_byte& byte,
-                  job_cancel_result& result, afterwards& then);
-    [[nodiscard]] job_cancel* find_job_cancel(std::uint64_t index) noexcept;
+                  job_cancel_result& result, step& then);
+    [[nodiscard]] job_cancel_window* find_job_cancel(locked const& lock,
+                                                     std::uint64_t index) noexcept;
 
     // How cancels are recorded (record.cpp); the two that are told something want no lock.
     void open_window(cancel_request const& request, stop_cause cause, gate::closing const& closing,
-                     cancel_result const& result, cancel_done done, afterwards& then);
+                     cancel_result const& result, cancel_done done, step& then);
     void cancel_told(cancel_outcome outcome, std::string const& problem);
-    void cancel_recorded(afterwards& then);
-    void cancel_withdrawn(std::string const& problem, afterwards& then);
-    void cancel_unknown(std::string const& problem, afterwards& then);
-    void take_up(kept_cancel kept, afterwards& then);
-    void decide(window::end end, afterwards& then);
+    void cancel_recorded(step& then);
+    void cancel_withdrawn(std::string const& problem, step& then);
+    void cancel_unknown(std::string const& problem, step& then);
+    void take_up(kept_cancel kept, step& then);
+    void decide(cancel_window::end end, step& then);
     void record_job_cancel(std::uint64_t index, cancel_request const& request, job_byte found,
-                           job_cancel_result const& result, job_cancel_done done,
-                           afterwards& then);
+                           job_cancel_result const& result, job_cancel_done done, step& then);
     void job_cancel_told(std::uint64_t index, cancel_outcome outcome, std::string const& problem);
-    void job_cancel_recorded(std::uint64_t index, job_cancel& cancel, afterwards& then);
-    void job_cancel_withdrawn(std::uint64_t index, job_cancel const& cancel);
+    void job_cancel_recorded(std::uint64_t index, job_cancel_window& cancel, step& then);
+    void job_cancel_withdrawn(locked const& lock, std::uint64_t index,
+                              job_cancel_window const& cancel);
     /// The same as `take_over`, for whoever is no runner.
     void take_over_elsewhere(job_record&& record) noexcept;
     void end_elsewhere(job_byte how) noexcept;
-    void settle(std::uint64_t index, job_byte how, afterwards& then);
+    void settle(std::uint64_t index, job_byte how, step& then);
     /// Makes of a record what it is if the gate is open, or the batch let go of.
-    void correct(slot const& place, job_record& record) noexcept;
+    void correct(locked const& lock, slot const& place, job_record& record) noexcept;
     void hand_over(job_record&& record) noexcept;
     void end_told(time_point at, bool is_recorded);
-    [[nodiscard]] batch_end end_record(batch_life const& life) noexcept;
-    [[nodiscard]] std::uint64_t retried() const noexcept;
-    [[nodiscard]] job_counts handed_counts() noexcept;
-    [[nodiscard]] bool is_all_settled() noexcept;
-    void time_out(time_point now, afterwards& then);
+    [[nodiscard]] batch_end end_record(locked const& lock, batch_life const& life) noexcept;
+    [[nodiscard]] std::uint64_t retried(locked const& lock) const noexcept;
+    [[nodiscard]] job_counts handed_counts(locked const& lock) noexcept;
+    [[nodiscard]] bool is_all_settled(locked const& lock) noexcept;
+    void time_out(time_point now, step& then);
     /// Times the attempt in `place` out if that is to be; before when it need not be asked again.
-    [[nodiscard]] time_point time_out(slot& place, time_point now, afterwards& then);
+    [[nodiscard]] time_point time_out(slot& place, time_point now, step& then);
     /// Ends a job alone that waits, as `byte` says; false if it no longer does.
-    bool not_started_alone(std::uint64_t index, job_byte byte, time_point at);
-    void note_job_cancel(std::uint64_t index, cancel_request const& request, time_point at);
-    void end_job_stop(std::uint64_t index);
-    void sweep_job_stops(afterwards& then);
+    bool not_started_alone(locked const& lock, std::uint64_t index, job_byte byte, time_point at);
+    void note_job_cancel(locked const& lock, std::uint64_t index, cancel_request const& request,
+                         time_point at);
+    void end_job_stop(locked const& lock, std::uint64_t index);
+    void sweep_job_stops(step& then);
     /// The job may have ended for good: then nothing of its stop is left, and who waits is told.
-    void note_end(std::uint64_t index, afterwards& then);
+    void note_end(std::uint64_t index, step& then);
     /// Calls those who wait for the ends of jobs from `begin` to below `end`, if these have ended.
-    void tell_of_ends(std::uint64_t begin, std::uint64_t end, afterwards& then);
-    void tell_of_end(std::uint64_t index, afterwards& then) { tell_of_ends(index, index + 1, then); }
+    void tell_of_ends(std::uint64_t begin, std::uint64_t end, step& then);
+    void tell_of_end(std::uint64_t index, step& then) { tell_of_ends(index, index + 1, then); }
     /// The same for a runner that has left those jobs. Wants no lock.
     void left_jobs(std::uint64_t begin, std::uint64_t end) noexcept;
-    void look_for_ends(afterwards& then);
-    void schedule(std::uint64_t index, time_point now, afterwards& then);
+    void look_for_ends(step& then);
+    void schedule(std::uint64_t index, time_point now, step& then);
     void arm(time_point at);
-    void post_idle(std::size_t most);
+    void post_idle(locked const& lock, std::size_t most);
     /// Makes `as` of a job that backs off; false if it no longer does.
     [[nodiscard]] bool let_in(std::uint64_t index, job_byte as) noexcept;
     /// What a job is whose attempt has failed; the first without the lock.
     [[nodiscard]] job_byte next_after_failure(std::uint64_t index) noexcept;
-    [[nodiscard]] job_byte settle_failure(std::uint64_t index) noexcept;
+    [[nodiscard]] job_byte settle_failure(locked const& lock, std::uint64_t index) noexcept;
     [[nodiscard]] job_byte next_attempt(std::uint64_t index) noexcept;
     /// A job waits for its next attempt.
-    void wait_for_attempt(std::uint64_t index, time_point due);
+    void wait_for_attempt(locked const& lock, std::uint64_t index, time_point due);
     /// Whether the batch is to stop since this job has failed for good.
-    [[nodiscard]] bool stops_the_batch(std::uint64_t index) const;
+    [[nodiscard]] bool stops_the_batch(locked const& lock, std::uint64_t index) const;
     [[nodiscard]] std::exception_ptr time_out_exception() const;
-    void replace(slot& lost);
     /// The abandoned body in `place` has returned, and its runner does not touch it any more.
     void give_back(slot& place);
-    void leave_thread(slot& place) noexcept;
-    void make_room_for_slots();
-    void stop_running(std::uint64_t index, job_stop& stop, afterwards& then);
+    void stop_running(std::uint64_t index, job_stop& stop, step& then);
     /// `body` is what runs there without a thread, if anything does.
-    void tell(slot& place, afterwards& then, std::shared_ptr<asynchronous_body> body = nullptr);
-    /// Fires the token of the body in `place` if nobody has begun to, without the lock.
-    void fire(std::unique_lock<std::mutex>& lock, slot& place) noexcept;
-    /// Waits, at most so long, until the callbacks on the token of the body in `place`, which this
-    /// thread runs, have been called; whether they have.
-    bool call_callbacks(std::unique_lock<std::mutex>& lock, slot& place, time_point until);
-    /// Whether another thread calls the callbacks of the body in `place`.
-    [[nodiscard]] static bool is_firing(slot const& place) noexcept;
-    void drop_tokens(slot& place) noexcept;
+    void tell(slot& place, step& then, std::shared_ptr<asynchronous_body> body = nullptr);
 
     // Jobs that ran at a crash (crash_suspects.cpp).
-    void announce_suspects();
+    void announce_suspects(locked const& lock);
     /// Whether a job that is due may be let in; one that may not waits for `suspect_may_run`.
-    [[nodiscard]] bool admit(std::uint64_t index);
+    [[nodiscard]] bool admit(locked const& lock, std::uint64_t index);
     /// A body has begun to wait for the batch.
-    void let_suspects_in();
-    [[nodiscard]] job_stop* find_job_stop(std::uint64_t index) noexcept
-    {
-        return job_stops_.find(index);
-    }
-    [[nodiscard]] slot* running_in(std::uint64_t index) noexcept;
-    /// The job whose body runs in `place` and has not been abandoned; none where that can't be told.
-    [[nodiscard]] std::optional<std::uint64_t> body_in(slot const& place) noexcept;
-    void settle_claimed() noexcept;
-    [[nodiscard]] job_byte settled_byte(std::uint64_t index) noexcept;
-    [[nodiscard]] job_counts counts();
+    void let_suspects_in(locked const& lock);
+    [[nodiscard]] slot* running_in(locked const& lock, std::uint64_t index) noexcept;
+    /// The job whose body runs in `place` and has not been abandoned; none where that can't be
+    /// told.
+    [[nodiscard]] std::optional<std::uint64_t> body_in(locked const& lock,
+                                                       slot const& place) noexcept;
+    void settle_claimed(locked const& lock) noexcept;
+    [[nodiscard]] job_byte settled_byte(locked const& lock, std::uint64_t index) noexcept;
+    [[nodiscard]] job_counts counts(locked const& lock);
     /// Jobs that run and are neither in `entered` nor counted yet; for a closed gate.
     struct tallied {
         std::uint64_t entered; ///< bodies, by then
         std::uint64_t running; ///< the job of the body that ran, or no_index
     };
-    [[nodiscard]] std::uint64_t entering(std::span<tallied const> slots);
+    [[nodiscard]] std::uint64_t entering(locked const& lock, std::span<tallied const> slots);
     void load_around(std::uint64_t index);
     /// Adds what the store knows of a job; `waited` if it has no attempt that ended it.
     void describe(job_status& status, bool waited) const;
     [[nodiscard]] std::optional<time_point> started() const noexcept;
-    [[nodiscard]] std::optional<time_point> estimate(job_counts const& jobs) const noexcept;
-    void note_late_starts() noexcept;
+    [[nodiscard]] std::optional<time_point> estimate(locked const& lock,
+                                                     job_counts const& jobs) const noexcept;
+    void note_late_starts(locked const& lock) noexcept;
 
-    // Want no lock.
-    void perform(afterwards& then) noexcept;
-    void tell_bodies(afterwards& then) noexcept;
+    /// Lets go of the lock, and does what was gathered.
+    void perform(step& then) noexcept;
+    /// Whether its parts agree with each other.
+    [[nodiscard]] bool is_consistent(locked const& lock) const;
 
     static constexpr std::int64_t no_time = time_point::max().time_since_epoch().count();
 
     std::shared_ptr<host> const host_;
-    clock& time_; ///< the host's
+    clock& time_;                    ///< the host's
     std::weak_ptr<batch_core> self_; // set once by make()
     std::uint64_t const total_;
     batch_options const options_;
     state_array const states_;
     attempts attempts_;
-    std::uint64_t const sequence_;
-    bool const durable_; ///< the ends of jobs are shown only once the store has told of them
     error_tally errors_;
 
     // Runners write `ended_` after each chunk; it is kept away from what a cancel touches, which
@@ -469,76 +383,47 @@ private:
     std::atomic<phase> phase_{phase::open};
     std::atomic<bool> sealed_{false};
     std::atomic<bool> watched_{false}; ///< ends of jobs are
-    bool is_defined_ = false; ///< it is known what its jobs do: they may be posted
-    bool is_asynchronous_ = false; ///< its jobs run without a thread; set by open(), let_run()
-    std::shared_ptr<belay::store> const store_;
+    bool is_defined_ = false;          ///< it is known what its jobs do: they may be posted
+    bool is_asynchronous_ = false;     ///< its jobs run without a thread; set by open(), let_run()
+    std::unique_ptr<recorder> const recorder_; ///< null of a typed batch
     std::mutex mutex_;
     std::atomic<std::int64_t> started_{0};
-    batch_life life_;
+    guarded<batch_life> life_;
     std::shared_ptr<detail::work> work_;
-    std::vector<std::unique_ptr<slot>> slots_;
-    std::vector<slot*> on_thread_;    ///< those that a thread is in, abandoned ones not
-    std::vector<slot*> idle_slots_;   ///< those that are not `posted`, abandoned ones not
-    std::vector<slot*> returned_;     ///< of bodies that were abandoned: to be used again
-    std::vector<time_point> look_at_; ///< one a slot: no attempt in it can run out of time before
-    std::size_t inside_ = 0;                ///< runners in a turn, those of abandoned bodies not
-    std::size_t helpers_ = 0;               ///< bodies of others that wait for this batch
-    std::size_t sleepers_ = 0;              ///< bodies in sleep()
-    std::size_t tokens_ = 0;                ///< tokens that bodies have asked for, or wait on
-    detached_jobs detached_; ///< abandoned ones not
-    std::uint64_t let_in_end_ = 0;          ///< index + 1: no retry beyond it has been claimed
-    std::uint64_t claimed_at_close_ = 0;    ///< nothing from there on was claimed, retries included
-    std::uint64_t highest_abandoned_ = 0;   ///< index + 1
-    job_stops job_stops_;
-    retries waiting_;
+    guarded<runner_slots> slots_;
+    std::size_t helpers_ = 0;             ///< bodies of others that wait for this batch
+    guarded<detached_jobs> detached_;     ///< abandoned ones not
+    std::uint64_t let_in_end_ = 0;        ///< index + 1: no retry beyond it has been claimed
+    std::uint64_t claimed_at_close_ = 0;  ///< nothing from there on was claimed, retries included
+    std::uint64_t highest_abandoned_ = 0; ///< index + 1
+    guarded<job_stops> job_stops_;
+    guarded<retries> waiting_;
     std::atomic<std::int64_t> next_due_{no_time}; ///< of `waiting_`
     time_point armed_ = time_point::max();        ///< when call_at() will have tick() called
     std::exception_ptr put_off_;                  ///< of a runner that the tick is to post again
     std::unique_ptr<token_callback> token_callback_;
     std::array<std::uint64_t, job_bytes> ended_elsewhere_{}; ///< ends that no runner wrote
-    std::array<std::uint64_t, job_bytes> settled_{};         ///< ends that are durable, so shown
-    std::optional<window> window_;
-    std::unordered_map<std::uint64_t, job_cancel> job_cancels_; ///< by index
-    std::optional<begun_jobs> under_way_; ///< only if it is durable
-    suspect_jobs suspects_;
-    record_relay* relay_ = nullptr;              ///< null without a store; set once by make()
-    std::uint64_t retried_earlier_ = 0; // changed before open() only: attempts after a job's first, by an earlier process
-    std::optional<stored_batch> restored_;               ///< of a batch that had ended: likewise
+    guarded<suspect_jobs> suspects_;
+    std::uint64_t retried_earlier_ =
+        0; // changed before open() only: attempts after a job's first, by an earlier process
+    std::optional<stored_batch> restored_; ///< of a batch that had ended: likewise
     std::mutex load_mutex_;
-    std::vector<bool> loaded_;                           // guarded by load_mutex_
+    std::vector<bool> loaded_; // guarded by load_mutex_
     struct abandonment {
         std::int64_t started;
         time_point ended;
         std::optional<float> progress;
     };
-    std::unordered_map<std::uint64_t, abandonment> abandoned_;
-    subscriptions subscriptions_;
+    guarded<std::unordered_map<std::uint64_t, abandonment>> abandoned_;
+    guarded<subscriptions> subscriptions_;
+    stop_signals signals_;
     std::condition_variable sealed_condition_;
-    std::condition_variable sleep_condition_;
 };
 
 [[nodiscard]] job_state state_of(job_byte byte) noexcept;
 
 /// Writes why a job failed into its record.
 void set_failure(job_record& record, std::exception_ptr const& exception);
-
-/// Counts an attempt after a job's first, by the runner of `place`.
-void count_repeat(slot& place) noexcept;
-
-/// How many jobs have ended in `place`.
-[[nodiscard]] std::uint64_t ended_in(slot const& place) noexcept;
-
-/// Whether a body is in `place` that was counted as entered and not as left.
-[[nodiscard]] bool has_body(slot const& place) noexcept;
-
-/// Lets go of what the body in `place` had asked for.
-void drop_belongings(slot& place) noexcept;
-
-/// Notes how far a job is that runs in `place`.
-void set_progress(slot& place, std::uint64_t index, double fraction) noexcept;
-
-/// What has been reported of a job that runs in, or has just left, `place`.
-[[nodiscard]] std::optional<float> progress_of(slot const& place, std::uint64_t index) noexcept;
 
 } // namespace belay::detail
 

@@ -32,9 +32,9 @@ bool executor_gone(detached_job const& job)
 detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t started)
 {
     turn.detached = true;
-    std::scoped_lock const lock(mutex_);
-    leave_thread(turn.place);
-    detached_.add(index, turn.place, this_carrier());
+    locked const lock(mutex_);
+    slots_(lock).leave_thread(turn.place);
+    detached_(lock).add(index, turn.place, this_carrier());
     return {self_.lock(), work_, &turn.place, index, started, host_->turn_begins(self_.lock())};
 }
 
@@ -42,13 +42,13 @@ void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_
 {
     bool told = false;
     {
-        std::scoped_lock const lock(mutex_);
+        locked const lock(mutex_);
         told = told_to_stop(*job.place, job.index) || job.place->abandoned;
         // An attempt that was given up meanwhile leaves the next one's alone.
-        if (auto* const found = detached_.find(job.index); found && found->place == job.place)
+        if (auto* const found = detached_(lock).find(job.index); found && found->place == job.place)
             found->body = body;
-        if (phase_.load() == phase::stopping && life_.deadline())
-            arm_kill(*life_.deadline());
+        if (phase_.load() == phase::stopping && life_(lock).deadline())
+            arm_kill(lock, *life_(lock).deadline());
     }
     if (told)
         body->stop();
@@ -58,13 +58,13 @@ void batch_core::resume(detached_job const& job, std::function<void(turn&)> cons
 {
     std::shared_ptr<asynchronous_body> body; // gone after the lock
     {
-        std::scoped_lock const lock(mutex_);
+        locked const lock(mutex_);
         if (!job.place->abandoned) {
-            on_thread_.push_back(job.place);
-            body = detached_.take(job.index);
+            slots_(lock).enter_thread(*job.place);
+            body = detached_(lock).take(job.index);
         }
         // Its thread may be on its way out of the start still.
-        (void)detached_.give_up_launch(*job.place);
+        (void)detached_(lock).give_up_launch(*job.place);
     }
     turn turn{*this, *job.jobs, *job.place, phase_, states_.get()};
     turn.timed = options_.timeout.has_value();
@@ -88,48 +88,48 @@ void batch_core::never_entered(slot& place, std::uint64_t index) noexcept
     if (attempt(index) > 1)
         place.retried.store(place.retried.load(std::memory_order_relaxed) - 1,
                             std::memory_order_relaxed);
-    std::scoped_lock const lock(mutex_);
-    job_stops_.note_not_started(index, now());
+    locked const lock(mutex_);
+    job_stops_(lock).note_not_started(index, now());
 }
 
 void batch_core::launches(detached_job const& job)
 {
-    std::scoped_lock const lock(mutex_);
+    locked const lock(mutex_);
     if (!job.place->abandoned)
-        detached_.add_launch(*job.place, this_carrier());
+        detached_(lock).add_launch(*job.place, this_carrier());
 }
 
 void batch_core::launched() noexcept
 {
     {
-        std::scoped_lock const lock(mutex_); // once it is had, abandon() is through
-        detached_.end_launch(thread_turns::here().as_carrier());
+        locked const lock(mutex_); // once it is had, abandon() is through
+        detached_(lock).end_launch(thread_turns::here().as_carrier());
     }
     come_back();
 }
 
-void batch_core::stop_detached(afterwards& then)
+void batch_core::stop_detached(step& then)
 {
-    for (auto const& [index, detached] : detached_.all())
+    for (auto const& [index, detached] : detached_(then).all())
         tell(*detached.place, then, detached.body);
 }
 
-void batch_core::kill(detached_jobs::entry& detached, afterwards& then)
+void batch_core::kill(detached_jobs::entry& detached, step& then)
 {
     if (detached.body && !std::exchange(detached.killed, true))
         then.killed.push_back(detached.body);
 }
 
-void batch_core::kill_detached(afterwards& then)
+void batch_core::kill_detached(step& then)
 {
-    for (auto& [index, detached] : detached_.all())
+    for (auto& [index, detached] : detached_(then).all())
         kill(detached, then);
 }
 
-void batch_core::arm_kill(time_point deadline)
+void batch_core::arm_kill(locked const& lock, time_point deadline)
 {
     // The tick comes every few milliseconds anyway; a grace of nothing is not to wait for it.
-    if (!detached_.empty())
+    if (!detached_(lock).empty())
         arm(deadline - deadline_margin);
 }
 

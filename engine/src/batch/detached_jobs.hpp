@@ -1,8 +1,11 @@
 #ifndef BELAY_BATCH_DETACHED_JOBS_HPP
 #define BELAY_BATCH_DETACHED_JOBS_HPP
 
+#include "batch/host.hpp"
+
 #include <belay/detail/asynchronous.hpp>
 #include <belay/detail/slot.hpp>
+#include <belay/detail/work.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -13,6 +16,17 @@
 #include <vector>
 
 namespace belay::detail {
+
+class batch_core;
+
+struct detached_job {
+    std::shared_ptr<batch_core> core;
+    std::shared_ptr<work> jobs;
+    slot* place;
+    std::uint64_t index;
+    std::int64_t started;
+    host::visit visit;
+};
 
 /// The jobs of a batch that run without a thread, and the threads that are about to start some.
 ///

@@ -53,7 +53,7 @@ public:
 private:
     mutable std::mutex mutex_;
     std::map<std::pair<failure, std::string>, std::uint64_t> counts_; // guarded by mutex_
-    std::size_t bytes_ = 0;                                          // of messages; likewise
+    std::size_t bytes_ = 0;                                           // of messages; likewise
 };
 
 } // namespace belay::detail

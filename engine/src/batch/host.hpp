@@ -62,8 +62,8 @@ public:
     /// For what a body writes. Throws std::system_error.
     [[nodiscard]] virtual std::unique_ptr<output_draft> make_output() = 0;
 
-    /// Takes bytes for what a batch is about to keep in memory; false if they are not to be had, also
-    /// if the engine forgets whatever it may. Under no lock of a batch's.
+    /// Takes bytes for what a batch is about to keep in memory; false if they are not to be had,
+    /// also if the engine forgets whatever it may. Under no lock of a batch's.
     [[nodiscard]] virtual bool take_memory(std::uint64_t) { return true; }
     /// Gives them back: they are not kept, or counted by whoever keeps them.
     virtual void give_memory(std::uint64_t) noexcept {}

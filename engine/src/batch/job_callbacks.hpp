@@ -64,8 +64,8 @@ public:
 
     void take_all(std::vector<callback>& into)
     {
-        take(0, std::numeric_limits<std::uint64_t>::max(), [](std::uint64_t) { return true; },
-             into);
+        take(
+            0, std::numeric_limits<std::uint64_t>::max(), [](std::uint64_t) { return true; }, into);
     }
 
 private:

@@ -26,9 +26,9 @@ struct job_stop {
     time_point next = {};                     ///< when something has to be done about it
 };
 
-/// The jobs of a batch that are stopped alone: those that were asked to, or ran into their time-out,
-/// and run still; and what is known of those that were. To find one, or those about which something
-/// has to be done, does not take longer for more of them.
+/// The jobs of a batch that are stopped alone: those that were asked to, or ran into their
+/// time-out, and run still; and what is known of those that were. To find one, or those about which
+/// something has to be done, does not take longer for more of them.
 ///
 /// Thread safety: none.
 class job_stops {

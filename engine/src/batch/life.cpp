@@ -29,10 +29,9 @@ void check(cancel_request const& request)
                                                 " ms; it must be 0 to " +
                                                 std::to_string(grace_max.count()) + " ms");
     if (characters(request.reason) > reason_chars_max)
-        throw error(errc::invalid_argument, "reason has " +
-                                                std::to_string(characters(request.reason)) +
-                                                " characters; at most " +
-                                                std::to_string(reason_chars_max) + " are kept");
+        throw error(errc::invalid_argument,
+                    "reason has " + std::to_string(characters(request.reason)) +
+                        " characters; at most " + std::to_string(reason_chars_max) + " are kept");
 }
 
 stop_plan plan_stop(cancel_request const& request, std::chrono::milliseconds grace, time_point now)
@@ -48,8 +47,7 @@ stop_plan plan_stop(cancel_request const& request, std::chrono::milliseconds gra
 
 batch_life::batch_life(time_point created, std::chrono::milliseconds grace,
                        std::optional<std::chrono::milliseconds> deadline) noexcept
-    : grace_(grace), created_(created),
-      expiry_(deadline ? created + *deadline : time_point::max())
+    : grace_(grace), created_(created), expiry_(deadline ? created + *deadline : time_point::max())
 {
 }
 
@@ -60,8 +58,8 @@ void batch_life::on(batch_event event) noexcept
     stage_ = to.value_or(stage_);
 }
 
-batch_life::actions batch_life::closed(cancel_request const& request, stop_cause cause,
-                                       bool busy, time_point requested, time_point now)
+batch_life::actions batch_life::closed(cancel_request const& request, stop_cause cause, bool busy,
+                                       time_point requested, time_point now)
 {
     on(busy ? batch_event::cancelled : batch_event::cancelled_quiet);
     closed_ = true;
@@ -187,8 +185,8 @@ std::optional<cancel_record> batch_life::cancel() const
 {
     if (!closed_)
         return std::nullopt;
-    return cancel_record{requested_,  ended_, deadline_,     plan_.mode, plan_.grace,
-                         cause_, requested_by_, reason_, escalated_};
+    return cancel_record{requested_, ended_,        deadline_, plan_.mode, plan_.grace,
+                         cause_,     requested_by_, reason_,   escalated_};
 }
 
 batch_state batch_life::state(std::optional<time_point> started) const noexcept

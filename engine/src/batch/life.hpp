@@ -133,7 +133,10 @@ public:
     /// Whether the record of a cancel is waited for no more, since the engine ends.
     [[nodiscard]] bool gives_up_record(time_point now) const noexcept;
     /// When the batch's own deadline passes, if that has not been seen.
-    [[nodiscard]] time_point expiry() const noexcept { return expired_ ? time_point::max() : expiry_; }
+    [[nodiscard]] time_point expiry() const noexcept
+    {
+        return expired_ ? time_point::max() : expiry_;
+    }
 
     /// The state, given when the first job was entered.
     [[nodiscard]] batch_state state(std::optional<time_point> started) const noexcept;

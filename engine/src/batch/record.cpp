@@ -2,7 +2,6 @@
 #include "base/fail_point.hpp"
 #include "batch/cancel_commit.hpp"
 #include "batch/core.hpp"
-#include "batch/record_relay.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -11,28 +10,30 @@ namespace belay::detail {
 
 void batch_core::open_window(cancel_request const& request, stop_cause cause,
                              gate::closing const& closing, cancel_result const& result,
-                             cancel_done done, afterwards& then)
+                             cancel_done done, step& then)
 {
     // An exchange, so that whoever still enters a job has read the clock before it is read here.
-    life_.on(batch_event::gate_closed);
-    phase_.exchange(life_.for_runners());
+    life_(then).on(batch_event::gate_closed);
+    phase_.exchange(life_(then).for_runners());
     time_point const at = now();
     // What is being recorded of an attempt comes before the end, and is not to hold up the cancel.
-    bool const busy = inside_ != 0 || !is_all_settled() || !job_cancels_.empty() ||
-                      relay_->under_way() != 0;
-    window_.emplace(window{request, cause, result, std::move(done), at, closing.word, busy});
+    auto& pending = recorder_->pending(then);
+    bool const busy = slots_(then).inside() != 0 || !is_all_settled(then) ||
+                      !pending.job_cancels.empty() || recorder_->under_way() != 0;
+    pending.window.emplace(
+        cancel_window{request, cause, result, std::move(done), at, closing.word, busy});
 
-    batch_life as_if = life_;
+    batch_life as_if = life_(then);
     (void)as_if.closed(request, cause, busy, at, at);
     change::cancelled record{*as_if.cancel(), std::nullopt};
     if (!busy) {
-        record.end = end_record(as_if);
+        record.end = end_record(then, as_if);
         record.is_alone = true;
     }
     // Where no caller waits there is nobody who could ask again.
     auto const how = cause == stop_cause::user ? persistence::once : persistence::until_done;
     then.cancel = std::make_shared<cancel_commit const>(
-        cancel_commit{store_, sequence_, std::move(record), how,
+        cancel_commit{recorder_->shared_store(), recorder_->sequence(), std::move(record), how,
                       [self = self_](cancel_outcome outcome, std::string const& problem) {
                           if (auto const core = self.lock())
                               core->cancel_told(outcome, problem);
@@ -43,58 +44,52 @@ void batch_core::cancel_told(cancel_outcome outcome, std::string const& problem)
 {
     if (outcome == cancel_outcome::recorded)
         fail_point("cancel_recorded");
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        if (!life_.is_recording())
-            return; // it was given up
-        switch (outcome) {
-        case cancel_outcome::recorded: cancel_recorded(then); break;
-        case cancel_outcome::not_cancelled: cancel_withdrawn(problem, then); break;
-        case cancel_outcome::unknown: cancel_unknown(problem, then); break;
-        }
+    step then(*this);
+    if (!life_(then).is_recording())
+        return; // it was given up
+    switch (outcome) {
+    case cancel_outcome::recorded: cancel_recorded(then); break;
+    case cancel_outcome::not_cancelled: cancel_withdrawn(problem, then); break;
+    case cancel_outcome::unknown: cancel_unknown(problem, then); break;
     }
     perform(then);
 }
 
-void batch_core::cancel_recorded(afterwards& then)
+void batch_core::cancel_recorded(step& then)
 {
-    window known = std::move(*window_);
-    window_.reset();
+    cancel_window known = recorder_->take_window(then);
     phase_ = batch_life::when_closed(known.request.mode);
     for (auto& end : known.ends)
         decide(std::move(end), then);
-    suspects_.leave_unused_places(
+    suspects_(then).leave_unused_places(
         [&](std::uint64_t index) {
             return is_running(states_[index].load(std::memory_order_acquire));
         },
         then.of_suspects);
     time_point const at = known.busy ? now() : known.requested;
-    apply(life_.closed(known.request, known.cause, known.busy, known.requested, at), then);
+    apply(life_(then).closed(known.request, known.cause, known.busy, known.requested, at), then);
     tell_of_ends(0, total_, then);
     known.result.changed = true;
-    known.result.current_state = life_.state(started());
+    known.result.current_state = life_(then).state(started());
     if (known.done)
-        then.callbacks.push_back([done = std::move(known.done), result = known.result] {
-            done(result);
-        });
+        then.callbacks.push_back(
+            [done = std::move(known.done), result = known.result] { done(result); });
     for (auto& kept : known.cancels)
         take_up(std::move(kept), then);
     std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
-    if (life_.is_shutting_down())
+    if (life_(then).is_shutting_down())
         suspend(then);
     seal_if_quiet(then);
 }
 
-void batch_core::cancel_withdrawn(std::string const& problem, afterwards& then)
+void batch_core::cancel_withdrawn(std::string const& problem, step& then)
 {
-    window known = std::move(*window_);
-    window_.reset();
+    cancel_window known = recorder_->take_window(then);
     bool const all_ended = gate_.reopen(known.word);
-    life_.on(batch_event::withdrawn);
+    life_(then).on(batch_event::withdrawn);
     phase_ = phase::open;
     // First: what stopped meanwhile did so for the shutdown, and is put back.
-    bool const is_left = life_.is_shutting_down() && leave_to_next(then);
+    bool const is_left = life_(then).is_shutting_down() && leave_to_next(then);
     for (auto& end : known.ends)
         decide(std::move(end), then);
     known.cancels.insert(known.cancels.begin(),
@@ -105,36 +100,37 @@ void batch_core::cancel_withdrawn(std::string const& problem, afterwards& then)
         } else if (kept.done) {
             kept.result.outcome = cancel_outcome::not_cancelled;
             kept.result.problem = problem;
-            kept.result.current_state = life_.state(started());
+            kept.result.current_state = life_(then).state(started());
             then.callbacks.push_back([kept] { kept.done(kept.result); });
         }
     }
     std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
     if (!is_left && !all_ended) {
-        post_idle(slots_.size());
-        arm(std::min(life_.expiry(), waiting_.next()));
+        post_idle(then, slots_(then).size());
+        arm(std::min(life_(then).expiry(), waiting_(then).next()));
     }
     seal_if_quiet(then);
 }
 
-void batch_core::cancel_unknown(std::string const& problem, afterwards& then)
+void batch_core::cancel_unknown(std::string const& problem, step& then)
 {
     // The gate stays closed, and what runs goes on, until the record is in.
-    life_.on(batch_event::doubted);
+    life_(then).on(batch_event::doubted);
     auto const answer = [&](cancel_result result, cancel_done done) {
         result.outcome = cancel_outcome::unknown;
         result.problem = problem;
-        result.current_state = life_.state(started());
+        result.current_state = life_(then).state(started());
         if (done)
             then.callbacks.push_back([done = std::move(done), result] { done(result); });
     };
-    answer(window_->result, std::exchange(window_->done, {}));
-    for (auto& kept : window_->cancels)
+    auto& window = *recorder_->pending(then).window;
+    answer(window.result, std::exchange(window.done, {}));
+    for (auto& kept : window.cancels)
         if (kept.cause == stop_cause::user)
             answer(kept.result, std::exchange(kept.done, {}));
 }
 
-void batch_core::take_up(kept_cancel kept, afterwards& then)
+void batch_core::take_up(kept_cancel kept, step& then)
 {
     then.callbacks.push_back([self = self_.lock(), kept = std::move(kept)] {
         self->cancel(kept.request, kept.cause, [kept](cancel_result result) {
@@ -145,20 +141,25 @@ void batch_core::take_up(kept_cancel kept, afterwards& then)
     });
 }
 
-batch_core::job_cancel* batch_core::find_job_cancel(std::uint64_t index) noexcept
+job_cancel_window* batch_core::find_job_cancel(locked const& lock, std::uint64_t index) noexcept
 {
-    auto const found = job_cancels_.find(index);
-    return found == job_cancels_.end() ? nullptr : &found->second;
+    if (!recorder_)
+        return nullptr;
+    auto& waiting = recorder_->pending(lock).job_cancels;
+    auto const found = waiting.find(index);
+    return found == waiting.end() ? nullptr : &found->second;
 }
 
 void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& request,
                                    job_byte found, job_cancel_result const& result,
-                                   job_cancel_done done, afterwards& then)
+                                   job_cancel_done done, step& then)
 {
     bool const waits = found != job_byte::running;
     bool const queued = found == job_byte::backing_off;
-    job_cancel& made =
-        job_cancels_.emplace(index, job_cancel{request, waits, queued, now(), result, {}})
+    job_cancel_window& made =
+        recorder_->pending(then)
+            .job_cancels
+            .emplace(index, job_cancel_window{request, waits, queued, now(), result, {}})
             .first->second;
     made.done.push_back(std::move(done));
     change::job_cancelled change{
@@ -169,86 +170,84 @@ void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& re
                          .ended = made.at.time_since_epoch().count()};
         attempts_.fill_in(*change.record);
     }
-    then.cancel = std::make_shared<cancel_commit const>(
-        cancel_commit{store_, sequence_, std::move(change), persistence::once,
-                      [self = self_, index](cancel_outcome outcome, std::string const& problem) {
-                          if (auto const core = self.lock())
-                              core->job_cancel_told(index, outcome, problem);
-                      }});
+    then.cancel = std::make_shared<cancel_commit const>(cancel_commit{
+        recorder_->shared_store(), recorder_->sequence(), std::move(change), persistence::once,
+        [self = self_, index](cancel_outcome outcome, std::string const& problem) {
+            if (auto const core = self.lock())
+                core->job_cancel_told(index, outcome, problem);
+        }});
 }
 
 void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
                                  std::string const& problem)
 {
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        auto const place = job_cancels_.find(index);
-        if (place == job_cancels_.end())
-            return; // it was given up
-        auto& [request, waits, queued, at, result, asked] = place->second;
-        auto done = std::exchange(asked, {});
-        if (outcome == cancel_outcome::recorded) {
-            note_job_cancel(index, request, at);
-            job_cancel_recorded(index, place->second, then);
-        } else if (outcome == cancel_outcome::not_cancelled) {
-            job_cancel_withdrawn(index, place->second);
-        }
-        result.outcome = outcome;
-        result.problem = problem;
-        result.current_state = state_of(settled_byte(index));
-        for (std::size_t i = 0; i != done.size(); ++i)
-            if (done[i])
-                then.callbacks.push_back([done = std::move(done[i]), result = result, i]() mutable {
-                    result.changed = result.changed && i == 0;
-                    done(result);
-                });
-        if (outcome != cancel_outcome::unknown)
-            job_cancels_.erase(place);
-        seal_if_quiet(then);
+    step then(*this);
+    auto& waiting = recorder_->pending(then).job_cancels;
+    auto const place = waiting.find(index);
+    if (place == waiting.end())
+        return; // it was given up
+    auto& [request, waits, queued, at, result, asked] = place->second;
+    auto done = std::exchange(asked, {});
+    if (outcome == cancel_outcome::recorded) {
+        note_job_cancel(then, index, request, at);
+        job_cancel_recorded(index, place->second, then);
+    } else if (outcome == cancel_outcome::not_cancelled) {
+        job_cancel_withdrawn(then, index, place->second);
     }
+    result.outcome = outcome;
+    result.problem = problem;
+    result.current_state = state_of(settled_byte(then, index));
+    for (std::size_t i = 0; i != done.size(); ++i)
+        if (done[i])
+            then.callbacks.push_back([done = std::move(done[i]), result = result, i]() mutable {
+                result.changed = result.changed && i == 0;
+                done(result);
+            });
+    if (outcome != cancel_outcome::unknown)
+        waiting.erase(place);
+    seal_if_quiet(then);
     perform(then);
 }
 
-void batch_core::job_cancel_recorded(std::uint64_t index, job_cancel& cancel, afterwards& then)
+void batch_core::job_cancel_recorded(std::uint64_t index, job_cancel_window& cancel, step& then)
 {
     if (!cancel.waits) {
         auto byte = states_[index].load(std::memory_order_acquire);
-        if (!life_.is_over() && !is_final(byte))
+        if (!life_(then).is_over() && !is_final(byte))
             stop_one(index, cancel.request, byte, cancel.result, then);
         return;
     }
-    job_stops_.note_not_started(index, cancel.at);
+    job_stops_(then).note_not_started(index, cancel.at);
     end_elsewhere(job_byte::not_started);
     settle(index, job_byte::not_started, then);
     tell_of_end(index, then);
     cancel.result.changed = true;
 }
 
-void batch_core::job_cancel_withdrawn(std::uint64_t index, job_cancel const& cancel)
+void batch_core::job_cancel_withdrawn(locked const& lock, std::uint64_t index,
+                                      job_cancel_window const& cancel)
 {
-    if (!cancel.waits || life_.is_closed())
+    if (!cancel.waits || life_(lock).is_closed())
         return;
     // Its place in the order of claims may have gone by: it comes in as a retry does.
     states_[index].store(job_byte::backing_off);
     if (cancel.queued)
         return;
-    wait_for_attempt(index, now());
-    post_idle(1);
+    wait_for_attempt(lock, index, now());
+    post_idle(lock, 1);
 }
 
 job_byte batch_core::take_over(slot& place, job_record&& record) noexcept
 {
-    bool const unsure =
-        record.how == job_byte::succeeded_late || record.how == job_byte::failed;
+    bool const unsure = record.how == job_byte::succeeded_late || record.how == job_byte::failed;
     if (unsure || phase_.load(std::memory_order_acquire) != phase::open) [[unlikely]] {
-        std::scoped_lock const lock(mutex_);
-        if (life_.is_recording()) {
+        locked const lock(mutex_);
+        if (life_(lock).is_recording()) {
             count_left(place, job_byte::ending);
-            window_->ends.push_back({&place, std::move(record)});
+            recorder_->pending(lock).window->ends.push_back({&place, std::move(record)});
             return job_byte::ending;
         }
-        correct(place, record);
+        correct(lock, place, record);
     }
     job_byte const how = record.how;
     count_left(place, how);
@@ -256,25 +255,25 @@ job_byte batch_core::take_over(slot& place, job_record&& record) noexcept
     return how;
 }
 
-void batch_core::correct(slot const& place, job_record& record) noexcept
+void batch_core::correct(locked const& lock, slot const& place, job_record& record) noexcept
 {
     bool const open = phase_.load() == phase::open;
     bool const alone = place.stop_index == record.index;
-    auto const* const stop = find_job_stop(record.index);
+    auto const* const stop = job_stops_(lock).find(record.index);
     bool const asked = stop != nullptr && stop->asked;
-    if (!open && !life_.goes_on())
+    if (!open && !life_(lock).goes_on())
         return;
     if (record.how == job_byte::succeeded_late && !alone)
         record.how = job_byte::succeeded;
     else if (record.how == job_byte::failed && !asked && record.failure != failure::input)
-        record.how = settle_failure(record.index);
-    else if (life_.goes_on() && !asked && state_of(record.how) == job_state::cancelled)
+        record.how = settle_failure(lock, record.index);
+    else if (life_(lock).goes_on() && !asked && state_of(record.how) == job_state::cancelled)
         record = {.index = record.index, .how = job_byte::backing_off};
 }
 
-void batch_core::decide(window::end end, afterwards& then)
+void batch_core::decide(cancel_window::end end, step& then)
 {
-    correct(*end.place, end.record);
+    correct(then, *end.place, end.record);
     std::uint64_t const index = end.record.index;
     job_byte const how = end.record.how;
     take_over_elsewhere(std::move(end.record));
@@ -282,7 +281,7 @@ void batch_core::decide(window::end end, afterwards& then)
     if (how == job_byte::backing_off)
         schedule(index, now(), then);
     else if (how == job_byte::failed && phase_.load() == phase::open)
-        then.fail_fast |= stops_the_batch(index);
+        then.fail_fast |= stops_the_batch(then, index);
 }
 
 void batch_core::take_over_elsewhere(job_record&& record) noexcept
@@ -305,101 +304,88 @@ void batch_core::hand_over(job_record&& record) noexcept
     attempts_.fill_in(record);
     if (how == job_byte::failed) [[unlikely]]
         errors_.add(record.failure, record.text);
-    if (under_way_ && is_final(how))
-        under_way_->note(index, record.started);
-    relay_->add();
-    bool const is_done = store_->record(sequence_, std::move(record), *relay_);
-    if (is_done)
-        relay_->release(1);
+    bool const is_done = recorder_->hand_over(std::move(record));
     if (is_done || how == job_byte::backing_off)
         states_[index].store(how, std::memory_order_release);
 }
 
 void batch_core::committed(std::span<job_record const> records) noexcept
 {
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        for (auto const& record : records)
-            if (is_final(record.how)) {
-                settle(record.index, record.how, then);
-                note_end(record.index, then);
-            }
-        sweep_job_stops(then);
-        relay_->release(records.size());
-        if (life_.at() == stage::leaving)
-            let_go_if_quiet(then);
-    }
+    step then(*this);
+    for (auto const& record : records)
+        if (is_final(record.how)) {
+            settle(record.index, record.how, then);
+            note_end(record.index, then);
+        }
+    sweep_job_stops(then);
+    recorder_->told_of(records.size());
+    if (life_(then).at() == stage::leaving)
+        let_go_if_quiet(then);
     perform(then);
 }
 
 void batch_core::refused(job_record const& record, job_byte was) noexcept
 {
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        // The one may have been counted in a slot: it is the sum that is right.
-        ended_elsewhere_[static_cast<std::size_t>(was)] -= 1;
-        ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
-        errors_.add(record.failure, record.text);
-        life_.on(batch_event::end_changed);
-        bool const is_fatal =
-            stops_the_batch(record.index) && !life_.is_closed() && !life_.goes_on();
-        if (is_fatal && gate_.done() && !life_.is_recording()) {
-            // Too late for a cancel: every job has ended.
-            claimed_at_close_ = total_;
-            phase_ = phase::stopping;
-            time_point const at = now();
-            apply(life_.closed({}, stop_cause::fail_fast, true, at, at), then);
-        } else if (is_fatal) {
-            then.fail_fast = true;
-        }
+    step then(*this);
+    // The one may have been counted in a slot: it is the sum that is right.
+    ended_elsewhere_[static_cast<std::size_t>(was)] -= 1;
+    ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
+    errors_.add(record.failure, record.text);
+    life_(then).on(batch_event::end_changed);
+    bool const is_fatal =
+        stops_the_batch(then, record.index) && !life_(then).is_closed() && !life_(then).goes_on();
+    if (is_fatal && gate_.done() && !life_(then).is_recording()) {
+        // Too late for a cancel: every job has ended.
+        claimed_at_close_ = total_;
+        phase_ = phase::stopping;
+        time_point const at = now();
+        apply(life_(then).closed({}, stop_cause::fail_fast, true, at, at), then);
+    } else if (is_fatal) {
+        then.fail_fast = true;
     }
     perform(then);
 }
 
-void batch_core::settle(std::uint64_t index, job_byte how, afterwards& then)
+void batch_core::settle(std::uint64_t index, job_byte how, step& then)
 {
     states_[index].store(how, std::memory_order_release);
-    settled_[static_cast<std::size_t>(how)] += 1;
-    suspects_.ended(index, then.of_suspects);
+    recorder_->pending(then).settled[static_cast<std::size_t>(how)] += 1;
+    suspects_(then).ended(index, then.of_suspects);
 }
 
-void batch_core::request_end(afterwards& then)
+void batch_core::request_end(step& then)
 {
-    life_.on(batch_event::end_handed);
+    life_(then).on(batch_event::end_handed);
     time_point const at = now();
-    batch_life as_if = life_;
+    batch_life as_if = life_(then);
     (void)as_if.quiet(at);
     auto const ended = [self = self_, at](std::exception_ptr const& failed) {
         if (auto const core = self.lock())
             core->end_told(at, failed == nullptr);
     };
     auto cancel = as_if.cancel();
-    any_change what = cancel ? any_change(change::cancelled{std::move(*cancel), end_record(as_if)})
-                             : any_change(change::ended{end_record(as_if)});
+    any_change what =
+        cancel ? any_change(change::cancelled{std::move(*cancel), end_record(then, as_if)})
+               : any_change(change::ended{end_record(then, as_if)});
     then.writes.push_back({std::move(what), persistence::until_done, ended});
 }
 
 void batch_core::end_told(time_point at, bool is_recorded)
 {
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        if (is_recorded || life_.at() == stage::outdated)
-            apply(life_.quiet(at), then);
-        seal_if_quiet(then); // what was handed over may not have been the end
-    }
+    step then(*this);
+    if (is_recorded || life_(then).at() == stage::outdated)
+        apply(life_(then).quiet(at), then);
+    seal_if_quiet(then); // what was handed over may not have been the end
     perform(then);
 }
 
-batch_end batch_core::end_record(batch_life const& life) noexcept
+batch_end batch_core::end_record(locked const& lock, batch_life const& life) noexcept
 {
     time_point const at = *life.ended();
     batch_end end{.state = life.state(started()),
                   .at = at,
-                  .jobs = handed_counts(),
-                  .retried = retried(),
+                  .jobs = handed_counts(lock),
+                  .retried = retried(lock),
                   .errors = errors_.most_frequent(error_tally::distinct_max)};
     end.jobs.not_started += std::exchange(end.jobs.pending, 0);
     if (options_.keep)

@@ -1,6 +1,5 @@
 // How a batch comes back from the store, and how it is let go of without ending.
 #include "batch/core.hpp"
-#include "batch/record_relay.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -17,40 +16,43 @@ constexpr char const* engine_ended = "the engine ended before the store had answ
 
 void batch_core::restore(job_record const& record)
 {
+    locked const lock(mutex_);
     std::uint64_t const index = record.index;
     retried_earlier_ += attempts_.restore(record);
     states_[index].store(record.how, std::memory_order_relaxed);
     if (!is_final(record.how)) {
-        wait_for_attempt(index, now());
+        wait_for_attempt(lock, index, now());
         if (record.suspected != 0)
-            suspects_.restore(index, record.suspected);
+            suspects_(lock).restore(index, record.suspected);
         return;
     }
     ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
-    settled_[static_cast<std::size_t>(record.how)] += 1;
+    recorder_->pending(lock).settled[static_cast<std::size_t>(record.how)] += 1;
     ended_ += 1;
     if (record.how == job_byte::not_started)
-        job_stops_.note_not_started(index, time_point(std::chrono::nanoseconds(record.ended)));
+        job_stops_(lock).note_not_started(index,
+                                          time_point(std::chrono::nanoseconds(record.ended)));
     if (record.how == job_byte::failed)
         errors_.add(record.failure, record.text);
 }
 
 void batch_core::restore(stored_batch const& batch)
 {
+    locked const lock(mutex_);
     if (batch.started_at)
         started_ = batch.started_at->time_since_epoch().count();
     if (batch.cancel) {
         (void)gate_.close();
-        life_.restore_closed(*batch.cancel);
-        phase_ = life_.for_runners();
+        life_(lock).restore_closed(*batch.cancel);
+        phase_ = life_(lock).for_runners();
     }
     if (!batch.end)
         return;
     (void)gate_.finish();
-    life_.restore_ended(batch.end->at);
+    life_(lock).restore_ended(batch.end->at);
     for (auto const& error : batch.end->errors)
         errors_.add(error.code, error.message, error.count);
-    phase_ = life_.for_runners();
+    phase_ = life_(lock).for_runners();
     sealed_ = true;
     restored_ = batch;
     work_.reset();
@@ -64,62 +66,60 @@ void batch_core::load_around(std::uint64_t index)
     if (loaded_[block])
         return;
     std::uint64_t const first = block * load_block;
-    store_->outcomes(sequence_, first, std::min(first + load_block, total_),
-                     [&](job_record const& record) {
-                         states_[record.index].store(record.how, std::memory_order_release);
-                     });
+    recorder_->store().outcomes(recorder_->sequence(), first, std::min(first + load_block, total_),
+                                [&](job_record const& record) {
+                                    states_[record.index].store(record.how,
+                                                                std::memory_order_release);
+                                });
     loaded_[block] = true;
 }
 
 void batch_core::shut_down()
 {
-    if (!durable_)
+    if (!is_durable())
         return cancel({}, stop_cause::shutdown, {});
-    afterwards then;
-    {
-        std::scoped_lock const lock(mutex_);
-        suspend(then);
-    }
+    step then(*this);
+    suspend(then);
     perform(then);
 }
 
-void batch_core::suspend(afterwards& then)
+void batch_core::suspend(step& then)
 {
-    // One that is being cancelled, or has all but ended, is seen to its end: but a cancel that can't
-    // be recorded, or a record that the store does not take, must not hold up the engine.
-    life_.shut_down(now());
-    arm(life_.leave_by());
-    if (life_.is_closed())
+    // One that is being cancelled, or has all but ended, is seen to its end: but a cancel that
+    // can't be recorded, or a record that the store does not take, must not hold up the engine.
+    life_(then).shut_down(now());
+    arm(life_(then).leave_by());
+    if (life_(then).is_closed())
         repeat_cancel({}, then); // a drain would have no end
-    if (life_.is_recording()) {
+    if (life_(then).is_recording()) {
         // The cancel has until the grace is over to be recorded; what runs is to stop in any case.
-        phase_ = life_.for_runners();
+        phase_ = life_(then).for_runners();
         apply({.interrupt = true}, then);
-    } else if ((life_.at() == stage::unopened || life_.is_open()) && leave_to_next(then)) {
+    } else if ((life_(then).at() == stage::unopened || life_(then).is_open()) &&
+               leave_to_next(then)) {
         let_go_if_quiet(then);
     }
 }
 
 /// False if every job has ended: there is nothing to leave.
-bool batch_core::leave_to_next(afterwards& then)
+bool batch_core::leave_to_next(step& then)
 {
     if (!gate_.close().first) {
-        life_.on(batch_event::all_ended);
+        life_(then).on(batch_event::all_ended);
         return false;
     }
-    life_.on(batch_event::left_to_next);
-    phase_ = life_.for_runners();
+    life_(then).on(batch_event::left_to_next);
+    phase_ = life_(then).for_runners();
     apply({.interrupt = true}, then);
-    arm_kill(life_.leave_by());
+    arm_kill(then, life_(then).leave_by());
     return true;
 }
 
 /// The store has not said in time whether the cancel is recorded: the next engine will see.
-void batch_core::give_up_window(afterwards& then)
+void batch_core::give_up_window(step& then)
 {
-    window known = std::move(*window_);
-    window_.reset();
-    life_.on(batch_event::left_to_next);
+    cancel_window known = recorder_->take_window(then);
+    life_(then).on(batch_event::left_to_next);
     for (auto& end : known.ends)
         decide(std::move(end), then);
     known.cancels.push_back({known.request, known.cause, known.result, std::move(known.done)});
@@ -128,23 +128,24 @@ void batch_core::give_up_window(afterwards& then)
             continue;
         kept.result.outcome = cancel_outcome::unknown;
         kept.result.problem = engine_ended;
-        kept.result.current_state = life_.state(started());
+        kept.result.current_state = life_(then).state(started());
         then.callbacks.push_back([kept = std::move(kept)] { kept.done(kept.result); });
     }
     std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
 }
 
-void batch_core::let_go_if_quiet(afterwards& then)
+void batch_core::let_go_if_quiet(step& then)
 {
-    if (inside_ == 0 && relay_->under_way() == 0 && job_cancels_.empty() && !life_.is_over())
+    if (slots_(then).inside() == 0 && recorder_->under_way() == 0 &&
+        recorder_->pending(then).job_cancels.empty() && !life_(then).is_over())
         let_go(then);
 }
 
-void batch_core::let_go(afterwards& then)
+void batch_core::let_go(step& then)
 {
-    if (life_.is_recording())
+    if (life_(then).is_recording())
         give_up_window(then);
-    for (auto& [index, cancel] : std::exchange(job_cancels_, {})) {
+    for (auto& [index, cancel] : std::exchange(recorder_->pending(then).job_cancels, {})) {
         cancel.result.outcome = cancel_outcome::unknown;
         cancel.result.problem = engine_ended;
         for (auto& done : cancel.done)
@@ -152,8 +153,8 @@ void batch_core::let_go(afterwards& then)
                 then.callbacks.push_back(
                     [done = std::move(done), result = cancel.result] { done(result); });
     }
-    life_.on(batch_event::let_go);
-    phase_ = life_.for_runners();
+    life_(then).on(batch_event::let_go);
+    phase_ = life_(then).for_runners();
     then.let_go = true;
     release(then);
 }

@@ -37,15 +37,14 @@ enum class batch_event : std::uint8_t {
     let_go,          ///< nothing of it runs any more, or its time is over
 };
 
-inline constexpr std::array all_stages{stage::unopened, stage::open,     stage::recording,
-                                       stage::unknown,  stage::closing,  stage::ending,
-                                       stage::outdated, stage::ended,    stage::leaving,
-                                       stage::left};
+inline constexpr std::array all_stages{
+    stage::unopened, stage::open,     stage::recording, stage::unknown, stage::closing,
+    stage::ending,   stage::outdated, stage::ended,     stage::leaving, stage::left};
 inline constexpr std::array all_batch_events{
-    batch_event::opened,      batch_event::gate_closed, batch_event::doubted,
-    batch_event::withdrawn,   batch_event::cancelled,   batch_event::cancelled_quiet,
-    batch_event::all_ended,   batch_event::end_handed,  batch_event::end_changed,
-    batch_event::quiet,       batch_event::left_to_next, batch_event::let_go};
+    batch_event::opened,    batch_event::gate_closed,  batch_event::doubted,
+    batch_event::withdrawn, batch_event::cancelled,    batch_event::cancelled_quiet,
+    batch_event::all_ended, batch_event::end_handed,   batch_event::end_changed,
+    batch_event::quiet,     batch_event::left_to_next, batch_event::let_go};
 
 /// The stage that `event` leads to; nothing where it can't come. docs/design.md has all of it as a
 /// table.

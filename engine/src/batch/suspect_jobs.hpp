@@ -17,7 +17,8 @@
 namespace belay::detail {
 
 /// The suspects among the jobs of one batch: those that ran at a crash and have not ended. How many
-/// may run beside each other is said by the `suspects` of the engine, which has them of all batches.
+/// may run beside each other is said by the `suspects` of the engine, which has them of all
+/// batches.
 ///
 /// Thread safety: none.
 class suspect_jobs {
@@ -52,8 +53,8 @@ public:
             all_.add(crashes);
     }
 
-    /// Whether a suspect that is due may run. Else it is kept back, and `may_run` is called once there
-    /// is a place for one.
+    /// Whether a suspect that is due may run. Else it is kept back, and `may_run` is called once
+    /// there is a place for one.
     [[nodiscard]] bool enter(std::uint64_t index, std::function<bool()> may_run)
     {
         if (all_.enter(std::move(may_run))) {
@@ -87,7 +88,10 @@ public:
     }
 
     /// A job does not run any more.
-    void leave_place(std::uint64_t index, news& then) { then.places_left += admitted_.erase(index); }
+    void leave_place(std::uint64_t index, news& then)
+    {
+        then.places_left += admitted_.erase(index);
+    }
 
     /// Nothing will be entered any more; `runs(index)` says what is being run.
     template <class Runs>
@@ -125,19 +129,12 @@ public:
         (void)take_all_kept_back();
     }
 
-    /// Tells the engine's; under no lock of a batch's, since it asks others whether they want a place.
-    void tell(news const& then)
-    {
-        if (!then.is_empty())
-            all_.leave(then.places_left, then.ended);
-    }
-
 private:
     suspects& all_;
     std::unordered_map<std::uint64_t, std::uint32_t> suspects_; ///< at how many crashes each ran
     std::unordered_set<std::uint64_t> admitted_;                ///< those that have a place
-    std::list<std::uint64_t> kept_back_;                        ///< those that are due and have none
-    bool announced_ = false;                                    ///< the engine knows of them
+    std::list<std::uint64_t> kept_back_; ///< those that are due and have none
+    bool announced_ = false;             ///< the engine knows of them
 };
 
 } // namespace belay::detail

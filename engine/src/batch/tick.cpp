@@ -23,41 +23,38 @@ std::chrono::nanoseconds interval_for(std::chrono::nanoseconds timeout) noexcept
 
 time_point batch_core::tick()
 {
-    afterwards then;
     bool expired = false;
     time_point const at = now();
-    {
-        std::scoped_lock const lock(mutex_);
-        if (life_.is_over())
-            return time_point::max();
-        if (armed_ <= at)
-            armed_ = time_point::max();
-        expired = life_.expires(at);
-        if (auto why = std::exchange(put_off_, nullptr)) {
-            then.put_off = std::move(why);
-            post_idle(slots_.size());
-        }
-        if (waiting_.next() <= at)
-            post_idle(waiting_.size());
-        else
-            arm(waiting_.next());
-        arm(life_.expiry());
-        sweep_job_stops(then);
-        look_for_ends(then);
-        if (life_.gives_up_record(at))
-            give_up_window(then);
-        // While a cancel is being recorded the batch looks as before, and nothing of it ends.
-        if (!life_.is_recording()) {
-            end_overdue(at, then);
-            if (options_.timeout)
-                time_out(at, then);
-        }
-        seal_if_quiet(then);
-        if (life_.is_shutting_down() && at < life_.leave_by())
-            arm(life_.leave_by());
-        else if (life_.is_shutting_down() && inside_ == 0 && !life_.is_over())
-            let_go(then); // the store does not take what it is to take
+    step then(*this);
+    if (life_(then).is_over())
+        return time_point::max();
+    if (armed_ <= at)
+        armed_ = time_point::max();
+    expired = life_(then).expires(at);
+    if (auto why = std::exchange(put_off_, nullptr)) {
+        then.put_off = std::move(why);
+        post_idle(then, slots_(then).size());
     }
+    if (waiting_(then).next() <= at)
+        post_idle(then, waiting_(then).size());
+    else
+        arm(waiting_(then).next());
+    arm(life_(then).expiry());
+    sweep_job_stops(then);
+    look_for_ends(then);
+    if (life_(then).gives_up_record(at))
+        give_up_window(then);
+    // While a cancel is being recorded the batch looks as before, and nothing of it ends.
+    if (!life_(then).is_recording()) {
+        end_overdue(at, then);
+        if (options_.timeout)
+            time_out(at, then);
+    }
+    seal_if_quiet(then);
+    if (life_(then).is_shutting_down() && at < life_(then).leave_by())
+        arm(life_(then).leave_by());
+    else if (life_(then).is_shutting_down() && slots_(then).inside() == 0 && !life_(then).is_over())
+        let_go(then); // the store does not take what it is to take
     perform(then);
     if (expired)
         cancel({}, stop_cause::deadline, {});
@@ -66,10 +63,10 @@ time_point batch_core::tick()
 
 bool batch_core::is_overdue(std::uint64_t index)
 {
-    std::scoped_lock const lock(mutex_);
+    locked const lock(mutex_);
     time_point const at = now();
-    job_stop const* const stop = find_job_stop(index);
-    return life_.overdue(at) || (stop != nullptr && at >= stop->deadline - abandon_margin);
+    job_stop const* const stop = job_stops_(lock).find(index);
+    return life_(lock).overdue(at) || (stop != nullptr && at >= stop->deadline - abandon_margin);
 }
 
 void batch_core::arm(time_point at)
@@ -83,26 +80,27 @@ void batch_core::arm(time_point at)
     armed_ = at;
 }
 
-std::optional<std::uint64_t> batch_core::body_in(slot const& place) noexcept
+std::optional<std::uint64_t> batch_core::body_in(locked const& lock, slot const& place) noexcept
 {
     std::uint64_t const index = place.current.load(std::memory_order_acquire);
     // The state first: who made it `running` had `current` written before.
     if (index == no_index || place.abandoned ||
         states_[index].load(std::memory_order_acquire) != job_byte::running ||
-        running_in(index) != &place)
+        running_in(lock, index) != &place)
         return std::nullopt;
     return index;
 }
 
-void batch_core::time_out(time_point at, afterwards& then)
+void batch_core::time_out(time_point at, step& then)
 {
     // Numbers side by side: most slots are not touched.
-    for (std::size_t i = 0; i != look_at_.size(); ++i)
-        if (look_at_[i] <= at)
-            look_at_[i] = time_out(*slots_[i], at, then);
+    auto& look_at = slots_(then).look_at();
+    for (std::size_t i = 0; i != look_at.size(); ++i)
+        if (look_at[i] <= at)
+            look_at[i] = time_out(*slots_(then).all()[i], at, then);
 }
 
-time_point batch_core::time_out(slot& place, time_point at, afterwards& then)
+time_point batch_core::time_out(slot& place, time_point at, step& then)
 {
     time_point const of_the_next = at + *options_.timeout;
     std::uint64_t const index = place.current.load(std::memory_order_acquire);
@@ -122,48 +120,48 @@ time_point batch_core::time_out(slot& place, time_point at, afterwards& then)
     if (!runs())
         return of_the_next;
 
-    // It runs still, so that was the start of this attempt. The reason before the stop: who sees the
-    // one sees the other.
+    // It runs still, so that was the start of this attempt. The reason before the stop: who sees
+    // the one sees the other.
     place.timed_out = index;
     time_point const deadline = at + grace() + deadline_margin;
-    if (job_stop* const stop = find_job_stop(index))
-        job_stops_.bring_nearer(index, *stop, deadline);
+    if (job_stop* const stop = job_stops_(then).find(index))
+        job_stops_(then).bring_nearer(index, *stop, deadline);
     else
-        stop_running(index, job_stops_.add(index, deadline), then);
-    arm_kill(deadline);
+        stop_running(index, job_stops_(then).add(index, deadline), then);
+    arm_kill(then, deadline);
     return of_the_next;
 }
 
-void batch_core::end_overdue(time_point at, afterwards& then)
+void batch_core::end_overdue(time_point at, step& then)
 {
-    if (life_.kills(at))
+    if (life_(then).kills(at))
         kill_detached(then);
-    if (life_.overdue(at)) {
-        auto places = on_thread_;
-        for (auto const& [index, detached] : detached_.all())
+    if (life_(then).overdue(at)) {
+        auto places = slots_(then).on_thread();
+        for (auto const& [index, detached] : detached_(then).all())
             places.push_back(detached.place);
         for (auto* const place : places)
             abandon(*place, then);
     }
-    for (auto const index : job_stops_.due(at)) {
-        job_stop* const stop = find_job_stop(index);
+    for (auto const index : job_stops_(then).due(at)) {
+        job_stop* const stop = job_stops_(then).find(index);
         if (stop == nullptr)
             continue;
-        auto* const detached = detached_.find(index);
+        auto* const detached = detached_(then).find(index);
         if (detached)
             kill(*detached, then);
         if (!detached || detached->killed)
-            job_stops_.note_kill(index, *stop);
+            job_stops_(then).note_kill(index, *stop);
         if (at < stop->deadline - abandon_margin)
             continue;
-        if (slot* const place = running_in(index))
+        if (slot* const place = running_in(then, index))
             abandon(*place, then);
     }
 }
 
-void batch_core::abandon(slot& place, afterwards& then)
+void batch_core::abandon(slot& place, step& then)
 {
-    auto const body = body_in(place);
+    auto const body = body_in(then, place);
     if (!body)
         return;
     std::uint64_t const index = *body;
@@ -173,20 +171,18 @@ void batch_core::abandon(slot& place, afterwards& then)
     bool const timed_out = place.timed_out == index;
     auto expected = job_byte::running;
     if (!states_[index].compare_exchange_strong(
-            expected, timed_out || store_ ? job_byte::ending : job_byte::abandoned))
+            expected, timed_out || recorder_ ? job_byte::ending : job_byte::abandoned))
         return;
 
     // From here its runner can change nothing of the batch any more.
-    place.abandoned = true;
-    --inside_;
-    leave_thread(place);
-    if (auto body = detached_.take(index))
+    slots_(then).abandon(place);
+    if (auto body = detached_(then).take(index))
         then.abandoned.push_back(std::move(body));
     highest_abandoned_ =
         std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
     // What goes on without a thread has one only while it is started. It is lost once, though a
     // body inside of this one, or around it, may have been abandoned already.
-    auto const thread = is_asynchronous_ ? detached_.give_up_launch(place) : place.thread;
+    auto const thread = is_asynchronous_ ? detached_(then).give_up_launch(place) : place.thread;
     if (thread && !thread->is_lost.exchange(true)) {
         thread->lost_by = host_;
         host_->counted.threads_abandoned += 1;
@@ -196,39 +192,32 @@ void batch_core::abandon(slot& place, afterwards& then)
     // Whoever was to wake it may be held up by another wait.
     if (place.wait_source)
         then.told.push_back({&place, std::nullopt, place.wait_source, nullptr});
-    // Callbacks that are to be called yet are: their token is found here.
-    auto token = place.to_fire ? place.stop_source : std::nullopt;
-    drop_tokens(place);
-    if (token) {
-        place.stop_source = std::move(token);
-        place.to_fire = true;
-        ++tokens_;
-    }
+    signals_.abandon(then, place);
     if (!timed_out)
-        end_abandoned(place, index); // which asks for its stop
-    auto const* const stop = find_job_stop(index);
+        end_abandoned(then, place, index); // which asks for its stop
+    auto const* const stop = job_stops_(then).find(index);
     bool const asked = stop != nullptr && stop->asked;
     if (stop != nullptr)
-        end_job_stop(index);
+        end_job_stop(then, index);
     if (timed_out)
         fail_abandoned(place, index, asked, then);
     tell_of_end(index, then);
     ledger_add(ended_in(place) - place.flushed);
-    if (life_.is_open())
-        replace(place);
+    if (life_(then).is_open())
+        post(then, slots_(then).replace(place));
 }
 
-void batch_core::end_abandoned(slot const& place, std::uint64_t index)
+void batch_core::end_abandoned(locked const& lock, slot const& place, std::uint64_t index)
 {
     abandonment const how{place.started.load(std::memory_order_relaxed), now(),
                           progress_of(place, index)};
-    if (store_) {
+    if (recorder_) {
         job_record record{.index = index,
                           .how = job_byte::abandoned,
                           .started = how.started,
                           .ended = how.ended.time_since_epoch().count(),
                           .progress = how.progress.value_or(-1.0F)};
-        correct(place, record);
+        correct(lock, place, record);
         bool const put_back = !is_final(record.how);
         take_over_elsewhere(std::move(record));
         if (put_back)
@@ -237,14 +226,14 @@ void batch_core::end_abandoned(slot const& place, std::uint64_t index)
         end_elsewhere(job_byte::abandoned);
     }
     host_->counted.jobs_abandoned += 1;
-    abandoned_.emplace(index, how);
+    abandoned_(lock).emplace(index, how);
 }
 
-void batch_core::fail_abandoned(slot& place, std::uint64_t index, bool asked, afterwards& then)
+void batch_core::fail_abandoned(slot& place, std::uint64_t index, bool asked, step& then)
 {
     time_point const at = now();
-    job_byte const how = asked ? job_byte::failed : settle_failure(index);
-    if (store_) {
+    job_byte const how = asked ? job_byte::failed : settle_failure(then, index);
+    if (recorder_) {
         job_record record{.index = index,
                           .how = how,
                           .started = place.started.load(std::memory_order_relaxed),
@@ -262,7 +251,7 @@ void batch_core::fail_abandoned(slot& place, std::uint64_t index, bool asked, af
     if (how == job_byte::backing_off)
         schedule(index, at, then);
     else
-        then.fail_fast |= stops_the_batch(index);
+        then.fail_fast |= stops_the_batch(then, index);
 }
 
 std::exception_ptr batch_core::time_out_exception() const

@@ -95,41 +95,42 @@ void batch_core::require_job(std::uint64_t index) const
 
 batch_state batch_core::state()
 {
-    std::scoped_lock const lock(mutex_);
-    return life_.state(started());
+    locked const lock(mutex_);
+    return life_(lock).state(started());
 }
 
 batch_status batch_core::status()
 {
-    std::scoped_lock const lock(mutex_);
+    locked const lock(mutex_);
     // The counts first: none that shows a job as started goes with a batch that has not.
-    auto const jobs = counts();
+    auto const jobs = counts(lock);
     auto const first = started();
-    return {.state = life_.state(first),
-            .entered_at = life_.entered(first),
-            .created_at = life_.created(),
+    return {.state = life_(lock).state(first),
+            .entered_at = life_(lock).entered(first),
+            .created_at = life_(lock).created(),
             .started_at = first,
-            .ended_at = life_.ended(),
-            .cancel = life_.cancel(),
+            .ended_at = life_(lock).ended(),
+            .cancel = life_(lock).cancel(),
             .jobs = jobs,
-            .retried = retried(),
-            .estimated_completion = estimate(jobs),
-            .waits_for_store = life_.is_ending()};
+            .retried = retried(lock),
+            .estimated_completion = estimate(lock, jobs),
+            .waits_for_store = life_(lock).is_ending()};
 }
 
-std::uint64_t batch_core::retried() const noexcept
+std::uint64_t batch_core::retried(locked const& lock) const noexcept
 {
     std::uint64_t sum = restored_ ? restored_->end->retried : retried_earlier_;
-    for (auto const& place : slots_)
+    for (auto const& place : slots_(lock).all())
         sum += place->retried.load(std::memory_order_relaxed);
     return sum;
 }
 
-std::optional<time_point> batch_core::estimate(job_counts const& jobs) const noexcept
+std::optional<time_point> batch_core::estimate(locked const& lock,
+                                               job_counts const& jobs) const noexcept
 {
     auto const first = started();
     std::uint64_t const ended = jobs.ended();
-    if (!first || life_.is_closed() || ended == 0 || ended == jobs.total)
+    if (!first || life_(lock).is_closed() || ended == 0 || ended == jobs.total)
         return std::nullopt;
     time_point const at = now();
     double const rest = static_cast<double>((at - *first).count()) *
@@ -144,13 +145,13 @@ std::optional<time_point> batch_core::started() const noexcept
     return time_from(started_.load(std::memory_order_acquire));
 }
 
-void batch_core::settle_claimed() noexcept
+void batch_core::settle_claimed(locked const& lock) noexcept
 {
     // Whoever was about to enter a claimed job when the gate was closed and a reader that wants to
     // show it as never started can't both be right: the compare-exchange says who is.
-    if (!life_.is_closed() || sealed_ || inside_ == 0)
+    if (!life_(lock).is_closed() || sealed_ || slots_(lock).inside() == 0)
         return;
-    for (auto const& place : slots_) {
+    for (auto const& place : slots_(lock).all()) {
         std::uint64_t const last = place->current.load(std::memory_order_acquire);
         auto failed = job_byte::backing_off; // and may be entered again at once
         if (last != no_index)
@@ -166,7 +167,7 @@ void batch_core::settle_claimed() noexcept
     }
 }
 
-std::uint64_t batch_core::entering(std::span<tallied const> slots)
+std::uint64_t batch_core::entering(locked const& lock, std::span<tallied const> slots)
 {
     // A runner that slipped in before the closing may have won its job and not have counted it yet;
     // whoever lost it may still bear its index, too.
@@ -176,7 +177,7 @@ std::uint64_t batch_core::entering(std::span<tallied const> slots)
             known.insert(one.running);
     std::uint64_t result = 0;
     for (std::size_t i = 0; i != slots.size(); ++i) {
-        slot const& place = *slots_[i];
+        slot const& place = *slots_(lock).all()[i];
         std::uint64_t const index = place.current.load(std::memory_order_acquire);
         if (index == no_index || known.contains(index))
             continue;
@@ -191,10 +192,10 @@ std::uint64_t batch_core::entering(std::span<tallied const> slots)
     return result;
 }
 
-job_byte batch_core::settled_byte(std::uint64_t index) noexcept
+job_byte batch_core::settled_byte(locked const& lock, std::uint64_t index) noexcept
 {
     auto byte = states_[index].load(std::memory_order_acquire);
-    if (!life_.is_closed())
+    if (!life_(lock).is_closed())
         return byte;
     while (state_of(byte) == job_state::pending)
         if (sealed_ || byte == job_byte::withheld || index >= claimed_at_close_ ||
@@ -233,43 +234,43 @@ std::uint64_t ended_sum(by_byte const& of) noexcept
 
 } // namespace
 
-job_counts batch_core::counts()
+job_counts batch_core::counts(locked const& lock)
 {
     if (restored_)
         return restored_->end->jobs;
-    settle_claimed();
+    settle_claimed(lock);
     job_counts result;
     result.total = total_;
     by_byte ended = ended_elsewhere_;
     std::vector<tallied> slots;
-    for (auto const& place : slots_) {
+    for (auto const& place : slots_(lock).all()) {
         slot_tally const part = tally(*place);
         result.running += part.running;
         for (std::size_t i = 0; i != ended.size(); ++i)
             ended[i] += part.left[i];
-        if (life_.is_closed())
+        if (life_(lock).is_closed())
             slots.push_back({part.entered, part.running ? place->current.load() : no_index});
     }
     if (!sealed_)
-        result.running += entering(slots);
-    if (window_)
-        result.running += window_->ends.size();
-    if (durable_) {
-        result.running += ended_sum(ended) - ended_sum(settled_);
-        ended = settled_;
+        result.running += entering(lock, slots);
+    if (life_(lock).is_recording())
+        result.running += recorder_->pending(lock).window->ends.size();
+    if (is_durable()) {
+        result.running += ended_sum(ended) - ended_sum(recorder_->pending(lock).settled);
+        ended = recorder_->pending(lock).settled;
     }
     put_ended(result, ended);
     std::uint64_t const rest = total_ - result.ended() - result.running;
-    (life_.is_closed() ? result.not_started : result.pending) += rest;
+    (life_(lock).is_closed() ? result.not_started : result.pending) += rest;
     return result;
 }
 
-job_counts batch_core::handed_counts() noexcept
+job_counts batch_core::handed_counts(locked const& lock) noexcept
 {
     job_counts result;
     result.total = total_;
     by_byte ended = ended_elsewhere_;
-    for (auto const& place : slots_)
+    for (auto const& place : slots_(lock).all())
         for (std::size_t i = 0; i != ended.size(); ++i)
             ended[i] += place->left[i].load(std::memory_order_acquire);
     put_ended(result, ended);
@@ -277,9 +278,10 @@ job_counts batch_core::handed_counts() noexcept
     return result;
 }
 
-bool batch_core::is_all_settled() noexcept
+bool batch_core::is_all_settled(locked const& lock) noexcept
 {
-    return !durable_ || handed_counts().ended() == ended_sum(settled_);
+    return !is_durable() ||
+           handed_counts(lock).ended() == ended_sum(recorder_->pending(lock).settled);
 }
 
 job_state batch_core::job_state_of(std::uint64_t index)
@@ -290,8 +292,8 @@ job_state batch_core::job_state_of(std::uint64_t index)
     auto const byte = states_[index].load(std::memory_order_acquire);
     if (state_of(byte) != job_state::pending || current_phase() == phase::open)
         return state_of(byte);
-    std::scoped_lock const lock(mutex_);
-    return state_of(settled_byte(index));
+    locked const lock(mutex_);
+    return state_of(settled_byte(lock, index));
 }
 
 job_status batch_core::job(std::uint64_t index)
@@ -299,33 +301,33 @@ job_status batch_core::job(std::uint64_t index)
     require_job(index);
     if (restored_)
         load_around(index);
-    std::unique_lock lock(mutex_);
-    auto const byte = settled_byte(index);
+    locked lock(mutex_);
+    auto const byte = settled_byte(lock, index);
     job_status result;
     result.index = index;
     result.state = state_of(byte);
     result.disposition = disposition_of(byte);
     result.late = byte == job_byte::succeeded_late;
     result.attempt = attempt(index);
-    if (auto const* const cancel = job_stops_.cancel_of(index))
+    if (auto const* const cancel = job_stops_(lock).cancel_of(index))
         result.cancel = *cancel;
     if (is_running(byte)) {
-        result.stop_requested = phase_.load() == phase::stopping || find_job_stop(index);
-        if (slot const* const place = running_in(index)) {
+        result.stop_requested = phase_.load() == phase::stopping || job_stops_(lock).find(index);
+        if (slot const* const place = running_in(lock, index)) {
             result.started_at = time_from(place->started.load(std::memory_order_relaxed));
             result.progress = progress_of(*place, index);
-        } else if (under_way_) {
-            result.started_at = under_way_->find(index);
+        } else if (recorder_) {
+            result.started_at = recorder_->begun_at(index);
         }
     } else if (byte == job_byte::not_started) {
-        result.ended_at = job_stops_.not_started_at(index).value_or(life_.requested());
-    } else if (auto const found = abandoned_.find(index); found != abandoned_.end()) {
+        result.ended_at = job_stops_(lock).not_started_at(index).value_or(life_(lock).requested());
+    } else if (auto const found = abandoned_(lock).find(index); found != abandoned_(lock).end()) {
         result.started_at = time_from(found->second.started);
         result.ended_at = found->second.ended;
         result.progress = found->second.progress;
     }
     lock.unlock();
-    if (store_ && byte != job_byte::pending && byte != job_byte::withheld && !is_running(byte))
+    if (recorder_ && byte != job_byte::pending && byte != job_byte::withheld && !is_running(byte))
         describe(result, byte == job_byte::not_started || byte == job_byte::backing_off);
     return result;
 }
@@ -334,7 +336,7 @@ std::optional<std::string> batch_core::output(std::uint64_t index)
 {
     if (job_state_of(index) != job_state::succeeded)
         return std::nullopt;
-    auto found = store_->jobs(sequence_, index, index + 1);
+    auto found = recorder_->store().jobs(recorder_->sequence(), index, index + 1);
     if (found.empty())
         throw error(errc::no_value, "job " + std::to_string(index) +
                                         " has no value any more: its batch was forgotten");
@@ -344,8 +346,8 @@ std::optional<std::string> batch_core::output(std::uint64_t index)
 void batch_core::describe(job_status& status, bool waited) const
 {
     std::optional<job_record> found;
-    store_->outcomes(sequence_, status.index, status.index + 1,
-                     [&](job_record const& record) { found = record; });
+    recorder_->store().outcomes(recorder_->sequence(), status.index, status.index + 1,
+                                [&](job_record const& record) { found = record; });
     if (!found)
         return;
     job_record const& record = *found;

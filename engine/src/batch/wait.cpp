@@ -20,7 +20,8 @@ constexpr std::chrono::nanoseconds inner_margin = deadline_margin + 2 * abandon_
 
 } // namespace
 
-/// A thread whose body waits for the batch, and runs jobs of it if it can. Made and destroyed under the batch's mutex.
+/// A thread whose body waits for the batch, and runs jobs of it if it can. Made and destroyed under
+/// the batch's mutex.
 class batch_core::waiting_body {
 public:
     explicit waiting_body(batch_core& core) noexcept : core_(core)
@@ -42,9 +43,9 @@ private:
 
 bool batch_core::wait(std::optional<time_point> until, std::stop_token const& token)
 {
-    std::unique_lock lock(mutex_);
+    locked lock(mutex_);
     auto const is_over = [&] {
-        return life_.is_over() || token.stop_requested() || (until && now() >= *until);
+        return life_(lock).is_over() || token.stop_requested() || (until && now() >= *until);
     };
     if (is_over())
         return sealed_;
@@ -61,10 +62,10 @@ bool batch_core::wait(std::optional<time_point> until, std::stop_token const& to
                             std::to_string(thread_turns::waits_max) +
                             " others that wait on the same thread; no more are possible");
         waiting.emplace(*this);
-        let_suspects_in();
+        let_suspects_in(lock);
     }
     while (!is_over()) {
-        if (slot* const place = can_help ? queued_slot() : nullptr) {
+        if (slot* const place = can_help ? queued_slot(lock) : nullptr) {
             lock.unlock();
             take_turn(*place, false);
             lock.lock();
@@ -77,19 +78,9 @@ bool batch_core::wait(std::optional<time_point> until, std::stop_token const& to
     return sealed_;
 }
 
-slot* batch_core::queued_slot() noexcept
-{
-    if (!life_.is_open())
-        return nullptr;
-    auto const found = std::ranges::find_if(slots_, [](auto const& place) {
-        return place->posted && !place->in_turn && !place->abandoned;
-    });
-    return found == slots_.end() ? nullptr : found->get();
-}
-
 void batch_core::wake_waiting()
 {
-    std::scoped_lock const lock(mutex_);
+    locked const lock(mutex_);
     sealed_condition_.notify_all();
 }
 
@@ -120,17 +111,18 @@ bool batch_core::wait_inside(std::uint64_t index, std::stop_token const& token, 
     if (!has_ended)
         return give_up.stop_requested();
     // Not what the cancel tells: that may come after the end which it has brought about.
-    std::scoped_lock const lock(inner.mutex_);
-    return has_cancelled && inner.life_.is_closed() && inner.life_.cause() == stop_cause::token;
+    locked const lock(inner.mutex_);
+    return has_cancelled && inner.life_(lock).is_closed() &&
+           inner.life_(lock).cause() == stop_cause::token;
 }
 
 std::optional<std::chrono::milliseconds> batch_core::grace_inside(std::uint64_t index)
 {
-    std::scoped_lock const lock(mutex_);
-    time_point deadline = life_.deadline().value_or(now() + inner_margin + grace_max);
-    if (job_stop const* const stop = find_job_stop(index))
+    locked const lock(mutex_);
+    time_point deadline = life_(lock).deadline().value_or(now() + inner_margin + grace_max);
+    if (job_stop const* const stop = job_stops_(lock).find(index))
         deadline = std::min(deadline, stop->deadline);
-    else if (life_.is_shutting_down() && !life_.is_closed())
+    else if (life_(lock).is_shutting_down() && !life_(lock).is_closed())
         return std::nullopt;
     auto const left = deadline - now() - inner_margin;
     return std::clamp(std::chrono::floor<std::chrono::milliseconds>(left),

@@ -44,7 +44,7 @@ std::vector<std::string> table_in_document()
 {
     std::vector<std::string> lines;
     for (auto const& line : section("The stages of a batch"))
-        if (line.starts_with('|'))
+        if (line.starts_with("| |") || (!lines.empty() && line.starts_with('|')))
             lines.push_back(line);
     return lines;
 }
@@ -72,9 +72,6 @@ BOOST_AUTO_TEST_CASE(the_document_has_what_comes_of_each_event_at_each_stage)
     auto const document = table_in_document();
 
     BOOST_TEST(document == code, boost::test_tools::per_element());
-    if (document != code) // to be copied
-        for (auto const& line : code)
-            BOOST_TEST_MESSAGE(line);
 }
 
 BOOST_AUTO_TEST_CASE(all_stages_are_reached_and_none_follows_an_end)
