@@ -3,7 +3,6 @@
 #include "message/text.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <limits>
 
 namespace belay::http {
@@ -31,20 +30,13 @@ bool is_number(std::string_view text) noexcept
     return !text.empty() && text.find_first_not_of(digits) == std::string_view::npos;
 }
 
-bool is_bytes(std::string_view unit) noexcept
-{
-    return std::ranges::equal(unit, std::string_view("bytes"), {}, [](unsigned char c) {
-        return static_cast<char>(std::tolower(c));
-    });
-}
-
 } // namespace
 
 wanted_bytes parse_range(std::string_view field, std::uint64_t size)
 {
     using kind = wanted_bytes::kind;
     auto const equals = field.find('=');
-    if (equals == std::string_view::npos || !is_bytes(field.substr(0, equals)))
+    if (equals == std::string_view::npos || !equal_but_for_case(field.substr(0, equals), "bytes"))
         return {};
     std::string_view const range = trimmed(field.substr(equals + 1));
     auto const dash = range.find('-');

@@ -1,7 +1,6 @@
 // GET /v1/batches/{id}: how a batch is.
 #include "message/answers.hpp"
 #include "message/text.hpp"
-#include "resources/batch_reading.hpp"
 #include "resources/job_list.hpp"
 #include "resources/resources.hpp"
 #include "service/views.hpp"
@@ -101,9 +100,7 @@ made_operation get_batch(admitted request)
     if (!wanted->contains("job_details"))
         return answer_with(succeeded(200, {}, std::move(view)));
     return answer_with(succeeded_with_list(
-        view, "job_details",
-        read_of_batch(request, std::make_unique<job_list>(batch, job_list::selection{},
-                                                          form_of(request, "state")))));
+        view, "job_details", read_jobs(request, {}, "state", job_list::layout::array)));
 }
 
 } // namespace belay::http

@@ -1,7 +1,7 @@
 #include "resources/job_list.hpp"
 
+#include "resources/batch_reading.hpp"
 #include "resources/paging.hpp"
-#include "service/resource.hpp"
 
 #include <optional>
 #include <utility>
@@ -70,6 +70,14 @@ void job_list::finish(std::string& out) const
     if (layout_ != layout::page)
         return;
     append_next(out, index_ < batch_.size() ? std::optional(index_) : std::nullopt);
+}
+
+std::unique_ptr<body_source> read_jobs(admitted const& request, job_list::selection selection,
+                                       std::string_view state_name, job_list::layout layout)
+{
+    return read_of_batch(request,
+                         std::make_unique<job_list>(*request.batch, std::move(selection),
+                                                    form_of(request, state_name), layout));
 }
 
 } // namespace belay::http

@@ -2,6 +2,7 @@
 #define BELAY_HTTP_RESOURCES_JOB_LIST_HPP
 
 #include "message/operation.hpp"
+#include "service/resource.hpp"
 #include "service/views.hpp"
 
 #include <belay/job_type.hpp>
@@ -9,7 +10,9 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
+#include <string_view>
 
 namespace belay::http {
 
@@ -48,6 +51,12 @@ private:
     std::uint64_t index_;
     std::uint64_t written_ = 0;
 };
+
+/// Such a list of the batch that the path names, in an answer; 404 if that is deleted meanwhile.
+/// `state_name` is of static storage.
+[[nodiscard]] std::unique_ptr<body_source>
+read_jobs(admitted const& request, job_list::selection selection, std::string_view state_name,
+          job_list::layout layout = job_list::layout::page);
 
 } // namespace belay::http
 

@@ -34,11 +34,8 @@ made_operation list_jobs(admitted request)
                                                 "failed and cancelled");
         wanted.matches = [state](job_state found) { return found == *state; };
     }
-    return answer_with(succeeded_with_list(
-        {{"batch_id", request.batch->id()}}, "jobs",
-        read_of_batch(request, std::make_unique<job_list>(*request.batch, std::move(wanted),
-                                                          form_of(request, "state"),
-                                                          job_list::layout::page))));
+    return answer_with(succeeded_with_list({{"batch_id", request.batch->id()}}, "jobs",
+                                           read_jobs(request, std::move(wanted), "state")));
 }
 
 namespace {

@@ -167,10 +167,7 @@ made_operation get_results(admitted request)
          {"statistics", statistics(status)},
          {"jobs", jobs_view(status.jobs)},
          {"complete", complete}},
-        "job_results",
-        read_of_batch(request, std::make_unique<job_list>(batch, std::move(wanted),
-                                                          form_of(request, "status"),
-                                                          job_list::layout::page))));
+        "job_results", read_jobs(request, std::move(wanted), "status")));
 }
 
 } // namespace belay::http

@@ -1,0 +1,124 @@
+// GET and PUT /v1/batches/{id}/state: the contract.
+#include "message/answers.hpp"
+#include "message/timestamps.hpp"
+#include "resources/asked_state.hpp"
+#include "resources/resources.hpp"
+#include "resources/state_change.hpp"
+#include "service/views.hpp"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace belay::http {
+
+namespace {
+
+bool is_batch_state(std::string_view word) { return parse_batch_state(word).has_value(); }
+
+/// Where a batch stands in the way of a cancel: it has ended in another way.
+std::optional<api_error> refusal(batch_status const& status)
+{
+    if (!is_terminal(status.state) || status.state == batch_state::cancelled)
+        return std::nullopt;
+    return batch_already_finished(to_string(status.state), to_micros(*status.ended_at));
+}
+
+class batch_state_change final : public state_change<cancel_result> {
+public:
+    batch_state_change(admitted&& request, bool dry_run)
+        : state_change(std::move(request)), dry_run_(dry_run)
+    {
+    }
+
+private:
+    std::string_view operation_name() const noexcept override { return "cancel_batch"; }
+
+    step begin() override
+    {
+        auto asked = parse_asked_state(body_, is_batch_state);
+        if (!asked)
+            return asked.error();
+        if (asked->state != "cancelled") {
+            auto const state = batch_.state();
+            return transition_refused(to_string(state), asked->state,
+                                      !is_terminal(state) || state == batch_state::cancelled);
+        }
+        if (dry_run_)
+            return dry_run();
+        asked->cancel.requested_by = requested_by_;
+        batch_.cancel(asked->cancel, told());
+        return wait_until_recorded();
+    }
+
+    std::optional<wait_for_end> wait_for_stop() override
+    {
+        if (is_terminal(cancelled_.current_state))
+            return std::nullopt;
+        // A batch that can't be stopped any more has only its record before it, however short the
+        // wait is to be.
+        auto const at_most = cancelled_.current_state == batch_state::cancelling
+                                 ? wait()
+                                 : std::max(wait(), std::chrono::milliseconds(1000));
+        if (at_most.count() == 0)
+            return std::nullopt;
+        return wait_for_end{
+            [batch = batch_](auto callback) { return batch.on_end(std::move(callback)); },
+            [batch = batch_](auto subscription) { batch.unsubscribe(subscription); }, at_most, true};
+    }
+
+    step dry_run() const
+    {
+        auto status = batch_.status();
+        if (auto refused = refusal(status))
+            return std::move(*refused);
+        status.jobs.not_started += std::exchange(status.jobs.pending, 0);
+        auto data = state_view(batch_, status, status.state, false);
+        data["dry_run"] = true;
+        return succeeded(200, "Nothing was changed", std::move(data));
+    }
+
+    step answer() override
+    {
+        auto const status = batch_.status();
+        if (auto refused = refusal(status))
+            return std::move(*refused);
+        auto data = state_view(batch_, status, cancelled_.previous_state, cancelled_.changed);
+        if (!is_terminal(status.state))
+            return still_stopping(status.state == batch_state::cancelling
+                                      ? "Batch is being cancelled"
+                                      : "The end of the batch is being recorded",
+                                  std::move(data), path_of(batch_) + "/state");
+        return with_preference(succeeded(200,
+                                         cancelled_.changed ? "Batch cancelled successfully"
+                                                            : "Batch was already cancelled",
+                                         std::move(data)));
+    }
+
+    bool dry_run_;
+};
+
+} // namespace
+
+made_operation get_batch_state(admitted request)
+{
+    if (auto error = request.query.only({}))
+        return std::move(*error);
+    auto const status = request.batch->status();
+    return answer_with(
+        succeeded(200, {}, state_view(*request.batch, status, status.state, false)));
+}
+
+made_operation put_batch_state(admitted request)
+{
+    if (auto error = request.query.only({"dry_run"}))
+        return std::move(*error);
+    auto const dry_run = request.query.boolean("dry_run", false);
+    if (!dry_run)
+        return dry_run.error();
+    return made_operation(std::make_unique<batch_state_change>(std::move(request), *dry_run));
+}
+
+} // namespace belay::http
