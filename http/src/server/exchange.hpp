@@ -3,6 +3,7 @@
 
 #include "message/api_error.hpp"
 #include "server/body_reader.hpp"
+#include "server/request_id.hpp"
 #include "server/session.hpp"
 
 #include <boost/beast/http/fields.hpp>
@@ -14,12 +15,6 @@
 #include <string_view>
 
 namespace belay::http {
-
-/// A name for a request, unlike all others.
-[[nodiscard]] std::string make_request_id();
-
-/// Whether a client's own name for its request is taken up: 1 to 128 visible ASCII characters.
-[[nodiscard]] bool is_request_id(std::string_view given) noexcept;
 
 /// The values of all fields of that name, as a list.
 [[nodiscard]] std::string joined(boost::beast::http::fields const& fields, std::string_view name);
