@@ -37,7 +37,8 @@ bool is_there(short events, tcp::socket& socket) noexcept
 
 } // namespace
 
-connection::connection(tcp::socket socket) : stream_(std::move(socket))
+connection::connection(tcp::socket socket, activity& activity)
+    : stream_(std::move(socket)), activity_(activity)
 {
     error_code ignored;
     stream_.socket().set_option(tcp::no_delay(true), ignored);
@@ -54,19 +55,18 @@ asio::awaitable<void> connection::read(std::size_t bytes_max)
     if (std::exchange(is_interrupted_, false))
         throw connection_interrupted{};
     release_input();
-    input_.erase(0, std::exchange(begin_, 0));
-    std::size_t const before = input_.size();
     std::size_t const awaited = std::min(bytes_max, waiting_bytes);
-    input_.resize(before + awaited);
     error_code error;
     std::size_t got =
-        co_await stream_.async_read_some(asio::buffer(input_.data() + before, awaited),
+        co_await stream_.async_read_some(input_.prepare(awaited),
                                          asio::redirect_error(asio::use_awaitable, error));
+    input_.commit(got);
     if (got == awaited && got != bytes_max) { // there may be more
-        input_.resize(before + bytes_max);
-        got += receive(input_.data() + before + got, bytes_max - got);
+        auto const rest = input_.prepare(bytes_max - got);
+        std::size_t const more = receive(rest.data(), rest.size());
+        input_.commit(more);
+        got += more;
     }
-    input_.resize(before + got);
     if (error && std::exchange(is_interrupted_, false) && is_open())
         throw connection_interrupted{};
     if (error)
@@ -75,7 +75,7 @@ asio::awaitable<void> connection::read(std::size_t bytes_max)
 }
 
 /// What has come, without a wait. What is wrong, if anything, is met by the next wait, too.
-std::size_t connection::receive(char* to, std::size_t bytes_max, int how) noexcept
+std::size_t connection::receive(void* to, std::size_t bytes_max, int how) noexcept
 {
     auto const got = ::recv(stream_.socket().native_handle(), to, bytes_max, how | MSG_DONTWAIT);
     return got < 0 ? 0 : static_cast<std::size_t>(got);
@@ -99,7 +99,6 @@ void connection::expires_after(std::chrono::milliseconds time)
 
 void connection::extend(std::chrono::steady_clock::duration time)
 {
-    pace_.excuse(time);
     deadline_ += time;
     stream_.expires_at(deadline_);
 }
@@ -130,10 +129,8 @@ asio::awaitable<void> connection::write(std::string_view first, std::string_view
 
 void connection::release_input() noexcept
 {
-    if (begin_ != input_.size())
-        return;
-    begin_ = 0;
-    std::string().swap(input_);
+    if (input_.size() == 0)
+        input_.shrink_to_fit();
 }
 
 void connection::when_maybe_reset(std::function<void()> look)
@@ -182,9 +179,7 @@ void connection::close() noexcept
 
 void connection::note_moved(std::size_t bytes) noexcept
 {
-    last_moved_ = std::chrono::steady_clock::now();
-    pace_.moved(bytes, last_moved_);
-    has_moved_ = has_moved_ || bytes != 0;
+    activity_.moved(bytes, std::chrono::steady_clock::now());
 }
 
 } // namespace belay::http

@@ -1,7 +1,8 @@
 #ifndef BELAY_HTTP_SERVER_CONNECTION_HPP
 #define BELAY_HTTP_SERVER_CONNECTION_HPP
 
-#include "server/client_pace.hpp"
+#include "server/activity.hpp"
+#include "server/input_buffer.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -9,9 +10,7 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
-#include <string>
 #include <string_view>
 
 namespace belay::http {
@@ -25,7 +24,8 @@ struct connection_interrupted {};
 /// The bytes that go to a client and come from it, on the executor of the socket.
 class connection {
 public:
-    explicit connection(boost::asio::ip::tcp::socket socket);
+    /// Notes in `activity` what moves.
+    connection(boost::asio::ip::tcp::socket socket, activity& activity);
 
     [[nodiscard]] auto get_executor() { return stream_.get_executor(); }
 
@@ -36,7 +36,7 @@ public:
     /// has that time anew.
     void expires_after(std::chrono::milliseconds time);
 
-    /// Adds to that time; nor does the client count as slow for it.
+    /// Adds to that time.
     void extend(std::chrono::steady_clock::duration time);
 
     /// Waits for further input, of at most so many bytes. Throws `connection_over` and
@@ -51,11 +51,7 @@ public:
     write(std::string_view first, std::string_view second = {}, std::string_view third = {});
 
     /// What was read and is not used up.
-    [[nodiscard]] std::string_view input() const noexcept
-    {
-        return std::string_view(input_).substr(begin_);
-    }
-    void use_up(std::size_t bytes) noexcept { begin_ += bytes; }
+    [[nodiscard]] input_buffer& input() noexcept { return input_; }
 
     /// How many bytes of memory the input takes.
     [[nodiscard]] std::size_t input_capacity() const noexcept { return input_.capacity(); }
@@ -87,31 +83,16 @@ public:
     void close() noexcept;
     [[nodiscard]] bool is_open() const noexcept { return stream_.socket().is_open(); }
 
-    /// How fast the client is.
-    [[nodiscard]] client_pace const& pace() const noexcept { return pace_; }
-    void restart_pace() noexcept { pace_.restart(std::chrono::steady_clock::now()); }
-    /// Whether a byte came or went.
-    [[nodiscard]] bool has_moved() const noexcept { return has_moved_; }
-
-    /// When one did so last, or when the connection was made.
-    [[nodiscard]] std::chrono::steady_clock::time_point last_moved() const noexcept
-    {
-        return last_moved_;
-    }
-
 private:
-    [[nodiscard]] std::size_t receive(char* to, std::size_t bytes_max, int how = 0) noexcept;
+    [[nodiscard]] std::size_t receive(void* to, std::size_t bytes_max, int how = 0) noexcept;
     void note_moved(std::size_t bytes) noexcept;
 
     boost::beast::tcp_stream stream_;
-    std::string input_;
-    std::size_t begin_ = 0; ///< of what is not used up
+    activity& activity_;
+    input_buffer input_;
     bool is_interrupted_ = false;
     std::chrono::milliseconds time_{};
     std::chrono::steady_clock::time_point deadline_;
-    std::chrono::steady_clock::time_point last_moved_ = std::chrono::steady_clock::now();
-    bool has_moved_ = false;
-    client_pace pace_{last_moved_};
 };
 
 } // namespace belay::http

@@ -26,16 +26,17 @@ eviction::eviction(std::list<std::shared_ptr<session>> const& sessions)
 {
     for (auto const& each : sessions) {
         session* const one = each.get();
-        if (!one->has_place())
+        activity const& state = one->state();
+        if (!state.has_place())
             continue;
-        if (!one->is_busy())
-            idle_.push_back({one->last_active(), one, one->is_new(), one->has_answered()});
-        if (auto const since = one->waits_since())
+        if (!state.is_busy())
+            idle_.push_back({state.last_moved(), one, state.is_new(), state.has_answered()});
+        if (auto const since = state.waits_since())
             waiting_.push_back({*since, one});
-        if (one->is_only_queued())
-            (one->is_queued_as_control() ? queued_cancels_ : queued_).push_back({{}, one});
-        if (one->is_between_pieces())
-            between_.push_back({one->last_active(), one});
+        if (state.is_only_queued())
+            (state.is_queued_as_control() ? queued_cancels_ : queued_).push_back({{}, one});
+        if (state.is_between_pieces())
+            between_.push_back({state.last_moved(), one});
     }
     for (auto* const list : {&idle_, &waiting_, &between_})
         std::ranges::sort(*list, {}, &candidate::since);
@@ -134,6 +135,24 @@ void eviction::forget(session const* of)
 {
     for (auto* const list : {&idle_, &waiting_, &queued_, &queued_cancels_, &between_})
         std::erase_if(*list, [of](candidate const& one) { return one.of == of; });
+}
+
+bool slowest_gives_way(std::list<std::shared_ptr<session>> const& sessions,
+                       std::function<bool(session const&)> const& counts)
+{
+    auto const now = std::chrono::steady_clock::now();
+    session* slowest = nullptr;
+    double most = 0;
+    for (auto const& session : sessions) {
+        auto const slowness = session->state().slowness(now);
+        if (slowness && *slowness > most && counts(*session)) {
+            slowest = session.get();
+            most = *slowness;
+        }
+    }
+    if (slowest != nullptr)
+        slowest->give_way();
+    return slowest != nullptr;
 }
 
 } // namespace belay::http

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -53,6 +54,11 @@ private:
     candidates queued_cancels_;
     candidates between_; ///< pieces of an answer
 };
+
+/// Has the slowest of the clients that are waited for give way, among those whose session `counts`; false
+/// if none is slow.
+bool slowest_gives_way(std::list<std::shared_ptr<session>> const& sessions,
+                       std::function<bool(session const&)> const& counts);
 
 } // namespace belay::http
 

@@ -80,9 +80,7 @@ server::listener::listener(engine& engine, std::vector<offered_type> types, serv
                .wrong_keys = wrong_keys(options_.wrong_keys_max),
                .trusted_proxies = addresses_of(options_.trusted_proxies),
                .listen_address = {},
-               .is_on_loopback = false,
-               .slowest_gives_way =
-                   [this](auto const& counts) { return slowest_gives_way(counts); }}
+               .is_on_loopback = false}
 {
     listen();
     context_.listen_address = bound_.address().to_string();
@@ -163,15 +161,17 @@ struct server::listener::accepting {
 class server::listener::place {
 public:
     place(std::shared_ptr<listener> in, std::shared_ptr<session> of)
-        : in_(std::move(in)), here_(in_->sessions_.insert(in_->sessions_.end(), std::move(of)))
+        : in_(std::move(in)), sessions_(in_->context_.sessions),
+          here_(sessions_.insert(sessions_.end(), std::move(of)))
     {
     }
     place(place const&) = delete;
     place& operator=(place const&) = delete;
-    ~place() { in_->sessions_.erase(here_); }
+    ~place() { sessions_.erase(here_); }
 
 private:
     std::shared_ptr<listener> in_;
+    std::list<std::shared_ptr<session>>& sessions_;
     std::list<std::shared_ptr<session>>::iterator here_;
 };
 
@@ -237,7 +237,7 @@ asio::awaitable<void> server::listener::make_room()
 
 void server::listener::evict()
 try {
-    eviction evicts(sessions_);
+    eviction evicts(context_.sessions);
     while (context_.places > options_.connections_max)
         if (evicts.make(false) == eviction::room::none)
             return;
@@ -257,7 +257,7 @@ bool server::listener::give_one_up(error_code const& error)
     bool const had_spare = spare_.is_open();
     error_code ignored;
     spare_.close(ignored);
-    return had_spare || eviction(sessions_).make(true) == eviction::room::at_once ||
+    return had_spare || eviction(context_.sessions).make(true) == eviction::room::at_once ||
            close_leaving();
 }
 
@@ -280,37 +280,20 @@ try {
 std::size_t server::listener::surplus() const noexcept
 {
     std::size_t const enough = options_.connections_max + options_.connections_max / 8 + 8;
-    return sessions_.size() - std::min(enough, sessions_.size());
+    return context_.sessions.size() - std::min(enough, context_.sessions.size());
 }
 
 /// One that is on its way out; one that has not had its answer only if there is no other.
 bool server::listener::close_leaving()
 {
     session* found = nullptr;
-    for (auto const& one : sessions_)
-        if (one->is_open() && !one->has_place() && !one->is_busy() &&
-            (found == nullptr || (one->is_lingering() && !found->is_lingering())))
+    for (auto const& one : context_.sessions)
+        if (one->is_open() && !one->state().has_place() && !one->state().is_busy() &&
+            (found == nullptr || (one->state().is_lingering() && !found->state().is_lingering())))
             found = one.get();
     if (found != nullptr)
         found->close();
     return found != nullptr;
-}
-
-bool server::listener::slowest_gives_way(std::function<bool(session const&)> const& counts)
-{
-    auto const now = clock::now();
-    session* slowest = nullptr;
-    double most = 0;
-    for (auto const& session : sessions_) {
-        auto const slowness = session->slowness(now);
-        if (slowness && *slowness > most && counts(*session)) {
-            slowest = session.get();
-            most = *slowness;
-        }
-    }
-    if (slowest != nullptr)
-        slowest->give_way();
-    return slowest != nullptr;
 }
 
 void server::listener::close_all() noexcept
@@ -319,15 +302,15 @@ void server::listener::close_all() noexcept
     acceptor_.close(ignored);
     spare_.close(ignored);
     again_.cancel();
-    for (auto const& session : sessions_)
+    for (auto const& session : context_.sessions)
         session->close();
 }
 
 /// Closes the connections that bodies come in and answers go out by.
 void server::listener::cut_bodies() noexcept
 {
-    for (auto const& session : sessions_)
-        if (!session->is_at_work())
+    for (auto const& session : context_.sessions)
+        if (!session->state().is_at_work())
             session->close();
 }
 
@@ -336,9 +319,9 @@ bool server::listener::is_quiet(clock::time_point requests_until,
                                 clock::time_point bodies_until) const
 {
     auto const now = clock::now();
-    return std::ranges::none_of(sessions_, [&](auto const& session) {
-        return (session->is_at_work() && now < requests_until) ||
-               (session->is_moving(now) && now < bodies_until);
+    return std::ranges::none_of(context_.sessions, [&](auto const& session) {
+        return (session->state().is_at_work() && now < requests_until) ||
+               (session->state().is_moving(now) && now < bodies_until);
     });
 }
 

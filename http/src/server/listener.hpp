@@ -15,7 +15,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <vector>
 
@@ -63,7 +62,6 @@ private:
     void evict();
     [[nodiscard]] std::size_t surplus() const noexcept;
     [[nodiscard]] bool close_leaving();
-    bool slowest_gives_way(std::function<bool(session const&)> const& counts);
 
     void cut_bodies() noexcept;
     void close_all() noexcept;
@@ -81,7 +79,6 @@ private:
     bool is_accepting_ = true;           ///< from the first start() on
     boost::asio::steady_timer again_;
     session_context context_;
-    std::list<std::shared_ptr<session>> sessions_;
 };
 
 } // namespace belay::http

@@ -1,0 +1,48 @@
+#include "server/memory_use.hpp"
+
+#include "server/connection.hpp"
+#include "server/eviction.hpp"
+#include "server/exchange.hpp"
+#include "server/session.hpp"
+#include "server/session_context.hpp"
+
+namespace belay::http {
+
+namespace {
+
+/// What holds less than this makes no room by giving way, and is never refused for it.
+constexpr std::uint64_t large_bytes = 64 * 1024;
+
+} // namespace
+
+memory_use::memory_use(session_context& context, connection const& from)
+    : context_(context), from_(from), held_(context.bytes)
+{
+}
+
+bool memory_use::fits(exchange const& exchange, std::uint64_t bytes)
+{
+    shrink_to(bytes);
+    std::uint64_t const most = context_.service.options().buffer_bytes_max;
+    if (exchange.is_control || bytes < large_bytes || context_.bytes <= most ||
+        context_.bytes - held_.get() <= most / 2)
+        return true;
+    return slowest_gives_way(context_.sessions, [this](session const& other) {
+        return &other.memory() != this && other.memory().bytes() >= large_bytes;
+    });
+}
+
+void memory_use::hold(exchange const& exchange, std::uint64_t bytes)
+{
+    if (fits(exchange, bytes))
+        return;
+    shrink_to(0);
+    throw unavailable("Too many bytes of requests and answers are under way");
+}
+
+void memory_use::shrink_to(std::uint64_t bytes) noexcept
+{
+    held_.set(bytes + from_.input_capacity());
+}
+
+} // namespace belay::http

@@ -1,0 +1,93 @@
+#include "server/response_writer.hpp"
+
+#include "server/response_head.hpp"
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace belay::http {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t chunk_bytes = 16 * 1024;
+
+/// What a piece that was larger took is let go of at once.
+constexpr std::size_t kept_bytes_max = 256 * 1024;
+
+/// What precedes the data of a chunk.
+std::string chunk_size(std::size_t bytes)
+{
+    std::array<char, 20> digits{};
+    auto const end = std::to_chars(digits.data(), digits.data() + digits.size(), bytes, 16).ptr;
+    return std::string(digits.data(), end) + "\r\n";
+}
+
+} // namespace
+
+response_writer::response_writer(connection& to, activity& activity, session_waits& waits,
+                                 memory_use& memory, session_context& context)
+    : to_(to), activity_(activity), waits_(waits), memory_(memory), context_(context)
+{
+}
+
+asio::awaitable<void> response_writer::write(exchange& exchange, response answer)
+{
+    activity_.begin(activity::phase::sending, std::chrono::steady_clock::now());
+    sending how{.version = exchange.reader.header().version, .request_id = exchange.id()};
+    bool const chunked = is_chunked(answer, how);
+    bool const has_end = !answer.rest || answer.rest_bytes || chunked;
+    exchange.keep_at_most(exchange.reader.after_answer());
+    if (activity_.gives_way() || !has_end)
+        exchange.keep_at_most(after::close);
+    how.keeps_alive = exchange.after == after::keep;
+
+    std::string const head = head_of(answer, how);
+    bool const is_bodiless = exchange.head().method == "HEAD";
+    to_.expires_after(context_.service.options().request_time_max);
+    if (answer.rest && !is_bodiless) {
+        co_await to_.write(head);
+        co_await write_rest(exchange, answer, chunked);
+    } else {
+        co_await to_.write(head, is_bodiless ? std::string_view() : answer.body);
+    }
+}
+
+/// Writes what there is of the body, and the rest of it.
+asio::awaitable<void> response_writer::write_rest(exchange const& exchange, response& answer,
+                                                  bool chunked)
+{
+    std::string piece = std::move(answer.body);
+    bool more = true;
+    while (more || !piece.empty()) {
+        if (more)
+            more = co_await waits_.add_piece(answer, piece);
+        if (more && piece.size() < chunk_bytes)
+            continue;
+        if (piece.empty())
+            break; // as a chunk it would end the answer
+        if (!memory_.fits(exchange, piece.capacity()))
+            throw connection_over{};
+        to_.expires_after(context_.service.options().request_time_max);
+        if (chunked) {
+            std::string const size = chunk_size(piece.size());
+            co_await to_.write(size, piece, "\r\n");
+        } else {
+            co_await to_.write(piece);
+        }
+        if (piece.capacity() > kept_bytes_max)
+            std::string().swap(piece);
+        piece.clear();
+        memory_.shrink_to(piece.capacity());
+    }
+    if (chunked)
+        co_await to_.write("0\r\n\r\n");
+}
+
+} // namespace belay::http
