@@ -32,16 +32,24 @@ public:
     place(reading_thread& of, std::shared_ptr<task> task) : of_(of), task_(std::move(task))
     {
         std::scoped_lock const lock(of_.mutex_);
+        if (of_.is_closed_)
+            return;
         of_.waiting_.push_back(task_);
         of_.changed_.notify_one();
+        is_taken_ = true;
     }
     place(place const&) = delete;
     place& operator=(place const&) = delete;
     ~place() { (void)leave(); }
 
+    /// False where the thread is closed.
+    [[nodiscard]] bool is_taken() const noexcept { return is_taken_; }
+
     /// Whether the task has not been begun, and now never is.
     [[nodiscard]] bool leave() noexcept
     {
+        if (!std::exchange(is_taken_, false) || task_->is_done)
+            return false;
         std::scoped_lock const lock(of_.mutex_);
         return of_.waiting_.remove(task_) != 0;
     }
@@ -49,17 +57,18 @@ public:
 private:
     reading_thread& of_;
     std::shared_ptr<task> task_;
+    bool is_taken_ = false;
 };
 
 asio::awaitable<bool> reading_thread::run(std::shared_ptr<asio::steady_timer> timer,
                                           std::function<void()> work)
 {
-    if (is_closed())
-        co_return false;
     timer->expires_at(asio::steady_timer::time_point::max());
     disarming const wakes{std::make_shared<waker>(timer)};
     auto const task = std::make_shared<reading_thread::task>(std::move(work), wakes.of);
     place waits(*this, task);
+    if (!waits.is_taken())
+        co_return false;
     while (!task->is_done) {
         boost::system::error_code ended;
         co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ended));

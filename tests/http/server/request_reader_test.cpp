@@ -30,13 +30,13 @@ constexpr std::uint64_t any_size = std::numeric_limits<std::uint64_t>::max();
 /// What came of a request, with the errors as statuses.
 struct outcome {
     unsigned refused = 0; ///< 0 for a request that was read to its end, or is not over
-    std::string message;  ///< of that error
-    std::string method;
-    std::string target;
-    std::string body;
+    std::string message = {}; ///< of that error
+    std::string method = {};
+    std::string target = {};
+    std::string body = {};
     bool is_done = false;
     after after_answer = after::linger;
-    std::string left; ///< of the input
+    std::string left = {}; ///< of the input
 
     friend bool operator==(outcome const&, outcome const&) = default;
     friend std::ostream& operator<<(std::ostream& out, outcome const& of)
@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(a_chunked_body_may_be_split_anywhere)
 
 BOOST_AUTO_TEST_CASE(what_follows_a_request_is_left_for_the_next)
 {
-    for (std::string const request :
+    for (std::string const& request :
          {std::string("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n"),
           std::string("PUT /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"),
           chunked("3\r\nabc\r\n0\r\n\r\n")}) {
