@@ -1,19 +1,20 @@
 #ifndef BELAY_HTTP_SERVER_LIMITED_LOG_HPP
 #define BELAY_HTTP_SERVER_LIMITED_LOG_HPP
 
+#include "message/log_limit.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace belay::http {
 
-/// Writes the lines of a server, of each kind so many a second: clients that have something go wrong
-/// with every request must not fill the log. The next line that is written says how many were not.
+/// Writes the lines of a server, of each kind so many a second.
 ///
-/// Thread safety: none. Kinds have static storage.
+/// Thread safety: none.
 class limited_log {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -33,14 +34,8 @@ public:
               time_point now = std::chrono::steady_clock::now());
 
 private:
-    struct second {
-        time_point began;
-        std::size_t written = 0;
-        std::size_t withheld = 0; ///< since the last that was written
-    };
-
     std::function<void(level, std::string const&)> write_;
-    std::map<std::string_view, second> kinds_;
+    log_limit<time_point> limit_{a_second_max, std::chrono::seconds(1)};
 };
 
 } // namespace belay::http
