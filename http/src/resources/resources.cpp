@@ -9,21 +9,22 @@ std::span<route const> resources() noexcept
 {
     using enum body_kind;
     using enum work_kind;
+    using enum effect;
     static constexpr std::array table{
-        route{"GET", "healthz", std::nullopt, none, control, get_health},
-        route{"GET", "readyz", std::nullopt, none, control, get_readiness},
-        route{"GET", "v1/types", role::read, none, bulk, list_types},
-        route{"POST", "v1/batches", role::submit, inputs, bulk, create_batch},
-        route{"GET", "v1/batches", role::read, none, bulk, list_batches},
-        route{"GET", "v1/batches/*", role::read, none, bulk, get_batch},
-        route{"DELETE", "v1/batches/*", role::submit, none, bulk, delete_batch},
-        route{"GET", "v1/batches/*/results", role::read, none, bulk, get_results},
-        route{"GET", "v1/batches/*/jobs", role::read, none, bulk, list_jobs},
-        route{"GET", "v1/batches/*/jobs/*", role::read, none, bulk, get_job},
-        route{"GET", "v1/batches/*/jobs/*/output", role::read, none, bulk, get_output},
-        route{"GET", "v1/batches/*/state", role::read, none, control, get_batch_state},
-        route{"PUT", "v1/batches/*/state", role::submit, small, control, put_batch_state},
-        route{"PUT", "v1/batches/*/jobs/*/state", role::submit, small, control, put_job_state},
+        route{"GET", "healthz", std::nullopt, none, control, look, get_health},
+        route{"GET", "readyz", std::nullopt, none, control, look, get_readiness},
+        route{"GET", "v1/types", role::read, none, bulk, look, list_types},
+        route{"POST", "v1/batches", role::submit, inputs, bulk, change, create_batch},
+        route{"GET", "v1/batches", role::read, none, bulk, look, list_batches},
+        route{"GET", "v1/batches/*", role::read, none, bulk, look, get_batch},
+        route{"DELETE", "v1/batches/*", role::submit, none, bulk, change, delete_batch},
+        route{"GET", "v1/batches/*/results", role::read, none, bulk, look, get_results},
+        route{"GET", "v1/batches/*/jobs", role::read, none, bulk, look, list_jobs},
+        route{"GET", "v1/batches/*/jobs/*", role::read, none, bulk, look, get_job},
+        route{"GET", "v1/batches/*/jobs/*/output", role::read, none, bulk, look, get_output},
+        route{"GET", "v1/batches/*/state", role::read, none, control, look, get_batch_state},
+        route{"PUT", "v1/batches/*/state", role::submit, small, control, change, put_batch_state},
+        route{"PUT", "v1/batches/*/jobs/*/state", role::submit, small, control, change, put_job_state},
     };
     return table;
 }

@@ -29,6 +29,7 @@ std::optional<api_error> admission::look_up(exchange& exchange) const
         return expectation_failed(header.expectation);
     exchange.found = context_.service.look_up(header.head);
     exchange.is_control = exchange.found->is_control;
+    exchange.changes = exchange.found->changes;
     return std::nullopt;
 }
 

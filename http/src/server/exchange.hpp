@@ -29,6 +29,7 @@ struct exchange {
     std::unique_ptr<http::operation> operation; ///< from then on, until its answer is written
     bool is_control = true; ///< what it takes of the thread goes before other work
     bool is_first = true;   ///< of its connection, for a while
+    bool changes = false;   ///< something, which then has to be told
     http::after after = after::keep;
     std::optional<counted<std::size_t>> under_way;
 };

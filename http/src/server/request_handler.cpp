@@ -104,7 +104,7 @@ asio::awaitable<response> request_handler::work(exchange& exchange, operation& o
     if (!exchange.reader.is_done())
         co_await read_body(exchange, operation);
     activity_.begin(phase::working, clock::now());
-    if (exchange.head().method != "GET" && exchange.head().method != "HEAD")
+    if (exchange.changes)
         activity_.act();
     auto const proceed = [&] { return operation.proceed(); };
     while (true) {

@@ -16,6 +16,9 @@ enum class body_kind : std::uint8_t { none, small, inputs };
 /// Whose work on the server's thread goes first.
 enum class work_kind : std::uint8_t { control, bulk };
 
+/// Whether what was done for a request has to be told, even where its place is wanted.
+enum class effect : std::uint8_t { look, change };
+
 /// A line of the table of resources: what is to be done for a method of a path.
 struct route {
     std::string_view method;
@@ -23,6 +26,7 @@ struct route {
     std::optional<role> needs; ///< nothing where no key is wanted
     body_kind body;
     work_kind work;
+    http::effect effect;
     made_operation (*make)(admitted);
 };
 

@@ -180,6 +180,7 @@ service::looked_up service::look_up(request_head const& head) const
     if (line == routes_.end())
         return found;
     found.route = &*line;
+    found.changes = line->effect == effect::change;
     found.is_control = line->work == work_kind::control && (found.key != nullptr || !line->needs);
     return found;
 }

@@ -43,6 +43,7 @@ public:
         /// Whether its work goes before that of other requests (G10): a cancel, a look at a state,
         /// or whether the server is alive, and with the key that it wants.
         bool is_control = false;
+        bool changes = false; ///< something, which then has to be told
     };
     [[nodiscard]] looked_up look_up(request_head const& head) const;
 
