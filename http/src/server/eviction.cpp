@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <span>
 
 namespace belay::http {
 
@@ -44,37 +45,82 @@ eviction::eviction(std::list<std::shared_ptr<session>> const& sessions)
 
 eviction::room eviction::make(bool can_wait)
 {
-    auto const silent_ones = silent(false);
-    auto const is_silent_for = [&](clock::duration time) {
-        return !silent_ones.empty() && silent_ones.front()->since <= now_ - time;
+    // In the order of docs/http.md; those before the mark are for who can wait, too.
+    static constexpr std::array rules{
+        &eviction::silent_or_finished,   // 1
+        &eviction::finished_cancel,      // 2
+        &eviction::long_cancel,          // 3
+        &eviction::silent_for_a_moment,  // 4
+        &eviction::longest_cancel,       // 5
+        &eviction::silent_after_answer,  // 6
+        &eviction::queued_request,       // 7
+        &eviction::in_the_middle,        // 8
     };
+    constexpr std::size_t for_all = 4;
+    silent_ = silent(false);
+    for (auto const rule : std::span(rules).first(can_wait ? for_all : rules.size()))
+        if (auto const chosen = (this->*rule)(); chosen.of != nullptr)
+            return carry_out(chosen);
+    return room::none;
+}
+
+bool eviction::is_silent_for(clock::duration time) const
+{
+    return !silent_.empty() && silent_.front()->since <= now_ - time;
+}
+
+eviction::choice eviction::silent_or_finished()
+{
     if (is_silent_for(settled_after))
-        return close(*silent_ones.front());
-    if (auto const* const one = finished(silent_ones))
-        return close(*one);
-    if (auto const* const one = finished(some(waiting_)))
-        return give_way(*one);
-    if (!waiting_.empty() && waiting_.front().since <= now_ - settled_after)
-        return give_way(waiting_.front());
-    if (is_silent_for(asks_within))
-        return close(*silent_ones.front());
-    if (can_wait)
-        return room::none;
-    if (!waiting_.empty() && queued_.empty() && !is_silent_for(now_ - waiting_.front().since))
-        return give_way(waiting_.front());
-    if (auto const kept = silent(true); !kept.empty())
-        return close(*kept.front());
-    for (auto const* const queued : {&queued_, &queued_cancels_})
-        if (!queued->empty())
-            return give_way(queued->front());
-    std::array const quiet{silent_ones, some(idle_)};
+        return to_close(silent_.front());
+    return to_close(finished(silent_));
+}
+
+eviction::choice eviction::finished_cancel()
+{
+    return to_give_way(finished(some(waiting_)));
+}
+
+eviction::choice eviction::long_cancel()
+{
+    bool const is_there = !waiting_.empty() && waiting_.front().since <= now_ - settled_after;
+    return to_give_way(is_there ? &waiting_.front() : nullptr);
+}
+
+eviction::choice eviction::silent_for_a_moment()
+{
+    return to_close(is_silent_for(asks_within) ? silent_.front() : nullptr);
+}
+
+eviction::choice eviction::longest_cancel()
+{
+    bool const is_there = !waiting_.empty() && queued_.empty() &&
+                          !is_silent_for(now_ - waiting_.front().since);
+    return to_give_way(is_there ? &waiting_.front() : nullptr);
+}
+
+eviction::choice eviction::silent_after_answer()
+{
+    auto const kept = silent(true);
+    return to_close(kept.empty() ? nullptr : kept.front());
+}
+
+eviction::choice eviction::queued_request()
+{
+    auto const& queued = queued_.empty() ? queued_cancels_ : queued_;
+    return to_give_way(queued.empty() ? nullptr : &queued.front());
+}
+
+eviction::choice eviction::in_the_middle()
+{
+    std::array const quiet{silent_, some(idle_)};
     for (auto const& ones : quiet) // what is new may be about to ask for something
         if (auto const old = std::ranges::find(ones, false, &candidate::is_new); old != ones.end())
-            return close(**old);
+            return to_close(*old);
     for (auto const& ones : quiet)
         if (!ones.empty())
-            return close(*ones.front());
-    return between_.empty() ? room::none : give_way(between_.front());
+            return to_close(ones.front());
+    return to_give_way(between_.empty() ? nullptr : &between_.front());
 }
 
 /// The first of them.
@@ -117,24 +163,15 @@ eviction::candidate const* eviction::finished(std::vector<candidate*> const& amo
     return nullptr;
 }
 
-eviction::room eviction::close(candidate one)
-{
-    forget(one.of);
-    one.of->close();
-    return room::at_once;
-}
-
-eviction::room eviction::give_way(candidate one)
-{
-    forget(one.of);
-    one.of->give_way();
-    return room::soon;
-}
-
-void eviction::forget(session const* of)
+eviction::room eviction::carry_out(choice chosen)
 {
     for (auto* const list : {&idle_, &waiting_, &queued_, &queued_cancels_, &between_})
-        std::erase_if(*list, [of](candidate const& one) { return one.of == of; });
+        std::erase_if(*list, [&](candidate const& one) { return one.of == chosen.of; });
+    if (chosen.is_closed)
+        chosen.of->close();
+    else
+        chosen.of->give_way();
+    return chosen.is_closed ? room::at_once : room::soon;
 }
 
 bool slowest_gives_way(std::list<std::shared_ptr<session>> const& sessions,

@@ -40,12 +40,35 @@ private:
     };
     using candidates = std::vector<candidate>; // the first of them first
 
+    /// Who is to go, and how; nobody if `of` is null.
+    struct choice {
+        session* of;
+        bool is_closed; ///< or else ends what it does, and then is closed
+    };
+    [[nodiscard]] static choice to_close(candidate const* one) noexcept
+    {
+        return {one == nullptr ? nullptr : one->of, true};
+    }
+    [[nodiscard]] static choice to_give_way(candidate const* one) noexcept
+    {
+        return {one == nullptr ? nullptr : one->of, false};
+    }
+
+    // The rules.
+    [[nodiscard]] choice silent_or_finished();
+    [[nodiscard]] choice finished_cancel();
+    [[nodiscard]] choice long_cancel();
+    [[nodiscard]] choice silent_for_a_moment();
+    [[nodiscard]] choice longest_cancel();
+    [[nodiscard]] choice silent_after_answer();
+    [[nodiscard]] choice queued_request();
+    [[nodiscard]] choice in_the_middle();
+
+    [[nodiscard]] bool is_silent_for(clock::duration time) const;
     [[nodiscard]] static std::vector<candidate*> some(candidates& of);
     [[nodiscard]] std::vector<candidate*> silent(bool after_an_answer);
     [[nodiscard]] static candidate const* finished(std::vector<candidate*> const& among);
-    room close(candidate one);
-    room give_way(candidate one);
-    void forget(session const* of);
+    room carry_out(choice chosen);
 
     clock::time_point const now_ = clock::now();
     candidates idle_;    ///< without a request that the server is at work for
@@ -53,6 +76,7 @@ private:
     candidates queued_;  ///< for a turn
     candidates queued_cancels_;
     candidates between_; ///< pieces of an answer
+    std::vector<candidate*> silent_; ///< `silent(false)`, while one is being chosen
 };
 
 /// Has the slowest of the clients that are waited for give way, among those whose session `counts`; false
