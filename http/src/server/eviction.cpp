@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <span>
 
@@ -23,40 +24,41 @@ constexpr std::size_t asked_max = 16;
 
 } // namespace
 
-eviction::eviction(std::list<std::shared_ptr<session>> const& sessions)
+void eviction::add(evictable& one)
 {
-    for (auto const& each : sessions) {
-        session* const one = each.get();
-        activity const& state = one->state();
-        if (!state.has_place())
-            continue;
-        if (!state.is_busy())
-            idle_.push_back({state.last_moved(), one, state.is_new(), state.has_answered()});
-        if (auto const since = state.waits_since())
-            waiting_.push_back({*since, one});
-        if (state.is_only_queued())
-            (state.is_queued_as_control() ? queued_cancels_ : queued_).push_back({{}, one});
-        if (state.is_between_pieces())
-            between_.push_back({state.last_moved(), one});
-    }
+    activity const& state = one.state();
+    if (!state.has_place())
+        return;
+    if (!state.is_busy())
+        idle_.push_back({state.last_moved(), &one, state.is_new(), state.has_answered()});
+    if (auto const since = state.waits_since())
+        waiting_.push_back({*since, &one});
+    if (state.is_only_queued())
+        (state.is_queued_as_control() ? queued_cancels_ : queued_).push_back({{}, &one});
+    if (state.is_between_pieces())
+        between_.push_back({state.last_moved(), &one});
+}
+
+void eviction::sort()
+{
     for (auto* const list : {&idle_, &waiting_, &between_})
         std::ranges::sort(*list, {}, &candidate::since);
 }
 
 eviction::room eviction::make(bool can_wait)
 {
-    // In the order of docs/http.md; those before the mark are for who can wait, too.
+    // In the order of docs/http.md, and with its numbers.
     static constexpr std::array rules{
-        &eviction::silent_or_finished,   // 1
-        &eviction::finished_cancel,      // 2
-        &eviction::long_cancel,          // 3
-        &eviction::silent_for_a_moment,  // 4
-        &eviction::longest_cancel,       // 5
-        &eviction::silent_after_answer,  // 6
-        &eviction::queued_request,       // 7
-        &eviction::in_the_middle,        // 8
+        &eviction::silent_or_finished,  // 1
+        &eviction::finished_cancel,     // 2
+        &eviction::long_cancel,         // 3
+        &eviction::silent_for_a_moment, // 4
+        &eviction::longest_cancel,      // 5
+        &eviction::silent_after_answer, // 6
+        &eviction::queued_request,      // 7
+        &eviction::in_the_middle,       // 8
     };
-    constexpr std::size_t for_all = 4;
+    constexpr std::size_t for_all = 4; // the first of them, also where the other can wait
     silent_ = silent(false);
     for (auto const rule : std::span(rules).first(can_wait ? for_all : rules.size()))
         if (auto const chosen = (this->*rule)(); chosen.of != nullptr)
@@ -64,7 +66,7 @@ eviction::room eviction::make(bool can_wait)
     return room::none;
 }
 
-bool eviction::is_silent_for(clock::duration time) const
+bool eviction::is_silent_for(activity::duration time) const
 {
     return !silent_.empty() && silent_.front()->since <= now_ - time;
 }

@@ -1,7 +1,8 @@
 #ifndef BELAY_HTTP_SERVER_EVICTION_HPP
 #define BELAY_HTTP_SERVER_EVICTION_HPP
 
-#include <chrono>
+#include "server/activity.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -13,11 +14,44 @@ namespace belay::http {
 
 class session;
 
+/// A session, as whoever wants its place knows it.
+class evictable {
+public:
+    [[nodiscard]] virtual activity const& state() const noexcept = 0;
+
+    /// Whether the client will send no more. A call of the system, as the next is.
+    [[nodiscard]] virtual bool has_client_finished() noexcept = 0;
+
+    /// Whether there is a request that was not read yet, or more of one, and is not held back by an
+    /// answer that is to be taken before.
+    [[nodiscard]] virtual bool has_client_sent() noexcept = 0;
+
+    /// Closes the connection at once.
+    virtual void close() noexcept = 0;
+
+    /// Ends what it does for its client: a body is refused, an answer that is being taken is cut, a
+    /// cancel that waits answered as at the end of its wait. Then the connection is closed.
+    virtual void give_way() noexcept = 0;
+
+protected:
+    evictable() = default;
+    evictable(evictable const&) = default;
+    evictable& operator=(evictable const&) = default;
+    ~evictable() = default;
+};
+
 /// Has connections give way to others, in the order that docs/http.md has. It has looked at all of them
 /// once, and knows nothing of what has happened since.
 class eviction {
 public:
-    explicit eviction(std::list<std::shared_ptr<session>> const& sessions);
+    /// Sessions are pointers to what is `evictable`, and outlive this.
+    template <class Sessions>
+    eviction(Sessions const& sessions, activity::time_point now) : now_(now)
+    {
+        for (auto const& each : sessions)
+            add(*each);
+        sort();
+    }
 
     /// Whether there is a place, or will be.
     enum class room : std::uint8_t { none, soon, at_once };
@@ -27,12 +61,10 @@ public:
     room make(bool can_wait);
 
 private:
-    using clock = std::chrono::steady_clock;
-
     /// A session that counts, and since when it has been the way that counts.
     struct candidate {
-        clock::time_point since;
-        session* of;
+        activity::time_point since;
+        evictable* of;
         bool is_new = false; ///< nothing has come on it
         bool has_answered = false;
         std::optional<bool> has_sent = {}; ///< something that is still to be read, once it was asked
@@ -42,7 +74,7 @@ private:
 
     /// Who is to go, and how; nobody if `of` is null.
     struct choice {
-        session* of;
+        evictable* of;
         bool is_closed; ///< or else ends what it does, and then is closed
     };
     [[nodiscard]] static choice to_close(candidate const* one) noexcept
@@ -54,6 +86,9 @@ private:
         return {one == nullptr ? nullptr : one->of, false};
     }
 
+    void add(evictable& one);
+    void sort();
+
     // The rules.
     [[nodiscard]] choice silent_or_finished();
     [[nodiscard]] choice finished_cancel();
@@ -64,13 +99,13 @@ private:
     [[nodiscard]] choice queued_request();
     [[nodiscard]] choice in_the_middle();
 
-    [[nodiscard]] bool is_silent_for(clock::duration time) const;
+    [[nodiscard]] bool is_silent_for(activity::duration time) const;
     [[nodiscard]] static std::vector<candidate*> some(candidates& of);
     [[nodiscard]] std::vector<candidate*> silent(bool after_an_answer);
     [[nodiscard]] static candidate const* finished(std::vector<candidate*> const& among);
     room carry_out(choice chosen);
 
-    clock::time_point const now_ = clock::now();
+    activity::time_point const now_;
     candidates idle_;    ///< without a request that the server is at work for
     candidates waiting_; ///< cancels
     candidates queued_;  ///< for a turn

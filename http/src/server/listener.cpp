@@ -237,7 +237,7 @@ asio::awaitable<void> server::listener::make_room()
 
 void server::listener::evict()
 try {
-    eviction evicts(context_.sessions);
+    eviction evicts(context_.sessions, clock::now());
     while (context_.places > options_.connections_max)
         if (evicts.make(false) == eviction::room::none)
             return;
@@ -257,7 +257,8 @@ bool server::listener::give_one_up(error_code const& error)
     bool const had_spare = spare_.is_open();
     error_code ignored;
     spare_.close(ignored);
-    return had_spare || eviction(context_.sessions).make(true) == eviction::room::at_once ||
+    return had_spare ||
+           eviction(context_.sessions, clock::now()).make(true) == eviction::room::at_once ||
            close_leaving();
 }
 

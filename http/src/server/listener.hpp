@@ -1,3 +1,5 @@
+// This folder: sockets, and who gets the server's one thread and its room, when and for how long. Message,
+// service and resources come in; of Boost, Asio and Beast.
 #ifndef BELAY_HTTP_SERVER_LISTENER_HPP
 #define BELAY_HTTP_SERVER_LISTENER_HPP
 
