@@ -1,3 +1,6 @@
+// This folder: what comes in and what goes out, as values. No socket, no engine at work; of the engine only
+// its public headers come in.
+//
 // A request and how it is answered, without a socket: what it asks for comes in, what is to be done
 // goes out.
 #ifndef BELAY_HTTP_MESSAGE_OPERATION_HPP

@@ -1,3 +1,6 @@
+// This folder: the `belay` program, and what its process is given. Message, types and the public headers
+// come in, not the insides of the server.
+//
 // The commands of the `belay` program, a file each.
 #ifndef BELAY_HTTP_PROGRAM_COMMANDS_HPP
 #define BELAY_HTTP_PROGRAM_COMMANDS_HPP

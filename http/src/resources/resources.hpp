@@ -1,3 +1,6 @@
+// This folder: what is done for each path and method, as an operation. No socket; message and service come
+// in.
+//
 // The resources of the server: a file each, and the table of them all.
 #ifndef BELAY_HTTP_RESOURCES_RESOURCES_HPP
 #define BELAY_HTTP_RESOURCES_RESOURCES_HPP

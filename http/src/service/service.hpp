@@ -1,3 +1,5 @@
+// This folder: who may do what, the order of checks, and how batches are shown. No socket; message and the
+// engine's public headers come in.
 #ifndef BELAY_HTTP_SERVICE_SERVICE_HPP
 #define BELAY_HTTP_SERVICE_SERVICE_HPP
 

@@ -1,3 +1,6 @@
+// This folder: the job types that are offered, built in and configured. No server; message and the engine's
+// public headers come in.
+//
 // What the schemas of job types have in common.
 #ifndef BELAY_HTTP_TYPES_INPUT_HPP
 #define BELAY_HTTP_TYPES_INPUT_HPP
