@@ -12,8 +12,8 @@
 
 namespace belay::http {
 
-/// Of each kind so many lines in a span of time: what goes wrong with every request, or every job, must
-/// not fill the log. Time is given.
+/// Of each kind so many lines in a span of time: what goes wrong with every request, or every job,
+/// must not fill the log. Time is given.
 ///
 /// Thread safety: none.
 template <class TimePoint>
@@ -24,8 +24,8 @@ public:
     {
     }
 
-    /// What is to be written behind a line: how many of this kind were not before it, if any. Nothing
-    /// where the line is not to be written.
+    /// What is to be written behind a line: how many of this kind were not before it, if any.
+    /// Nothing where the line is not to be written.
     [[nodiscard]] std::optional<std::string> take(std::string_view kind, TimePoint now)
     {
         auto found = kinds_.find(kind);

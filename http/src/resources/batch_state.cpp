@@ -16,7 +16,10 @@ namespace belay::http {
 
 namespace {
 
-bool is_batch_state(std::string_view word) { return parse_batch_state(word).has_value(); }
+bool is_batch_state(std::string_view word)
+{
+    return parse_batch_state(word).has_value();
+}
 
 /// Where a batch stands in the way of a cancel: it has ended in another way.
 std::optional<api_error> refusal(batch_status const& status)
@@ -66,7 +69,8 @@ private:
             return std::nullopt;
         return wait_for_end{
             [batch = batch_](auto callback) { return batch.on_end(std::move(callback)); },
-            [batch = batch_](auto subscription) { batch.unsubscribe(subscription); }, at_most, true};
+            [batch = batch_](auto subscription) { batch.unsubscribe(subscription); }, at_most,
+            true};
     }
 
     step dry_run() const
@@ -107,8 +111,7 @@ made_operation get_batch_state(admitted request)
     if (auto error = request.query.only({}))
         return std::move(*error);
     auto const status = request.batch->status();
-    return answer_with(
-        succeeded(200, {}, state_view(*request.batch, status, status.state, false)));
+    return answer_with(succeeded(200, {}, state_view(*request.batch, status, status.state, false)));
 }
 
 made_operation put_batch_state(admitted request)

@@ -21,7 +21,10 @@ namespace json = boost::json;
 
 namespace {
 
-bool is_job_state(std::string_view word) { return parse_job_state(word).has_value(); }
+bool is_job_state(std::string_view word)
+{
+    return parse_job_state(word).has_value();
+}
 
 class job_state_change final : public state_change<job_cancel_result> {
 public:
@@ -55,11 +58,11 @@ private:
     {
         if (is_ended(cancelled_.current_state) || wait().count() == 0)
             return std::nullopt;
-        return wait_for_end{[batch = batch_, index = index_](auto callback) {
-                                return batch.on_job_end(index, std::move(callback));
-                            },
-                            [batch = batch_](auto subscription) { batch.unsubscribe(subscription); },
-                            wait(), true};
+        return wait_for_end{
+            [batch = batch_, index = index_](auto callback) {
+                return batch.on_job_end(index, std::move(callback));
+            },
+            [batch = batch_](auto subscription) { batch.unsubscribe(subscription); }, wait(), true};
     }
 
     step answer() override
@@ -80,10 +83,9 @@ private:
         if (!is_ended(job.state))
             return still_stopping("Job is being cancelled", std::move(data),
                                   path_of(batch_) + "/jobs/" + std::to_string(index_));
-        return with_preference(succeeded(200,
-                                         cancelled_.changed ? "Job cancelled successfully"
-                                                            : "Job was already cancelled",
-                                         std::move(data)));
+        return with_preference(succeeded(
+            200, cancelled_.changed ? "Job cancelled successfully" : "Job was already cancelled",
+            std::move(data)));
     }
 
     std::uint64_t index_;

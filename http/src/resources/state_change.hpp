@@ -30,7 +30,8 @@ template <class Result>
 class state_change : public operation {
 public:
     explicit state_change(admitted&& request)
-        : batch_(std::move(*request.batch)), requested_by_(request.key->name),
+        : batch_(std::move(*request.batch)),
+          requested_by_(request.key->name),
           preferences_(parse_prefer(request.head.prefer)),
           wait_max_(request.service.options().wait_max)
     {
@@ -133,11 +134,9 @@ private:
     [[nodiscard]] api_error not_recorded(cancel_outcome outcome, std::string const& why) const
     {
         std::string_view const what = operation_name();
-        return processing_error("Failed to cancel " + std::string(what.substr(what.find('_') + 1)) +
-                                    ": " + why,
-                                {{"operation", what},
-                                 {"batch_id", batch_.id()},
-                                 {"outcome", to_string(outcome)}});
+        return processing_error(
+            "Failed to cancel " + std::string(what.substr(what.find('_') + 1)) + ": " + why,
+            {{"operation", what}, {"batch_id", batch_.id()}, {"outcome", to_string(outcome)}});
     }
 
     preferences preferences_;

@@ -11,8 +11,8 @@
 
 namespace belay::http {
 
-/// What a session is at and since when: what is asked by those who want its place, and by those who wait
-/// until the server is quiet. Knows no socket; time is given.
+/// What a session is at and since when: what is asked by those who want its place, and by those who
+/// wait until the server is quiet. Knows no socket; time is given.
 class activity {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -27,7 +27,10 @@ public:
     enum class yield : std::uint8_t { nothing, end_wait, end_read, close };
 
     /// Counts in `places` while it is not on its way out.
-    activity(std::size_t& places, time_point now) : place_(places, 1), pace_(now), began_(now), last_moved_(now) {}
+    activity(std::size_t& places, time_point now)
+        : place_(places, 1), pace_(now), began_(now), last_moved_(now)
+    {
+    }
 
     void begin(phase phase, time_point now) noexcept;
 
@@ -62,7 +65,8 @@ public:
         return gives_way_ && !(has_acted_ && phase_ == phase::working);
     }
 
-    /// Whether there is a request that came in and has no answer yet, not even one that is being read.
+    /// Whether there is a request that came in and has no answer yet, not even one that is being
+    /// read.
     [[nodiscard]] bool is_at_work() const noexcept
     {
         return (phase_ == phase::working || phase_ == phase::waiting) && line_ != line::reading;
@@ -71,7 +75,8 @@ public:
     /// Whether it is not the client that is waited for.
     [[nodiscard]] bool is_busy() const noexcept { return is_at_work() || line_ != line::none; }
 
-    /// Whether its request waits in a line, and nothing of what it asks for has been done or answered.
+    /// Whether its request waits in a line, and nothing of what it asks for has been done or
+    /// answered.
     [[nodiscard]] bool is_only_queued() const noexcept
     {
         return line_ != line::none && !has_acted_ && phase_ != phase::sending;

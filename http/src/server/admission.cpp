@@ -51,8 +51,8 @@ std::optional<api_error> admission::admit(exchange& exchange)
 api_error admission::wrong_key(exchange const& exchange, api_error const& error)
 {
     auto const now = std::chrono::steady_clock::now();
-    auto const address = client_address(peer_, exchange.reader.header().forwarded_for,
-                                        context_.trusted_proxies);
+    auto const address =
+        client_address(peer_, exchange.reader.header().forwarded_for, context_.trusted_proxies);
     auto const [wait, is_first] = context_.wrong_keys.note(network_of(address), now);
     if (wait.count() == 0)
         return error;
@@ -61,7 +61,8 @@ api_error admission::wrong_key(exchange const& exchange, api_error const& error)
                           address.to_string() + " sends too many requests without a right key");
     auto const reset = std::chrono::system_clock::now() + wait;
     return rate_limit_error(context_.wrong_keys.most(), 0,
-                            std::chrono::system_clock::to_time_t(reset), wrong_keys::window.count());
+                            std::chrono::system_clock::to_time_t(reset),
+                            wrong_keys::window.count());
 }
 
 std::optional<api_error> admission::check_room(operation const& operation)

@@ -96,8 +96,8 @@ eviction::choice eviction::silent_for_a_moment()
 
 eviction::choice eviction::longest_cancel()
 {
-    bool const is_there = !waiting_.empty() && queued_.empty() &&
-                          !is_silent_for(now_ - waiting_.front().since);
+    bool const is_there =
+        !waiting_.empty() && queued_.empty() && !is_silent_for(now_ - waiting_.front().since);
     return to_give_way(is_there ? &waiting_.front() : nullptr);
 }
 
@@ -134,8 +134,8 @@ std::vector<eviction::candidate*> eviction::some(candidates& of)
     return found;
 }
 
-/// The first of those that are idle, without those on which something has come that is still to be read;
-/// only after an answer, where that is asked for.
+/// The first of those that are idle, without those on which something has come that is still to be
+/// read; only after an answer, where that is asked for.
 std::vector<eviction::candidate*> eviction::silent(bool after_an_answer)
 {
     std::vector<candidate*> found;

@@ -40,8 +40,8 @@ protected:
     ~evictable() = default;
 };
 
-/// Has connections give way to others, in the order that docs/http.md has. It has looked at all of them
-/// once, and knows nothing of what has happened since.
+/// Has connections give way to others, in the order that docs/http.md has. It has looked at all of
+/// them once, and knows nothing of what has happened since.
 class eviction {
 public:
     /// Sessions are pointers to what is `evictable`, and outlive this.
@@ -56,8 +56,8 @@ public:
     /// Whether there is a place, or will be.
     enum class room : std::uint8_t { none, soon, at_once };
 
-    /// Has the next one give way, if the other can wait one that has been silent or a cancel that has
-    /// waited for a while.
+    /// Has the next one give way, if the other can wait one that has been silent or a cancel that
+    /// has waited for a while.
     room make(bool can_wait);
 
 private:
@@ -67,8 +67,8 @@ private:
         evictable* of;
         bool is_new = false; ///< nothing has come on it
         bool has_answered = false;
-        std::optional<bool> has_sent = {}; ///< something that is still to be read, once it was asked
-        std::optional<bool> has_finished = {};
+        std::optional<bool> has_sent = {};     ///< once it was asked: what is still to be read
+        std::optional<bool> has_finished = {}; ///< once it was asked
     };
     using candidates = std::vector<candidate>; // the first of them first
 
@@ -110,12 +110,12 @@ private:
     candidates waiting_; ///< cancels
     candidates queued_;  ///< for a turn
     candidates queued_cancels_;
-    candidates between_; ///< pieces of an answer
+    candidates between_;             ///< pieces of an answer
     std::vector<candidate*> silent_; ///< `silent(false)`, while one is being chosen
 };
 
-/// Has the slowest of the clients that are waited for give way, among those whose session `counts`; false
-/// if none is slow.
+/// Has the slowest of the clients that are waited for give way, among those whose session `counts`;
+/// false if none is slow.
 bool slowest_gives_way(std::list<std::shared_ptr<session>> const& sessions,
                        std::function<bool(session const&)> const& counts);
 

@@ -25,7 +25,7 @@ struct exchange {
     void keep_at_most(http::after wanted) noexcept { after = std::max(after, wanted); }
 
     request_reader reader;
-    std::optional<service::looked_up> found;   ///< until it is admitted
+    std::optional<service::looked_up> found;    ///< until it is admitted
     std::unique_ptr<http::operation> operation; ///< from then on, until its answer is written
     bool is_control = true; ///< what it takes of the thread goes before other work
     bool is_first = true;   ///< of its connection, for a while

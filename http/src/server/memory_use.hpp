@@ -19,8 +19,8 @@ public:
     /// With the input.
     [[nodiscard]] std::uint64_t bytes() const noexcept { return held_.get(); }
 
-    /// Notes how much they take besides the input. Where that is too much for all together one that is
-    /// slower gives way; false if there is none, unless most of it is the session's own.
+    /// Notes how much they take besides the input. Where that is too much for all together one that
+    /// is slower gives way; false if there is none, unless most of it is the session's own.
     [[nodiscard]] bool fits(exchange const& exchange, std::uint64_t bytes);
 
     /// The same; where it does not fit it is let go of, and `api_error` thrown.

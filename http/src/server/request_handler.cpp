@@ -32,8 +32,12 @@ constexpr int reads_at_once = 4;
 
 request_handler::request_handler(connection& connection, activity& activity, session_waits& waits,
                                  memory_use& memory, session_context& context)
-    : connection_(connection), activity_(activity), waits_(waits), memory_(memory),
-      context_(context), admission_(context, connection.peer()),
+    : connection_(connection),
+      activity_(activity),
+      waits_(waits),
+      memory_(memory),
+      context_(context),
+      admission_(context, connection.peer()),
       receiver_(connection, activity, waits, context)
 {
 }
@@ -135,8 +139,8 @@ asio::awaitable<void> request_handler::read_body(exchange& exchange, operation& 
 {
     bool const is_wanted = operation.body_bytes_max() != 0;
     request_reader& reader = exchange.reader;
-    co_await receiver_.begin_body(reader, is_wanted ? operation.body_bytes_max()
-                                                    : unwanted_body_bytes_max);
+    co_await receiver_.begin_body(reader,
+                                  is_wanted ? operation.body_bytes_max() : unwanted_body_bytes_max);
     bool is_short = false;
     auto const take = [&]() -> std::optional<pause> {
         auto const piece = receiver_.next(reader);

@@ -17,8 +17,8 @@ using request_parser = boost::beast::http::request_parser<boost::beast::http::bu
 
 /// What the header of a request says.
 struct request_header {
-    request_head head; ///< what the resources look at
-    unsigned version = 11; ///< 10 or 11
+    request_head head;                  ///< what the resources look at
+    unsigned version = 11;              ///< 10 or 11
     std::string id = make_request_id(); ///< the client's own name for it, if it is one
     std::string host;                   ///< whom it is for, with the port if there is one
     std::string expectation;   ///< none in HTTP/1.0, which has them ignored (RFC 9110, 10.1.1)

@@ -15,7 +15,7 @@ namespace belay::http {
 
 /// What is to be done with a connection after an answer.
 enum class after : std::uint8_t {
-    keep,   ///< the next request may come
+    keep, ///< the next request may come
     close,
     linger, ///< close it once the client has sent the rest of its request
 };
@@ -31,8 +31,8 @@ public:
 
     explicit request_reader(std::size_t header_bytes_max);
 
-    /// Looks for the end of the header. Uses up the empty lines before it, and nothing else. The error
-    /// is 431, or 400 for a line that ends in LF alone, behind which no end would be found.
+    /// Looks for the end of the header. Uses up the empty lines before it, and nothing else. The
+    /// error is 431, or 400 for a line that ends in LF alone, behind which no end would be found.
     [[nodiscard]] result<progress> find_header(input_buffer& input);
 
     /// Reads the header that was found, and uses it up. An error, if it is none.
@@ -47,10 +47,10 @@ public:
     /// The body may have so many bytes; an error if it is known to have more.
     [[nodiscard]] std::optional<api_error> begin_body(std::uint64_t bytes_max);
 
-    /// Puts what the input has of the body into `room`, without what is around chunks. It needs more
-    /// if that is nothing and the body is not over. The error is 400 for a body that can't be read,
-    /// 413 for one that is longer than it may be, and 431 for a chunk's head or a trailer that is longer
-    /// than a header may be.
+    /// Puts what the input has of the body into `room`, without what is around chunks. It needs
+    /// more if that is nothing and the body is not over. The error is 400 for a body that can't be
+    /// read, 413 for one that is longer than it may be, and 431 for a chunk's head or a trailer
+    /// that is longer than a header may be.
     [[nodiscard]] result<std::string_view> next(input_buffer& input, std::span<char> room);
 
     /// How many bytes of the body have come out.

@@ -13,7 +13,8 @@
 
 namespace belay::http {
 
-/// A body that nobody wants, of at most this, is received and dropped, so that the connection can be kept.
+/// A body that nobody wants, of at most this, is received and dropped, so that the connection can
+/// be kept.
 inline constexpr std::uint64_t unwanted_body_bytes_max = 64 * 1024;
 
 /// Moves bytes from a connection to the reader of a request, each within its time.
@@ -23,7 +24,8 @@ public:
                      session_context& context);
 
     /// Waits until a header is there; or why it is refused.
-    [[nodiscard]] boost::asio::awaitable<std::optional<api_error>> find_header(request_reader& reader);
+    [[nodiscard]] boost::asio::awaitable<std::optional<api_error>>
+    find_header(request_reader& reader);
 
     /// Has the reader read it.
     [[nodiscard]] std::optional<api_error> parse_header(request_reader& reader);

@@ -20,8 +20,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<void> write(exchange& exchange, response answer);
 
 private:
-    [[nodiscard]] boost::asio::awaitable<void> write_rest(exchange const& exchange, response& answer,
-                                                         bool chunked);
+    [[nodiscard]] boost::asio::awaitable<void> write_rest(exchange const& exchange,
+                                                          response& answer, bool chunked);
 
     connection& to_;
     activity& activity_;

@@ -11,9 +11,12 @@ namespace asio = boost::asio;
 using clock = std::chrono::steady_clock;
 
 session::session(asio::ip::tcp::socket socket, session_context& context)
-    : context_(context), activity_(context.places, clock::now()),
-      connection_(std::move(socket), activity_), waits_(connection_, activity_, context),
-      memory_(context, connection_), handler_(connection_, activity_, waits_, memory_, context),
+    : context_(context),
+      activity_(context.places, clock::now()),
+      connection_(std::move(socket), activity_),
+      waits_(connection_, activity_, context),
+      memory_(context, connection_),
+      handler_(connection_, activity_, waits_, memory_, context),
       writer_(connection_, activity_, waits_, memory_, context)
 {
 }

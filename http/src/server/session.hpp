@@ -17,8 +17,8 @@
 
 namespace belay::http {
 
-/// One connection: requests in, answers out, one after the other. Its parts do that; it has them, and
-/// ends what they do.
+/// One connection: requests in, answers out, one after the other. Its parts do that; it has them,
+/// and ends what they do.
 class session final : public evictable, public std::enable_shared_from_this<session> {
 public:
     session(boost::asio::ip::tcp::socket socket, session_context& context);

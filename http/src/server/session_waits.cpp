@@ -19,7 +19,9 @@ api_error gave_way()
 }
 
 session_waits::session_waits(connection& connection, activity& activity, session_context& context)
-    : connection_(connection), activity_(activity), context_(context),
+    : connection_(connection),
+      activity_(activity),
+      context_(context),
       turn_(connection.get_executor())
 {
 }

@@ -28,8 +28,8 @@ class session_waits {
 public:
     session_waits(connection& connection, activity& activity, session_context& context);
 
-    /// Does a piece of a request's work: at once if it is control work and the connection had no answer
-    /// for a while, else when its turn comes.
+    /// Does a piece of a request's work: at once if it is control work and the connection had no
+    /// answer for a while, else when its turn comes.
     template <class Work>
     [[nodiscard]] auto in_turn(exchange const& exchange, Work work)
         -> boost::asio::awaitable<decltype(work())>;

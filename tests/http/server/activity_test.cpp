@@ -61,7 +61,8 @@ BOOST_FIXTURE_TEST_CASE(it_is_at_work_while_the_client_waits_for_the_server, fix
         of.begin(working, now);
         BOOST_TEST(of.is_at_work());
         BOOST_TEST(of.is_busy());
-        of.enter_line(line::reading, now); // by another thread, whom a shutdown does not wait for as long
+        of.enter_line(line::reading,
+                      now); // by another thread, whom a shutdown does not wait for as long
         BOOST_TEST(!of.is_at_work());
         BOOST_TEST(of.is_busy());
         of.leave_line(now);

@@ -94,10 +94,7 @@ struct fixture {
     room make(bool can_wait = false) { return eviction(all, now).make(can_wait); }
 
     /// Whether it is closed, and nobody else goes.
-    bool closes(fake& one)
-    {
-        return make() == room::at_once && one.is_closed && are_gone(1);
-    }
+    bool closes(fake& one) { return make() == room::at_once && one.is_closed && are_gone(1); }
     bool gives_way(fake& one) { return make() == room::soon && one.gave_way && are_gone(1); }
 
     [[nodiscard]] bool are_gone(std::size_t wanted) const { return places + wanted == all.size(); }

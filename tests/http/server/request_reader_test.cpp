@@ -29,7 +29,7 @@ constexpr std::uint64_t any_size = std::numeric_limits<std::uint64_t>::max();
 
 /// What came of a request, with the errors as statuses.
 struct outcome {
-    unsigned refused = 0; ///< 0 for a request that was read to its end, or is not over
+    unsigned refused = 0;     ///< 0 for a request that was read to its end, or is not over
     std::string message = {}; ///< of that error
     std::string method = {};
     std::string target = {};
@@ -162,10 +162,8 @@ std::string chunked(std::string_view rest)
 
 BOOST_AUTO_TEST_CASE(a_request_without_a_body_may_be_split_anywhere)
 {
-    check_splits("GET /a?b HTTP/1.1\r\nHost: h\r\n\r\n", {.method = "GET",
-                                                            .target = "/a?b",
-                                                            .is_done = true,
-                                                            .after_answer = after::keep});
+    check_splits("GET /a?b HTTP/1.1\r\nHost: h\r\n\r\n",
+                 {.method = "GET", .target = "/a?b", .is_done = true, .after_answer = after::keep});
 }
 
 BOOST_AUTO_TEST_CASE(a_body_of_known_length_may_be_split_anywhere)
@@ -203,10 +201,8 @@ BOOST_AUTO_TEST_CASE(what_follows_a_request_is_left_for_the_next)
 
 BOOST_AUTO_TEST_CASE(empty_lines_before_a_request_are_ignored)
 {
-    check_splits("\r\n\r\n\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n", {.method = "GET",
-                                                                  .target = "/a",
-                                                                  .is_done = true,
-                                                                  .after_answer = after::keep});
+    check_splits("\r\n\r\n\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n",
+                 {.method = "GET", .target = "/a", .is_done = true, .after_answer = after::keep});
 }
 
 BOOST_AUTO_TEST_CASE(a_request_that_is_not_over_needs_more)
@@ -271,7 +267,8 @@ BOOST_AUTO_TEST_CASE(what_is_no_request_is_refused_and_its_connection_closed)
         BOOST_TEST(!got.is_done);
         BOOST_TEST((got.after_answer == after::linger));
     }
-    BOOST_TEST(whole("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n").refused == 501U);
+    BOOST_TEST(whole("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n").refused ==
+               501U);
 }
 
 BOOST_AUTO_TEST_CASE(the_header_says_whether_another_request_may_follow)
