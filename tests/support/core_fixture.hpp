@@ -85,7 +85,7 @@ public:
             return std::string();
         };
         stored_batch const stored = create(total, effective(options));
-        auto record = std::make_shared<recorded>(std::move(type), stored, store,
+        auto record = std::make_shared<recorded>(defined_type{std::move(type)}, stored, store,
                                                  host->processes(),
                                                  engine_options{}.result_bytes_max);
         return keep({.total = total,

@@ -1,3 +1,4 @@
+// This folder: the bodies of the public classes.
 #include <belay/engine.hpp>
 
 #include "base/time_after.hpp"

@@ -1,3 +1,6 @@
+// This folder: files, time, failures and problems, which the rest is made of. Nothing of belay comes in but
+// its public headers.
+//
 // A file by its descriptor, and the errors that go with it.
 #ifndef BELAY_BASE_FILE_HPP
 #define BELAY_BASE_FILE_HPP

@@ -1,3 +1,5 @@
+// This folder: one batch, from its jobs' first attempt to its end. Base and the interface of stores come in;
+// nothing that knows what its jobs do, or how many batches there are.
 #ifndef BELAY_BATCH_CORE_HPP
 #define BELAY_BATCH_CORE_HPP
 

@@ -1,3 +1,5 @@
+#include "batch/core.hpp"
+
 #include <belay/detail/work.hpp>
 #include <belay/error.hpp>
 
@@ -10,6 +12,47 @@
 #include <utility>
 
 namespace belay::detail {
+
+namespace {
+
+/// Of the message of a failure more is not kept: a batch holds a thousand of them.
+constexpr std::size_t message_bytes_max = 64 * 1024;
+
+/// Cuts a text to its first bytes, between two characters if it is UTF-8.
+void cut(std::string& text, std::size_t bytes_max)
+{
+    if (text.size() <= bytes_max)
+        return;
+    std::size_t end = bytes_max;
+    while (end > bytes_max - 3 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+        --end;
+    text.resize(end);
+    text.shrink_to_fit();
+}
+
+void describe(job_record& record, std::exception_ptr const& exception)
+{
+    try {
+        std::rethrow_exception(exception);
+    } catch (job_failure const& failed) {
+        record.failure = failed.code();
+        record.text = failed.what();
+    } catch (std::exception const& failed) {
+        record.text = failed.what();
+    } catch (stopped const&) {
+        record.text = "the body threw belay::stopped, but was not told to stop";
+    } catch (...) {
+        record.text = "the body threw something that is no std::exception";
+    }
+}
+
+} // namespace
+
+void set_failure(job_record& record, std::exception_ptr const& exception)
+{
+    describe(record, exception);
+    cut(record.text, message_bytes_max);
+}
 
 struct failures::table {
     std::mutex mutex;

@@ -61,7 +61,8 @@ engine_state::held engine_state::restore(stored_batch const& stored)
         if (auto const found = types_.find(stored.type); found != types_.end())
             type = found->second;
     }
-    auto record = std::make_shared<recorded>(std::move(type), stored, store_, processes_,
+    defined_type defined{type, type ? &backend_of(*type) : nullptr};
+    auto record = std::make_shared<recorded>(std::move(defined), stored, store_, processes_,
                                              options_.result_bytes_max);
     auto states = stored.end ? state_array(zeroed_array<std::atomic<job_byte>>(stored.total))
                              : store_->states(stored.sequence, stored.total);
@@ -78,7 +79,8 @@ engine_state::held engine_state::restore(stored_batch const& stored)
 
 void engine_state::recover()
 {
-    counted.processes_killed += processes_.recover();
+    for (auto* const one : backends_)
+        counted.processes_killed += one->take_over();
     auto const batches = store_->open_batches();
     count_crash(batches);
     for (auto const& stored : batches)

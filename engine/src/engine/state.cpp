@@ -65,7 +65,10 @@ engine_state::engine_state(engine_options options)
                   .directory = store_->directory(),
                   .is_subreaper = options_.is_subreaper,
                   .board = &board_}),
-      batches_(*memory_, *store_, limits_of(*store_, *memory_)), control_(*time_, board_)
+      threads_(*runners_),
+      programs_(processes_),
+      batches_(*memory_, *store_, limits_of(*store_, *memory_)),
+      control_(*time_, board_)
 {
 }
 
@@ -128,11 +131,10 @@ std::uint64_t engine_state::reserve(stored_batch const& batch)
 
 error engine_state::memory_exhausted(std::string const& what, std::uint64_t bytes) const
 {
-    return {errc::memory_exhausted, what + " would hold " + std::to_string(bytes) +
-                                        " bytes of memory, which do not fit beside the " +
-                                        std::to_string(memory_->held()) +
-                                        " that are held; memory_bytes_max is " +
-                                        std::to_string(memory_->most())};
+    return {errc::memory_exhausted,
+            what + " would hold " + std::to_string(bytes) +
+                " bytes of memory, which do not fit beside the " + std::to_string(memory_->held()) +
+                " that are held; memory_bytes_max is " + std::to_string(memory_->most())};
 }
 
 bool engine_state::take_memory(std::uint64_t bytes)
@@ -241,7 +243,8 @@ void engine_state::forget(std::uint64_t sequence, persistence how,
                     done = std::move(done)](std::exception_ptr const& failed) {
                        if (auto const state = self.lock()) {
                            if (!failed)
-                               state->processes_.forget_outputs(sequence);
+                               for (auto* const one : state->backends_)
+                                   one->forget(sequence);
                            std::scoped_lock const lock(state->mutex_);
                            state->forgetting_.erase(sequence);
                            ++state->forgotten_;
@@ -395,7 +398,7 @@ void engine_state::define(job_type type)
         }
     }
     for (auto const& batch : waiting) {
-        batch.record->define(made);
+        batch.record->define({made, &backend_of(*made)});
         batch.batch->let_run();
     }
 }
@@ -409,23 +412,17 @@ std::shared_ptr<job_type const> engine_state::find_type(std::string_view name) c
     return found->second;
 }
 
-std::size_t engine_state::concurrency_of(job_type const& type) const noexcept
+backend& engine_state::backend_of(job_type const& type) const noexcept
 {
-    std::size_t const workers = runners_->concurrency();
-    if (type.coroutine)
-        return type.concurrency.value_or(coroutine_concurrency);
-    if (type.process)
-        return processes_.at_most(
-            type.concurrency.value_or(std::max(1U, std::thread::hardware_concurrency())));
-    return std::min(type.concurrency.value_or(workers), workers);
+    return *backends_[type.process ? 2 : type.coroutine ? 1 : 0];
 }
 
 std::size_t engine_state::open_batches() const
 {
     // What has just ended may not have been taken out yet.
     std::scoped_lock const lock(mutex_);
-    return static_cast<std::size_t>(std::ranges::count_if(
-        open_, [](auto const& entry) { return !entry.second->is_sealed(); }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(open_, [](auto const& entry) { return !entry.second->is_sealed(); }));
 }
 
 std::vector<std::shared_ptr<batch_core>> engine_state::open() const
@@ -483,7 +480,8 @@ void engine_state::shut_down()
     all_ended_.wait(lock, [&] { return open_.empty(); });
     lock.unlock();
     launchers_.stop();
-    processes_.stop();
+    for (auto* const one : backends_)
+        one->stop();
     control_.stop();
     // The batches own this, and it them.
     lock.lock();

@@ -1,3 +1,5 @@
+// This folder: the engine: which batches there are, who is told of time, what an earlier process has left.
+// Everything but api comes in.
 #ifndef BELAY_ENGINE_STATE_HPP
 #define BELAY_ENGINE_STATE_HPP
 
@@ -11,11 +13,15 @@
 #include "engine/control.hpp"
 #include "engine/held_batches.hpp"
 #include "engine/idempotency_claims.hpp"
+#include "recorded/coroutines.hpp"
+#include "recorded/programs.hpp"
 #include "recorded/recorded.hpp"
+#include "recorded/threads.hpp"
 #include "store/store.hpp"
 
 #include <belay/engine.hpp>
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -65,8 +71,8 @@ public:
 
     using held = held_batch;
 
-    /// Takes memory for a recorded batch, which is to be taken in or given up; how many bytes. Throws
-    /// `error` (`shutting_down`, `memory_exhausted`).
+    /// Takes memory for a recorded batch, which is to be taken in or given up; how many bytes.
+    /// Throws `error` (`shutting_down`, `memory_exhausted`).
     [[nodiscard]] std::uint64_t reserve(stored_batch const& batch);
     /// Takes in a recorded batch for which `bytes` were taken; lets it run if its type is known.
     void add(held const& batch, std::uint64_t bytes);
@@ -103,7 +109,10 @@ public:
     [[nodiscard]] std::shared_ptr<job_type const> find_type(std::string_view name) const;
 
     /// The most jobs of a batch of this type that run at the same time.
-    [[nodiscard]] std::size_t concurrency_of(job_type const& type) const noexcept;
+    [[nodiscard]] std::size_t concurrency_of(job_type const& type) const noexcept
+    {
+        return backend_of(type).concurrency(type);
+    }
 
     [[nodiscard]] std::size_t open_batches() const;
     [[nodiscard]] std::vector<std::shared_ptr<batch_core>> open() const;
@@ -117,6 +126,7 @@ public:
     void shut_down();
 
 private:
+    [[nodiscard]] backend& backend_of(job_type const& type) const noexcept;
     [[nodiscard]] worker_pool::setup pool_setup(char const* name, std::size_t threads);
     void insert(stored_batch const& about, held const& batch, std::uint64_t forgotten);
     [[nodiscard]] std::optional<held> find(stored_batch const& stored);
@@ -139,6 +149,10 @@ private:
     std::shared_ptr<belay::store> const store_;
 
     process_host processes_;
+    thread_backend threads_;
+    coroutine_backend coroutines_;
+    program_backend programs_;
+    std::array<backend*, 3> const backends_{&threads_, &coroutines_, &programs_};
     idempotency_claims claims_;
 
     mutable std::mutex mutex_; // guards what follows

@@ -17,54 +17,16 @@ namespace {
 /// Pages of inputs that are kept: where runners are, and the one before.
 constexpr std::size_t pages_max = 4;
 
-/// Of the message of a failure more is not kept: a batch holds a thousand of them.
-constexpr std::size_t message_bytes_max = 64 * 1024;
-
-/// Cuts a text to its first bytes, between two characters if it is UTF-8.
-void cut(std::string& text, std::size_t bytes_max)
-{
-    if (text.size() <= bytes_max)
-        return;
-    std::size_t end = bytes_max;
-    while (end > bytes_max - 3 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-        --end;
-    text.resize(end);
-    text.shrink_to_fit();
-}
-
 job_failure too_large(std::uint64_t bytes, std::uint64_t bytes_max)
 {
     return {failure::failed, "the result has " + std::to_string(bytes) + " bytes; at most " +
                                  std::to_string(bytes_max) + " are kept (result_bytes_max)"};
 }
 
-void describe(job_record& record, std::exception_ptr const& exception)
-{
-    try {
-        std::rethrow_exception(exception);
-    } catch (job_failure const& failed) {
-        record.failure = failed.code();
-        record.text = failed.what();
-    } catch (std::exception const& failed) {
-        record.text = failed.what();
-    } catch (stopped const&) {
-        record.text = "the body threw belay::stopped, but was not told to stop";
-    } catch (...) {
-        record.text = "the body threw something that is no std::exception";
-    }
-}
-
 } // namespace
 
-void detail::set_failure(job_record& record, std::exception_ptr const& exception)
-{
-    describe(record, exception);
-    cut(record.text, message_bytes_max);
-}
-
-recorded::recorded(std::shared_ptr<job_type const> type, stored_batch stored,
-                   std::shared_ptr<belay::store> store, detail::process_host& processes,
-                   std::uint64_t result_bytes_max)
+recorded::recorded(defined_type type, stored_batch stored, std::shared_ptr<belay::store> store,
+                   detail::process_host& processes, std::uint64_t result_bytes_max)
     : batch(std::move(stored)),
       type_(std::move(type)),
       store_(std::move(store)),
@@ -81,37 +43,7 @@ void recorded::run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) n
 void recorded::run(std::uint64_t index, job& job, value& output)
 {
     auto const found = find_input(index);
-    output.text = type_->body(found.input, job);
-}
-
-void recorded::start_coroutine(detail::turn& turn, std::uint64_t index,
-                               std::int64_t started) noexcept
-{
-    auto const job = detail::detach(turn, index, started);
-    try {
-        auto found = find_input(index);
-        type_->coroutine->start(
-            turn, index, found.input, std::move(found.page), job,
-            [this, job](belay::job& seen, std::optional<std::string>& text,
-                        std::exception_ptr exception) {
-                detail::resume(*job, [&](detail::turn& turn) {
-                    value result{.text = std::move(text).value_or(""), .process = {}};
-                    auto const how = exception ? detail::job_access::threw(seen)
-                                               : detail::job_access::returned(seen);
-                    detail::end_detached(turn, *this, job->index, how, result, exception,
-                                         job->started);
-                });
-            });
-    } catch (...) {
-        detail::resume(*job, [&](detail::turn& turn) {
-            value none;
-            auto exception = std::current_exception();
-            belay::job seen = detail::job_access::make(turn, index);
-            detail::job_access::set_entered(seen, false);
-            detail::end_detached(turn, *this, index, detail::job_access::threw(seen), none,
-                                 exception, started);
-        });
-    }
+    output.text = type_.type->body(found.input, job);
 }
 
 detail::job_byte recorded::finish(detail::turn& turn, std::uint64_t index, detail::job_byte how,
@@ -178,9 +110,8 @@ std::exception_ptr recorded::keep_output(detail::turn& turn, std::uint64_t index
     while (true) {
         std::exception_ptr problem;
         try {
-            processes_.outputs()->keep(
-                draft, {batch.sequence, index, turn.core.attempt(index)},
-                [&] { return turn.core.is_overdue(index); });
+            processes_.outputs()->keep(draft, {batch.sequence, index, turn.core.attempt(index)},
+                                       [&] { return turn.core.is_overdue(index); });
             return nullptr;
         } catch (stopped const&) {
             how = detail::job_byte::stopped;
@@ -198,7 +129,7 @@ std::exception_ptr recorded::keep_output(detail::turn& turn, std::uint64_t index
     }
 }
 
-recorded::page_view recorded::find_input(std::uint64_t index)
+input_view recorded::find_input(std::uint64_t index)
 {
     std::scoped_lock const lock(pages_mutex_);
     auto const has_it = [&](auto const& page) {
@@ -229,6 +160,9 @@ std::optional<file> recorded::open_output(detail::batch_core& core, std::uint64_
     }
 }
 
-std::string recorded::input(std::uint64_t index) { return std::string(find_input(index).input); }
+std::string recorded::input(std::uint64_t index)
+{
+    return std::string(find_input(index).input);
+}
 
 } // namespace belay

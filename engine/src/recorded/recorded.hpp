@@ -1,8 +1,11 @@
+// This folder: batches of named types, and where their jobs run. Batch, store and the backends come in; not
+// the engine.
 #ifndef BELAY_RECORDED_RECORDED_HPP
 #define BELAY_RECORDED_RECORDED_HPP
 
 #include "backend/process/host.hpp"
 #include "batch/core.hpp"
+#include "recorded/backend.hpp"
 #include "store/store.hpp"
 
 #include <belay/detail/work.hpp>
@@ -18,6 +21,18 @@
 
 namespace belay {
 
+/// A type of jobs, and where they run.
+struct defined_type {
+    std::shared_ptr<job_type const> type;
+    detail::backend* where = nullptr;
+};
+
+/// The input of a job, in a page of them.
+struct input_view {
+    std::shared_ptr<input_page const> page;
+    std::string_view input;
+};
+
 /// A recorded batch: what it is, and how its jobs get their inputs, which are read from the store
 /// by the page.
 class recorded final : public detail::work {
@@ -28,10 +43,9 @@ public:
         std::shared_ptr<process_usage const> process;
     };
 
-    /// `type` is null as long as it is not defined.
-    recorded(std::shared_ptr<job_type const> type, stored_batch batch,
-             std::shared_ptr<belay::store> store, detail::process_host& processes,
-             std::uint64_t result_bytes_max);
+    /// `type` is empty as long as it is not defined.
+    recorded(defined_type type, stored_batch batch, std::shared_ptr<belay::store> store,
+             detail::process_host& processes, std::uint64_t result_bytes_max);
 
     // work
     void run(detail::turn& turn, std::uint64_t begin, std::uint64_t end) noexcept override;
@@ -42,30 +56,28 @@ public:
     void fail(std::uint64_t, std::exception_ptr) noexcept override {}
     [[nodiscard]] bool is_asynchronous() const noexcept override
     {
-        return type_ && (type_->process || type_->coroutine);
+        return type_.where != nullptr && type_.where->is_asynchronous();
     }
 
-    /// Runs the program or the coroutine of a job, which goes on without the thread.
+    /// Starts a job that goes on without the thread.
     void start(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept
     {
-        type_->process ? start_program(turn, index, started)
-                       : start_coroutine(turn, index, started);
+        type_.where->start(*this, turn, index, started);
     }
 
     /// Says what its jobs do; before any runs.
-    void define(std::shared_ptr<job_type const> type) { type_ = std::move(type); }
+    void define(defined_type type) { type_ = std::move(type); }
+    /// What its jobs do; once that is known.
+    [[nodiscard]] job_type const& type() const noexcept { return *type_.type; }
 
+    /// Throws what the store does.
+    [[nodiscard]] input_view find_input(std::uint64_t index);
     [[nodiscard]] std::string input(std::uint64_t index);
     [[nodiscard]] std::optional<file> open_output(detail::batch_core& core, std::uint64_t index);
 
     stored_batch const batch; ///< as it was when this was made
 
 private:
-    struct page_view {
-        std::shared_ptr<input_page const> page;
-        std::string_view input;
-    };
-    [[nodiscard]] page_view find_input(std::uint64_t index);
     /// Takes memory for what a record keeps there, and how much; or makes a failure of it that says
     /// that there is none.
     [[nodiscard]] static std::uint64_t take_room(detail::host& owner, job_record& record) noexcept;
@@ -73,18 +85,7 @@ private:
     [[nodiscard]] std::exception_ptr keep_output(detail::turn& turn, std::uint64_t index,
                                                  detail::output_draft& draft, std::int64_t started,
                                                  detail::job_byte& how) noexcept;
-    class program_start;
-    void start_program(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
-    void start_coroutine(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept;
-    [[nodiscard]] command make_command(detail::detached_job const& job, std::string_view input,
-                                       unsigned attempt,
-                                       std::filesystem::path const& scratch) const;
-    void program_ended(std::shared_ptr<detail::detached_job> const& job,
-                       std::shared_ptr<detail::program_end> const& end, bool finishes_at_stop);
-    void conclude(detail::turn& turn, detail::detached_job const& job, detail::program_end& end,
-                  bool finishes_at_stop) noexcept;
-
-    std::shared_ptr<job_type const> type_;
+    defined_type type_;
     std::shared_ptr<belay::store> const store_;
     detail::process_host& processes_;
     std::uint64_t const result_bytes_max_;

@@ -1,3 +1,5 @@
+// This folder: what a store of batches is asked for and tells. Only base comes in.
+//
 // The narrow interface between the engine and whatever keeps its recorded batches.
 #ifndef BELAY_STORE_STORE_HPP
 #define BELAY_STORE_STORE_HPP

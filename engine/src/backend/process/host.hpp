@@ -1,3 +1,6 @@
+// This folder: programs, from their start until nothing of them is left. Base and the files of a store come
+// in; no batch.
+//
 // Runs programs for an engine: the thread that starts, watches, stops and reaps them.
 #ifndef BELAY_BACKEND_PROCESS_HOST_HPP
 #define BELAY_BACKEND_PROCESS_HOST_HPP

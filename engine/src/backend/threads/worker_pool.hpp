@@ -1,3 +1,4 @@
+// This folder: the threads that bodies run on. Only base comes in.
 #ifndef BELAY_BACKEND_THREADS_WORKER_POOL_HPP
 #define BELAY_BACKEND_THREADS_WORKER_POOL_HPP
 

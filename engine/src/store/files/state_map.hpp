@@ -1,3 +1,5 @@
+// This folder: what a store on disk has beside its database. Base and the interface of stores come in.
+//
 // The states of the jobs of open batches, in a file that outlives the process: docs/format.md.
 #ifndef BELAY_STORE_FILES_STATE_MAP_HPP
 #define BELAY_STORE_FILES_STATE_MAP_HPP

@@ -1,3 +1,4 @@
+// This folder: the store in memory. Base and the interface of stores come in.
 #include "base/batch_id.hpp"
 #include "store/record_table.hpp"
 #include "store/store.hpp"

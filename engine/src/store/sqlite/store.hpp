@@ -1,3 +1,5 @@
+// This folder: the store on disk, in SQLite. Base, the interface of stores and files come in.
+//
 // The store that `open_store` gives: batches in belay.db, states of jobs beside it.
 #ifndef BELAY_STORE_SQLITE_STORE_HPP
 #define BELAY_STORE_SQLITE_STORE_HPP

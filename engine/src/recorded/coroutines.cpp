@@ -1,0 +1,42 @@
+#include "recorded/coroutines.hpp"
+
+#include "recorded/recorded.hpp"
+
+#include <belay/detail/run.hpp>
+
+#include <exception>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace belay::detail {
+
+void coroutine_backend::start(recorded& batch, turn& turn, std::uint64_t index,
+                              std::int64_t started) noexcept
+{
+    auto const job = detach(turn, index, started);
+    try {
+        auto found = batch.find_input(index);
+        batch.type().coroutine->start(
+            turn, index, found.input, std::move(found.page), job,
+            [&batch, job](belay::job& seen, std::optional<std::string>& text,
+                          std::exception_ptr exception) {
+                resume(*job, [&](detail::turn& turn) {
+                    recorded::value result{.text = std::move(text).value_or(""), .process = {}};
+                    auto const how =
+                        exception ? job_access::threw(seen) : job_access::returned(seen);
+                    end_detached(turn, batch, job->index, how, result, exception, job->started);
+                });
+            });
+    } catch (...) {
+        resume(*job, [&](detail::turn& turn) {
+            recorded::value none;
+            auto exception = std::current_exception();
+            belay::job seen = job_access::make(turn, index);
+            job_access::set_entered(seen, false);
+            end_detached(turn, batch, index, job_access::threw(seen), none, exception, started);
+        });
+    }
+}
+
+} // namespace belay::detail
