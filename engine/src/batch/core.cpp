@@ -31,6 +31,7 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
       recorder_(setup.store
                     ? std::make_unique<recorder>(std::move(setup.store), setup.sequence, total_)
                     : nullptr),
+      admission_(recorder_.get()),
       life_(setup.created, grace(), options_.deadline),
       work_(std::move(setup.work)),
       // One that has ended has nothing to run.
@@ -63,12 +64,12 @@ void batch_core::open(bool idle)
         });
     step then(*this);
     life_(then).on(batch_event::opened);
-    is_defined_ = !idle;
+    admission_.define(then, !idle);
     is_asynchronous_ = work_ && work_->is_asynchronous();
     if (ended_ == total_)
         gate_.finish();
     if (life_(then).is_open()) {
-        if (is_defined_)
+        if (!idle)
             announce_suspects(then);
         post_idle(then, slots_(then).size());
         arm(std::min(life_(then).expiry(), waiting_(then).next()));
@@ -82,7 +83,7 @@ void batch_core::open(bool idle)
 void batch_core::let_run()
 {
     locked const lock(mutex_);
-    is_defined_ = true;
+    admission_.define(lock, true);
     is_asynchronous_ = work_ && work_->is_asynchronous();
     announce_suspects(lock);
     post_idle(lock, slots_(lock).size());

@@ -3,6 +3,7 @@
 #ifndef BELAY_BATCH_CORE_HPP
 #define BELAY_BATCH_CORE_HPP
 
+#include "batch/admission.hpp"
 #include "batch/afterwards.hpp"
 #include "batch/attempts.hpp"
 #include "batch/detached_jobs.hpp"
@@ -385,9 +386,9 @@ private:
     std::atomic<phase> phase_{phase::open};
     std::atomic<bool> sealed_{false};
     std::atomic<bool> watched_{false}; ///< ends of jobs are
-    bool is_defined_ = false;          ///< it is known what its jobs do: they may be posted
     bool is_asynchronous_ = false;     ///< its jobs run without a thread; set by open(), let_run()
     std::unique_ptr<recorder> const recorder_; ///< null of a typed batch
+    admission admission_;
     std::mutex mutex_;
     std::atomic<std::int64_t> started_{0};
     guarded<batch_life> life_;

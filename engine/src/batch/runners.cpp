@@ -80,7 +80,7 @@ void batch_core::post(locked const& lock, slot& place)
 
 void batch_core::post_idle(locked const& lock, std::size_t most)
 {
-    if (!life_(lock).is_open() || !is_defined_)
+    if (!admission_.may_post(lock, life_(lock)))
         return;
     for (; most != 0 && slots_(lock).has_idle(); --most)
         post(lock, slots_(lock).post_idle());
@@ -183,13 +183,13 @@ void batch_core::run_quantum(turn& turn, bool& again)
     // The rest of a chunk whose runner was abandoned.
     gate::range range{place.range_begin, place.range_end};
     while (!turn.abandoned && !turn.detached) {
-        if (phase_.load() != phase::open) {
+        switch (admission_.ask(phase_.load())) {
+        case admission::answer::not_open:
             again = true; // if it is opened again before this runner has left
             return;
+        case admission::answer::congested: turn.congested = true; return;
+        case admission::answer::yes: break;
         }
-        turn.congested = recorder_ && recorder_->store().is_congested();
-        if (turn.congested)
-            return;
         if (range.begin < range.end) {
             run(turn, range, chunk, now);
             forget_range(turn);
