@@ -134,7 +134,7 @@ BOOST_FIXTURE_TEST_CASE(who_gives_way_is_given_up_unless_something_has_to_be_tol
 {
     of.begin(phase::working, now);
     BOOST_TEST(!of.is_given_up());
-    of.give_way();
+    (void)of.give_way();
     BOOST_TEST(of.is_given_up());
     of.act();
     BOOST_TEST(!of.is_given_up());
@@ -212,7 +212,7 @@ BOOST_FIXTURE_TEST_CASE(only_a_client_that_is_waited_for_is_slow, fixture)
         BOOST_TEST(!of.slowness(now + 5s));
     }
     of.begin(phase::receiving, now);
-    of.give_way();
+    (void)of.give_way();
     BOOST_TEST(!of.slowness(now + 5s)); // nor one that gives way already
 }
 
