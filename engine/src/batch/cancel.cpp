@@ -97,7 +97,7 @@ bool batch_core::close_gate(cancel_request const& request, stop_cause cause, can
         life_(then).on(batch_event::all_ended);
         return false;
     }
-    claimed_at_close_ = std::max(closing.claimed, let_in_end_);
+    claimed_at_close_(then) = std::max(closing.claimed, let_in_end_(then));
     if (recorder_) {
         open_window(request, cause, closing, result, std::exchange(done, {}), then);
         return true;
@@ -289,9 +289,10 @@ bool batch_core::not_started_alone(locked const& lock, std::uint64_t index, job_
     job_stops_(lock).note_not_started(index, at);
     if (recorder_)
         take_over_elsewhere(
+            lock,
             {.index = index, .how = job_byte::not_started, .ended = at.time_since_epoch().count()});
     else
-        end_elsewhere(job_byte::not_started);
+        end_elsewhere(lock, job_byte::not_started);
     return true;
 }
 

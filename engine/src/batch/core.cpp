@@ -35,7 +35,7 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
       life_(setup.created, grace(), options_.deadline),
       work_(std::move(setup.work)),
       // One that has ended has nothing to run.
-      slots_(work_ ? std::min<std::uint64_t>(concurrency(), total_) : 0),
+      slots_(work_.unshared() ? std::min<std::uint64_t>(concurrency(), total_) : 0),
       suspects_(host_->crash_suspects()),
       signals_(time_)
 {
@@ -65,18 +65,18 @@ void batch_core::open(bool idle)
     step then(*this);
     life_(then).on(batch_event::opened);
     admission_.define(then, !idle);
-    is_asynchronous_ = work_ && work_->is_asynchronous();
+    is_asynchronous_ = work_(then) && work_(then)->is_asynchronous();
     if (ended_ == total_)
         gate_.finish();
     if (life_(then).is_open()) {
         if (!idle)
             announce_suspects(then);
         post_idle(then, slots_(then).size());
-        arm(std::min(life_(then).expiry(), waiting_(then).next()));
+        arm(then, std::min(life_(then).expiry(), waiting_(then).next()));
     }
     seal_if_quiet(then);
     if (!sealed_)
-        token_callback_ = std::move(callback);
+        token_callback_(then) = std::move(callback);
     perform(then);
 }
 
@@ -84,7 +84,7 @@ void batch_core::let_run()
 {
     locked const lock(mutex_);
     admission_.define(lock, true);
-    is_asynchronous_ = work_ && work_->is_asynchronous();
+    is_asynchronous_ = work_(lock) && work_(lock)->is_asynchronous();
     announce_suspects(lock);
     post_idle(lock, slots_(lock).size());
 }
@@ -127,8 +127,8 @@ void batch_core::apply(batch_life::actions actions, step& then)
 
 void batch_core::release(step& then)
 {
-    then.work = std::move(work_);
-    then.token = std::move(token_callback_);
+    then.work = std::move(work_(then));
+    then.token = std::move(token_callback_(then));
     then.waiting = std::exchange(waiting_(then), {});
     next_due_ = no_time;
     suspects_(then).dismiss(then.of_suspects);
@@ -201,12 +201,12 @@ void batch_core::note_late_starts(locked const& lock) noexcept
 {
     if (!life_(lock).is_closed())
         return;
-    std::uint64_t highest = highest_abandoned_;
+    std::uint64_t highest = highest_abandoned_(lock);
     for (auto const& place : slots_(lock).all())
         if (!place->abandoned)
             highest = std::max(highest, place->highest_entered.load());
-    if (highest > claimed_at_close_)
-        host_->counted.jobs_started_after_cancel += highest - claimed_at_close_;
+    if (highest > claimed_at_close_(lock))
+        host_->counted.jobs_started_after_cancel += highest - claimed_at_close_(lock);
 }
 
 } // namespace belay::detail

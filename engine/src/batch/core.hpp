@@ -1,5 +1,5 @@
-// This folder: one batch, from its jobs' first attempt to its end. Base and the interface of stores come in;
-// nothing that knows what its jobs do, or how many batches there are.
+// This folder: one batch, from its jobs' first attempt to its end. Base and the interface of stores
+// come in; nothing that knows what its jobs do, or how many batches there are.
 #ifndef BELAY_BATCH_CORE_HPP
 #define BELAY_BATCH_CORE_HPP
 
@@ -287,8 +287,8 @@ private:
     void job_cancel_withdrawn(locked const& lock, std::uint64_t index,
                               job_cancel_window const& cancel);
     /// The same as `take_over`, for whoever is no runner.
-    void take_over_elsewhere(job_record&& record) noexcept;
-    void end_elsewhere(job_byte how) noexcept;
+    void take_over_elsewhere(locked const& lock, job_record&& record) noexcept;
+    void end_elsewhere(locked const& lock, job_byte how) noexcept;
     void settle(std::uint64_t index, job_byte how, step& then);
     /// Makes of a record what it is if the gate is open, or the batch let go of.
     void correct(locked const& lock, slot const& place, job_record& record) noexcept;
@@ -316,7 +316,7 @@ private:
     void left_jobs(std::uint64_t begin, std::uint64_t end) noexcept;
     void look_for_ends(step& then);
     void schedule(std::uint64_t index, time_point now, step& then);
-    void arm(time_point at);
+    void arm(locked const& lock, time_point at);
     void post_idle(locked const& lock, std::size_t most);
     /// Makes `as` of a job that backs off; false if it no longer does.
     [[nodiscard]] bool let_in(std::uint64_t index, job_byte as) noexcept;
@@ -392,24 +392,25 @@ private:
     std::mutex mutex_;
     std::atomic<std::int64_t> started_{0};
     guarded<batch_life> life_;
-    std::shared_ptr<detail::work> work_;
+    guarded<std::shared_ptr<detail::work>> work_; ///< until it is over
     guarded<runner_slots> slots_;
-    std::size_t helpers_ = 0;             ///< bodies of others that wait for this batch
-    guarded<detached_jobs> detached_;     ///< abandoned ones not
-    std::uint64_t let_in_end_ = 0;        ///< index + 1: no retry beyond it has been claimed
-    std::uint64_t claimed_at_close_ = 0;  ///< nothing from there on was claimed, retries included
-    std::uint64_t highest_abandoned_ = 0; ///< index + 1
+    guarded<std::size_t> helpers_;      ///< bodies of others that wait for this batch
+    guarded<detached_jobs> detached_;   ///< abandoned ones not
+    guarded<std::uint64_t> let_in_end_; ///< index + 1: no retry beyond it has been claimed
+    guarded<std::uint64_t>
+        claimed_at_close_; ///< nothing from there on was claimed, retries included
+    guarded<std::uint64_t> highest_abandoned_; ///< index + 1
     guarded<job_stops> job_stops_;
     guarded<retries> waiting_;
-    std::atomic<std::int64_t> next_due_{no_time}; ///< of `waiting_`
-    time_point armed_ = time_point::max();        ///< when call_at() will have tick() called
-    std::exception_ptr put_off_;                  ///< of a runner that the tick is to post again
-    std::unique_ptr<token_callback> token_callback_;
-    std::array<std::uint64_t, job_bytes> ended_elsewhere_{}; ///< ends that no runner wrote
+    std::atomic<std::int64_t> next_due_{no_time};  ///< of `waiting_`
+    guarded<time_point> armed_{time_point::max()}; ///< when call_at() will have tick() called
+    guarded<std::exception_ptr> put_off_;          ///< of a runner that the tick is to post again
+    guarded<std::unique_ptr<token_callback>> token_callback_;
+    guarded<std::array<std::uint64_t, job_bytes>> ended_elsewhere_; ///< ends that no runner wrote
     guarded<suspect_jobs> suspects_;
-    std::uint64_t retried_earlier_ =
-        0; // changed before open() only: attempts after a job's first, by an earlier process
-    std::optional<stored_batch> restored_; ///< of a batch that had ended: likewise
+    // Changed before open() only.
+    std::uint64_t retried_earlier_ = 0;    ///< attempts after a job's first, by an earlier process
+    std::optional<stored_batch> restored_; ///< of a batch that had ended
     std::mutex load_mutex_;
     std::vector<bool> loaded_; // guarded by load_mutex_
     struct abandonment {

@@ -13,7 +13,8 @@ bool batch_core::admit(locked const& lock, std::uint64_t index)
 {
     // One that is being cancelled alone is not let in anyway. Who waits for this batch inside a
     // body may be a suspect itself, and have the place that is wanted here.
-    if (!suspects_(lock).contains(index) || suspects_(lock).has_place(index) || helpers_ != 0 ||
+    if (!suspects_(lock).contains(index) || suspects_(lock).has_place(index) ||
+        helpers_(lock) != 0 ||
         states_[index].load(std::memory_order_acquire) != job_byte::backing_off)
         return true;
     return suspects_(lock).enter(index, [self = self_] {

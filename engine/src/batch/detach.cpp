@@ -35,7 +35,8 @@ detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t st
     locked const lock(mutex_);
     slots_(lock).leave_thread(turn.place);
     detached_(lock).add(index, turn.place, this_carrier());
-    return {self_.lock(), work_, &turn.place, index, started, host_->turn_begins(self_.lock())};
+    return {self_.lock(), work_(lock), &turn.place,
+            index,        started,     host_->turn_begins(self_.lock())};
 }
 
 void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body)
@@ -130,7 +131,7 @@ void batch_core::arm_kill(locked const& lock, time_point deadline)
 {
     // The tick comes every few milliseconds anyway; a grace of nothing is not to wait for it.
     if (!detached_(lock).empty())
-        arm(deadline - deadline_margin);
+        arm(lock, deadline - deadline_margin);
 }
 
 } // namespace belay::detail

@@ -107,7 +107,7 @@ void batch_core::cancel_withdrawn(std::string const& problem, step& then)
     std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
     if (!is_left && !all_ended) {
         post_idle(then, slots_(then).size());
-        arm(std::min(life_(then).expiry(), waiting_(then).next()));
+        arm(then, std::min(life_(then).expiry(), waiting_(then).next()));
     }
     seal_if_quiet(then);
 }
@@ -218,7 +218,7 @@ void batch_core::job_cancel_recorded(std::uint64_t index, job_cancel_window& can
         return;
     }
     job_stops_(then).note_not_started(index, cancel.at);
-    end_elsewhere(job_byte::not_started);
+    end_elsewhere(then, job_byte::not_started);
     settle(index, job_byte::not_started, then);
     tell_of_end(index, then);
     cancel.result.changed = true;
@@ -276,7 +276,7 @@ void batch_core::decide(cancel_window::end end, step& then)
     correct(then, *end.place, end.record);
     std::uint64_t const index = end.record.index;
     job_byte const how = end.record.how;
-    take_over_elsewhere(std::move(end.record));
+    take_over_elsewhere(then, std::move(end.record));
     note_end(index, then);
     if (how == job_byte::backing_off)
         schedule(index, now(), then);
@@ -284,16 +284,16 @@ void batch_core::decide(cancel_window::end end, step& then)
         then.fail_fast |= stops_the_batch(then, index);
 }
 
-void batch_core::take_over_elsewhere(job_record&& record) noexcept
+void batch_core::take_over_elsewhere(locked const& lock, job_record&& record) noexcept
 {
     if (is_final(record.how))
-        end_elsewhere(record.how);
+        end_elsewhere(lock, record.how);
     hand_over(std::move(record));
 }
 
-void batch_core::end_elsewhere(job_byte how) noexcept
+void batch_core::end_elsewhere(locked const& lock, job_byte how) noexcept
 {
-    ended_elsewhere_[static_cast<std::size_t>(how)] += 1;
+    ended_elsewhere_(lock)[static_cast<std::size_t>(how)] += 1;
     ledger_add(1);
 }
 
@@ -328,15 +328,15 @@ void batch_core::refused(job_record const& record, job_byte was) noexcept
 {
     step then(*this);
     // The one may have been counted in a slot: it is the sum that is right.
-    ended_elsewhere_[static_cast<std::size_t>(was)] -= 1;
-    ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
+    ended_elsewhere_(then)[static_cast<std::size_t>(was)] -= 1;
+    ended_elsewhere_(then)[static_cast<std::size_t>(record.how)] += 1;
     errors_.add(record.failure, record.text);
     life_(then).on(batch_event::end_changed);
     bool const is_fatal =
         stops_the_batch(then, record.index) && !life_(then).is_closed() && !life_(then).goes_on();
     if (is_fatal && gate_.done() && !life_(then).is_recording()) {
         // Too late for a cancel: every job has ended.
-        claimed_at_close_ = total_;
+        claimed_at_close_(then) = total_;
         phase_ = phase::stopping;
         time_point const at = now();
         apply(life_(then).closed({}, stop_cause::fail_fast, true, at, at), then);

@@ -26,7 +26,7 @@ void batch_core::restore(job_record const& record)
             suspects_(lock).restore(index, record.suspected);
         return;
     }
-    ended_elsewhere_[static_cast<std::size_t>(record.how)] += 1;
+    ended_elsewhere_(lock)[static_cast<std::size_t>(record.how)] += 1;
     recorder_->pending(lock).settled[static_cast<std::size_t>(record.how)] += 1;
     ended_ += 1;
     if (record.how == job_byte::not_started)
@@ -55,7 +55,7 @@ void batch_core::restore(stored_batch const& batch)
     phase_ = life_(lock).for_runners();
     sealed_ = true;
     restored_ = batch;
-    work_.reset();
+    work_(lock).reset();
     loaded_.resize((total_ + load_block - 1) / load_block);
 }
 
@@ -88,7 +88,7 @@ void batch_core::suspend(step& then)
     // One that is being cancelled, or has all but ended, is seen to its end: but a cancel that
     // can't be recorded, or a record that the store does not take, must not hold up the engine.
     life_(then).shut_down(now());
-    arm(life_(then).leave_by());
+    arm(then, life_(then).leave_by());
     if (life_(then).is_closed())
         repeat_cancel({}, then); // a drain would have no end
     if (life_(then).is_recording()) {

@@ -90,7 +90,7 @@ void batch_core::schedule(std::uint64_t index, time_point at, step& then)
     if (due <= at)
         post_idle(then, 1);
     else
-        arm(due);
+        arm(then, due);
 }
 
 void batch_core::wait_for_attempt(locked const& lock, std::uint64_t index, time_point due)
@@ -155,7 +155,7 @@ std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at)
                 cancel->queued = false;
             continue;
         }
-        let_in_end_ = std::max(let_in_end_, *index + 1);
+        let_in_end_(lock) = std::max(let_in_end_(lock), *index + 1);
         place.range_begin.store(*index, std::memory_order_relaxed);
         place.range_end.store(*index + 1, std::memory_order_relaxed);
         if (life_(lock).is_closed())

@@ -57,7 +57,7 @@ bool has_body(slot const& place) noexcept
 void batch_core::post(locked const& lock, slot& place)
 {
     place.posted = true;
-    if (helpers_ != 0)
+    if (helpers_(lock) != 0)
         sealed_condition_.notify_all();
     // What it had queued may be there still, if a thread that waits took its last turn.
     if (std::exchange(place.queued, true))
@@ -95,8 +95,8 @@ void batch_core::put_off(locked const& lock, slot& place)
 {
     place.queued = false;
     slots_(lock).rest(place);
-    put_off_ = std::current_exception();
-    arm(now() + put_off_pause);
+    put_off_(lock) = std::current_exception();
+    arm(lock, now() + put_off_pause);
 }
 
 void batch_core::take_turn(slot& place, bool from_queue) noexcept
@@ -147,7 +147,7 @@ std::shared_ptr<work> batch_core::begin_turn(slot& place, bool from_queue)
         return nullptr;
     }
     slots_(lock).begin_turn(place, this_carrier());
-    return work_;
+    return work_(lock);
 }
 
 std::shared_ptr<carrier> batch_core::this_carrier()
@@ -299,7 +299,7 @@ void batch_core::leave(turn& turn, bool again)
     } else {
         slots_(then).rest(turn.place);
         if (is_open)
-            arm(waiting_(then).next());
+            arm(then, waiting_(then).next());
     }
     seal_if_quiet(then);
     perform(then);

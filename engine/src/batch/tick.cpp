@@ -28,18 +28,18 @@ time_point batch_core::tick()
     step then(*this);
     if (life_(then).is_over())
         return time_point::max();
-    if (armed_ <= at)
-        armed_ = time_point::max();
+    if (armed_(then) <= at)
+        armed_(then) = time_point::max();
     expired = life_(then).expires(at);
-    if (auto why = std::exchange(put_off_, nullptr)) {
+    if (auto why = std::exchange(put_off_(then), nullptr)) {
         then.put_off = std::move(why);
         post_idle(then, slots_(then).size());
     }
     if (waiting_(then).next() <= at)
         post_idle(then, waiting_(then).size());
     else
-        arm(waiting_(then).next());
-    arm(life_(then).expiry());
+        arm(then, waiting_(then).next());
+    arm(then, life_(then).expiry());
     sweep_job_stops(then);
     look_for_ends(then);
     if (life_(then).gives_up_record(at))
@@ -52,7 +52,7 @@ time_point batch_core::tick()
     }
     seal_if_quiet(then);
     if (life_(then).is_shutting_down() && at < life_(then).leave_by())
-        arm(life_(then).leave_by());
+        arm(then, life_(then).leave_by());
     else if (life_(then).is_shutting_down() && slots_(then).inside() == 0 && !life_(then).is_over())
         let_go(then); // the store does not take what it is to take
     perform(then);
@@ -69,15 +69,15 @@ bool batch_core::is_overdue(std::uint64_t index)
     return life_(lock).overdue(at) || (stop != nullptr && at >= stop->deadline - abandon_margin);
 }
 
-void batch_core::arm(time_point at)
+void batch_core::arm(locked const& lock, time_point at)
 {
-    if (at >= armed_)
+    if (at >= armed_(lock))
         return;
     host_->call_at(this, at, [self = self_] {
         if (auto const core = self.lock())
             core->tick();
     });
-    armed_ = at;
+    armed_(lock) = at;
 }
 
 std::optional<std::uint64_t> batch_core::body_in(locked const& lock, slot const& place) noexcept
@@ -178,8 +178,8 @@ void batch_core::abandon(slot& place, step& then)
     slots_(then).abandon(place);
     if (auto body = detached_(then).take(index))
         then.abandoned.push_back(std::move(body));
-    highest_abandoned_ =
-        std::max(highest_abandoned_, std::max(index + 1, place.highest_entered.load()));
+    highest_abandoned_(then) =
+        std::max(highest_abandoned_(then), std::max(index + 1, place.highest_entered.load()));
     // What goes on without a thread has one only while it is started. It is lost once, though a
     // body inside of this one, or around it, may have been abandoned already.
     auto const thread = is_asynchronous_ ? detached_(then).give_up_launch(place) : place.thread;
@@ -219,11 +219,11 @@ void batch_core::end_abandoned(locked const& lock, slot const& place, std::uint6
                           .progress = how.progress.value_or(-1.0F)};
         correct(lock, place, record);
         bool const put_back = !is_final(record.how);
-        take_over_elsewhere(std::move(record));
+        take_over_elsewhere(lock, std::move(record));
         if (put_back)
             return;
     } else {
-        end_elsewhere(job_byte::abandoned);
+        end_elsewhere(lock, job_byte::abandoned);
     }
     host_->counted.jobs_abandoned += 1;
     abandoned_(lock).emplace(index, how);
@@ -240,13 +240,13 @@ void batch_core::fail_abandoned(slot& place, std::uint64_t index, bool asked, st
                           .ended = at.time_since_epoch().count(),
                           .progress = progress_of(place, index).value_or(-1.0F)};
         set_failure(record, time_out_exception());
-        take_over_elsewhere(std::move(record));
+        take_over_elsewhere(then, std::move(record));
     } else {
         if (how == job_byte::failed)
-            work_->fail(index, time_out_exception());
+            work_(then)->fail(index, time_out_exception());
         states_[index].store(how, std::memory_order_release);
         if (how == job_byte::failed)
-            end_elsewhere(how);
+            end_elsewhere(then, how);
     }
     if (how == job_byte::backing_off)
         schedule(index, at, then);

@@ -198,7 +198,7 @@ job_byte batch_core::settled_byte(locked const& lock, std::uint64_t index) noexc
     if (!life_(lock).is_closed())
         return byte;
     while (state_of(byte) == job_state::pending)
-        if (sealed_ || byte == job_byte::withheld || index >= claimed_at_close_ ||
+        if (sealed_ || byte == job_byte::withheld || index >= claimed_at_close_(lock) ||
             states_[index].compare_exchange_strong(byte, job_byte::not_started))
             return job_byte::not_started;
     return byte;
@@ -241,7 +241,7 @@ job_counts batch_core::counts(locked const& lock)
     settle_claimed(lock);
     job_counts result;
     result.total = total_;
-    by_byte ended = ended_elsewhere_;
+    by_byte ended = ended_elsewhere_(lock);
     std::vector<tallied> slots;
     for (auto const& place : slots_(lock).all()) {
         slot_tally const part = tally(*place);
@@ -269,7 +269,7 @@ job_counts batch_core::handed_counts(locked const& lock) noexcept
 {
     job_counts result;
     result.total = total_;
-    by_byte ended = ended_elsewhere_;
+    by_byte ended = ended_elsewhere_(lock);
     for (auto const& place : slots_(lock).all())
         for (std::size_t i = 0; i != ended.size(); ++i)
             ended[i] += place->left[i].load(std::memory_order_acquire);

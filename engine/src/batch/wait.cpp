@@ -24,14 +24,14 @@ constexpr std::chrono::nanoseconds inner_margin = deadline_margin + 2 * abandon_
 /// the batch's mutex.
 class batch_core::waiting_body {
 public:
-    explicit waiting_body(batch_core& core) noexcept : core_(core)
+    waiting_body(batch_core& core, locked const& lock) noexcept : core_(core), lock_(lock)
     {
-        ++core_.helpers_;
+        ++core_.helpers_(lock_);
         ++thread_turns::here().waits;
     }
     ~waiting_body()
     {
-        --core_.helpers_;
+        --core_.helpers_(lock_);
         --thread_turns::here().waits;
     }
     waiting_body(waiting_body const&) = delete;
@@ -39,6 +39,7 @@ public:
 
 private:
     batch_core& core_;
+    locked const& lock_;
 };
 
 bool batch_core::wait(std::optional<time_point> until, std::stop_token const& token)
@@ -61,7 +62,7 @@ bool batch_core::wait(std::optional<time_point> until, std::stop_token const& to
                         "a body waits for a batch inside " +
                             std::to_string(thread_turns::waits_max) +
                             " others that wait on the same thread; no more are possible");
-        waiting.emplace(*this);
+        waiting.emplace(*this, lock);
         let_suspects_in(lock);
     }
     while (!is_over()) {
