@@ -6,10 +6,21 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
 #include <exception>
 #include <utility>
 
 namespace belay::detail {
+
+namespace {
+
+/// Which of the pairs of cache lines that a processor fetches together.
+[[maybe_unused]] std::uintptr_t lines_of(void const* part) noexcept
+{
+    return reinterpret_cast<std::uintptr_t>(part) / 128;
+}
+
+} // namespace
 
 std::shared_ptr<batch_core> batch_core::make(std::shared_ptr<host> host, setup setup)
 {
@@ -39,6 +50,10 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
       suspects_(host_->crash_suspects()),
       signals_(time_)
 {
+    // What runners write is not to slow down what a cancel touches, and that lies together.
+    assert(lines_of(&ended_) != lines_of(&gate_));
+    assert(lines_of(&gate_) == lines_of(&phase_) && lines_of(&gate_) == lines_of(&mutex_));
+    static_assert(alignof(slot) == 128 && sizeof(slot) % 128 == 0, "runners share no lines");
 }
 
 batch_core::~batch_core() = default;

@@ -53,6 +53,15 @@ BOOST_AUTO_TEST_CASE(the_thread_that_starts_a_job_is_known_while_it_does)
     BOOST_TEST(jobs.give_up_launch(place) == nullptr);
 }
 
+BOOST_AUTO_TEST_CASE(a_thread_that_has_started_its_job_is_not_lost_with_it)
+{
+    jobs.add(7, place, thread);
+
+    jobs.end_launch(thread);
+
+    BOOST_TEST(jobs.give_up_launch(place) == nullptr);
+}
+
 BOOST_AUTO_TEST_CASE(of_starts_inside_each_other_the_innermost_ends_first)
 {
     jobs.add(7, place, thread);
