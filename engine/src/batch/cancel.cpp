@@ -62,9 +62,8 @@ void batch_core::cancel(cancel_request const& request, stop_cause cause, cancel_
 {
     check(request);
     cancel_result result;
-    bool decided = false;
     step then(*this);
-    decided = begin_cancel(request, cause, done, then, result);
+    bool const decided = begin_cancel(request, cause, done, then, result);
     perform(then);
     if (decided && done)
         host_->board().attempt("callback", "what a cancel tells", done, result);
@@ -140,9 +139,8 @@ void batch_core::cancel_job(std::uint64_t index, cancel_request const& request,
     require_job(index);
     if (restored_)
         load_around(index);
-    std::optional<job_cancel_result> result;
     step then(*this);
-    result = begin_job_cancel(index, request, done, then);
+    auto const result = begin_job_cancel(index, request, done, then);
     perform(then);
     if (result && done)
         host_->board().attempt("callback", "what a cancel tells", done, *result);

@@ -23,14 +23,13 @@ std::chrono::nanoseconds interval_for(std::chrono::nanoseconds timeout) noexcept
 
 time_point batch_core::tick()
 {
-    bool expired = false;
     time_point const at = now();
     step then(*this);
     if (life_(then).is_over())
         return time_point::max();
     if (armed_(then) <= at)
         armed_(then) = time_point::max();
-    expired = life_(then).expires(at);
+    bool const expired = life_(then).expires(at);
     if (auto why = std::exchange(put_off_(then), nullptr)) {
         then.put_off = std::move(why);
         post_idle(then, slots_(then).size());
