@@ -1,5 +1,4 @@
-// The first allocations that a context makes to enter a coroutine fail, each in turn. Asio itself
-// does not bear it if later ones do: what a strand has taken stays there, its frame gone.
+// What happens when an allocation fails, and what is left of what was allocated.
 #include <belay/asio.hpp>
 
 #include "eventually.hpp"
@@ -9,14 +8,18 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <dlfcn.h>
 
@@ -28,6 +31,9 @@ namespace {
 /// How many allocations this thread makes before one fails; negative: none does.
 thread_local int until_failure = -1;
 
+/// How many there are.
+std::atomic<std::ptrdiff_t> allocations_alive{0};
+
 bool is_refused() noexcept
 {
     return until_failure >= 0 && until_failure-- == 0;
@@ -38,7 +44,9 @@ bool is_refused() noexcept
 // Those of the system's libraries.
 [[gnu::noinline]] void* operator new(std::size_t size, std::nothrow_t const&) noexcept
 {
-    return is_refused() ? nullptr : std::malloc(size);
+    void* const made = is_refused() ? nullptr : std::malloc(size);
+    allocations_alive += made != nullptr;
+    return made;
 }
 [[gnu::noinline]] void* operator new(std::size_t size)
 {
@@ -49,11 +57,12 @@ bool is_refused() noexcept
 }
 [[gnu::noinline]] void operator delete(void* what) noexcept
 {
+    allocations_alive -= what != nullptr;
     std::free(what);
 }
 [[gnu::noinline]] void operator delete(void* what, std::size_t) noexcept
 {
-    std::free(what);
+    operator delete(what);
 }
 
 /// What Asio takes its memory from.
@@ -83,6 +92,8 @@ void run(asio::io_context& context, any_batch const& batch, int allocations)
     until_failure = -1;
 }
 
+/// The first allocations that a context makes to enter a coroutine. Asio itself does not bear it if
+/// later ones fail: what a strand has taken stays there, its frame gone.
 constexpr int first_ones = 8;
 
 void require_failure(asio::io_context& context, any_batch const& batch, int allocations)
@@ -96,9 +107,35 @@ void require_failure(asio::io_context& context, any_batch const& batch, int allo
     }
 }
 
+/// How many allocations a hundred batches hold that have ended.
+std::ptrdiff_t held_by_ended(std::stop_token const& token)
+{
+    engine engine({.workers = 1});
+    std::vector<any_batch> ended;
+    ended.reserve(100);
+    std::ptrdiff_t const before = allocations_alive;
+    for (int i = 0; i != 100; ++i) {
+        auto batch = engine.submit(1, [](std::uint64_t) {}, {.stop_token = token});
+        BOOST_TEST_REQUIRE(batch.wait_for(test::patience));
+        ended.push_back(std::move(batch));
+    }
+    return allocations_alive - before;
+}
+
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(asio_memory_test)
+BOOST_AUTO_TEST_SUITE(memory_test)
+
+BOOST_AUTO_TEST_CASE(an_ended_batch_leaves_nothing_with_the_callers_token)
+{
+    std::stop_source source;
+    (void)held_by_ended({}); // what is made but once
+
+    std::ptrdiff_t const without = held_by_ended({});
+    std::ptrdiff_t const with = held_by_ended(source.get_token());
+
+    BOOST_TEST(with - without < 50, with << " and " << without);
+}
 
 BOOST_AUTO_TEST_CASE(a_job_that_could_not_be_entered_has_failed)
 {
