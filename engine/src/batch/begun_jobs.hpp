@@ -25,6 +25,12 @@ public:
     {
     }
 
+    /// What it holds for a batch of so many jobs.
+    [[nodiscard]] static constexpr std::uint64_t bytes(std::uint64_t total) noexcept
+    {
+        return std::min(total, places_max) * sizeof(place);
+    }
+
     void note(std::uint64_t index, std::int64_t started) noexcept
     {
         place& at = begun_[index % places_];

@@ -2,7 +2,6 @@
 #include "base/fail_point.hpp"
 #include "base/problem_board.hpp"
 #include "batch/cancel_commit.hpp"
-#include "batch/thread_turns.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -16,17 +16,6 @@ bool is_firing(slot const& place) noexcept
 
 } // namespace
 
-bool stop_signals::sleep(locked& lock, slot& place, time_point until,
-                         std::function<bool()> const& is_told)
-{
-    ++sleepers_;
-    while (!is_told() && time_.now() < until)
-        time_.wait_until(lock, woken_, until);
-    bool const stopped = is_told() && call_callbacks(lock, place, until);
-    --sleepers_;
-    return stopped;
-}
-
 std::stop_token stop_signals::token(locked const&, slot& place, bool is_told)
 {
     // The body of a job that was abandoned has no place any more.

@@ -9,7 +9,6 @@
 
 #include <condition_variable>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,9 +40,18 @@ public:
     [[nodiscard]] bool has_tokens(locked const&) const noexcept { return tokens_ != 0; }
     [[nodiscard]] bool has_sleepers(locked const&) const noexcept { return sleepers_ != 0; }
 
-    /// The body in `place` sleeps until `until`, or until it is told; whether it was.
-    [[nodiscard]] bool sleep(locked& lock, slot& place, time_point until,
-                             std::function<bool()> const& is_told);
+    /// The body in `place` sleeps until `until`, or until it is told, which `is_told()` says; whether
+    /// it was. Allocates nothing.
+    template <class IsTold>
+    [[nodiscard]] bool sleep(locked& lock, slot& place, time_point until, IsTold is_told)
+    {
+        ++sleepers_;
+        while (!is_told() && time_.now() < until)
+            time_.wait_until(lock, woken_, until);
+        bool const stopped = is_told() && call_callbacks(lock, place, until);
+        --sleepers_;
+        return stopped;
+    }
 
     /// The token of the body in `place`, which fires with its stop; one that has fired if
     /// `is_told`.

@@ -8,7 +8,6 @@
 #include <functional>
 #include <list>
 #include <optional>
-#include <span>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>

@@ -12,10 +12,6 @@ namespace {
 constexpr std::uint64_t pages_bytes_max = std::uint64_t{4} * 72 * 1024;
 constexpr std::uint64_t input_bytes_usual = 72;
 
-/// When jobs were begun whose ends are on their way to the disk.
-constexpr std::uint64_t under_way_bytes = 16;
-constexpr std::uint64_t under_way_max = 8192;
-
 /// Its places in tables of the engine's, and what belongs to each allocation.
 constexpr std::uint64_t table_bytes = 512;
 
@@ -31,10 +27,11 @@ std::uint64_t reckoned_bytes(stored_batch const& batch, bool durable) noexcept
     std::uint64_t a_job = batch.options.max_attempts > 1 ? 2 : 1;
     if (!durable)
         a_job += sizeof(job_record) + allocation_bytes + sizeof(job_record*);
-    return sizeof(batch_core) + sizeof(recorded) + table_bytes + 2 * texts +
+    return sizeof(batch_core) + sizeof(recorder) + allocation_bytes + sizeof(recorded) +
+           table_bytes + 2 * texts +
            slots * (sizeof(slot) + allocation_bytes) + batch.total * a_job +
            std::min(batch.total * input_bytes_usual, pages_bytes_max) +
-           (durable ? std::min(batch.total, under_way_max) * under_way_bytes : 0);
+           (durable ? begun_jobs::bytes(batch.total) : 0);
 }
 
 bool held_batches::would_fit(std::uint64_t bytes) const noexcept

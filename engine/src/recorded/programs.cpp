@@ -82,11 +82,8 @@ void conclude(recorded& batch, turn& turn, detached_job const& job, program_end&
                       .timed_out = turn.place.timed_out == index,
                       .closed = turn.core.current_phase() != phase::open});
     };
-    auto const has_succeeded = [](job_byte how) {
-        return how == job_byte::succeeded || how == job_byte::succeeded_late;
-    };
     auto how = judged();
-    if (has_succeeded(how)) {
+    if (state_of(how) == job_state::succeeded) {
         try {
             result.text = batch.type().process->result ? batch.type().process->result(end.what)
                                                        : std::move(end.what.standard_output);

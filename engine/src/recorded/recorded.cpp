@@ -51,9 +51,7 @@ detail::job_byte recorded::finish(detail::turn& turn, std::uint64_t index, detai
                                   std::int64_t started, std::int64_t ended) noexcept
 {
     std::exception_ptr problem = exception;
-    auto const has_succeeded = [&] {
-        return how == detail::job_byte::succeeded || how == detail::job_byte::succeeded_late;
-    };
+    auto const has_succeeded = [&] { return detail::state_of(how) == job_state::succeeded; };
     if (has_succeeded() && output.text.size() > result_bytes_max_) {
         problem = std::make_exception_ptr(too_large(output.text.size(), result_bytes_max_));
         how = detail::job_byte::failed;
