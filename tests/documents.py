@@ -2,8 +2,9 @@
 """Holds README.md and docs/ against the tree: what they show is shown as it is, what they name is there.
 
 A block of C++ stands, word for word but for its indentation, as consecutive lines in one file of
-docs/examples; one of CMake, make or b2 in one below tests/consumers. What docs/gate.md calls a function,
-a member or a test case is there. The last line is `N passed, N failed`; the status is 1 if any failed.
+docs/examples; one of CMake, make or b2 in one below tests/consumers. What docs/design.md and docs/gate.md
+call a file, a function, a type, a member or a test case is there. The last line is `N passed, N failed`;
+the status is 1 if any failed.
 """
 
 import re
@@ -22,8 +23,9 @@ FENCE = re.compile(r"( *)(`{3,}|~{3,})\s*(\S*)")
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)")
 CODE = re.compile(r"(`+)((?:(?!\n\s*\n).)+?)\1(?!`)", re.DOTALL)
 PLACE = re.compile(r"(?:docs|tests|engine|http|bench)/[^/\s][^\s]*|(?:docs|tests|engine|http|bench)/")
-# Of the proof: `function()`, `member_`, `test_case`, and the beginning of one, as in `test_…`.
+# Of the code: `function()`, `member_`, `test_case`, and the beginning of one, as in `test_…`.
 NAMED = re.compile(r"([a-z0-9_]+)(?=\(\))|([A-Za-z0-9]+(?:_[a-z0-9]+)+_?)(?![a-z0-9_])")
+SOURCE = re.compile(r"[\w/]+\.(?:cpp|hpp|py|pml)")
 HEADING = re.compile(r"#{1,6} +(.*?)[ #]*$", re.MULTILINE)
 
 
@@ -108,18 +110,24 @@ def faults_of_prose(document, prose):
 
 
 def faults_of_names(prose):
-    sources = "\n".join(path.read_text() for folder in ("engine", "tests/engine", "tests/model")
-                        for path in (ROOT / folder).rglob("*.*") if path.is_file())
-    words = set(re.findall(r"\w+", sources)) | {path.stem for path in (ROOT / "engine").rglob("*.hpp")}
+    files = [path for folder in ("engine", "http", "tests", "packaging")
+             for path in (ROOT / folder).rglob("*")
+             if path.is_file() and "corpus" not in path.parts and path.suffix != ".pyc"]
+    words = {word for path in files for word in re.findall(r"\w+", path.read_text())}
+    words |= {path.stem for path in files}
     words |= {f"{path.parent.name}_{path.stem}" for path in (ROOT / "tests").rglob("*_test.cpp")}
     for match in CODE.finditer(prose):
-        for function, other in NAMED.findall(match[2]):
+        line = prose.count("\n", 0, match.start()) + 1
+        name = match[2].strip()
+        if SOURCE.fullmatch(name) and not any(f"/{path.as_posix()}".endswith(f"/{name}") for path in files):
+            yield f"line {line}: there is no {name}"
+            continue
+        for function, other in NAMED.findall(name):
             name = function or other
             begins, ends = f"{name}…" in match[2], f"…_{name}" in match[2]
             if name not in words and not any(begins and word.startswith(name) or
                                              ends and word.endswith(name) for word in words):
-                line = prose.count("\n", 0, match.start()) + 1
-                yield f"line {line}: nothing in engine or tests is called {name}"
+                yield f"line {line}: nothing here is called {name}"
 
 
 def faults(document):
@@ -128,7 +136,7 @@ def faults(document):
     if unfinished:
         yield f"line {unfinished[0]}: the block has no end"
     yield from faults_of_prose(document, prose)
-    if document.name == "gate.md":
+    if document.name in ("design.md", "gate.md"):
         yield from faults_of_names(prose)
 
 

@@ -35,7 +35,7 @@ byte inside;
 bool posted[R], queued[R];
 bool waiting[N], due[N];                 /* the heap of retries */
 bool armed;                              /* the timer */
-bool alone[N];                           /* entries of the list of lone stops */
+bool alone[N];                           /* entries of job_stops */
 byte stop_index[R] = NONE;               /* the slots */
 byte cur[R] = NONE;
 

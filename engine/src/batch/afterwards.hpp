@@ -3,6 +3,7 @@
 
 #include "batch/retries.hpp"
 #include "batch/stop_signals.hpp"
+#include "batch/subscriptions.hpp"
 #include "batch/suspect_jobs.hpp"
 #include "store/store.hpp"
 
@@ -39,6 +40,7 @@ struct afterwards {
     std::vector<std::shared_ptr<asynchronous_body>> killed;
     std::vector<std::shared_ptr<asynchronous_body>> abandoned;
     std::vector<std::function<void()>> callbacks;
+    subscriptions subscribers; ///< of a batch that is over
     std::shared_ptr<detail::work> work;
     std::unique_ptr<token_callback> token;
     retries waiting;

@@ -43,7 +43,10 @@ public:
     [[nodiscard]] std::optional<time_point> find(std::uint64_t index) const noexcept
     {
         place const& at = begun_[index % places_];
+        if (at.index.load(std::memory_order_acquire) != index + 1)
+            return std::nullopt;
         std::int64_t const started = at.started.load(std::memory_order_acquire);
+        // Of another job, if that has come to this place meanwhile.
         if (at.index.load(std::memory_order_acquire) != index + 1 || started == 0)
             return std::nullopt;
         return time_point(std::chrono::nanoseconds(started));

@@ -91,6 +91,7 @@ bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, c
 bool batch_core::close_gate(cancel_request const& request, stop_cause cause, cancel_done& done,
                             step& then, cancel_result& result)
 {
+    cancel_request asked = request; // before the gate is closed: there may be no memory for it
     auto const closing = gate_.close();
     if (closing.done) {
         life_(then).on(batch_event::all_ended);
@@ -101,10 +102,10 @@ bool batch_core::close_gate(cancel_request const& request, stop_cause cause, can
         open_window(request, cause, closing, result, std::exchange(done, {}), then);
         return true;
     }
-    phase_.exchange(batch_life::when_closed(request.mode));
+    phase_.exchange(batch_life::when_closed(asked.mode));
     // After the phase: whoever starts later than this has seen it.
     time_point const at = now();
-    apply(life_(then).closed(request, cause, slots_(then).inside() != 0, at, at), then);
+    apply(life_(then).closed(std::move(asked), cause, slots_(then).inside() != 0, at, at), then);
     tell_of_ends(0, total_, then);
     result.changed = true;
     return false;
@@ -121,6 +122,19 @@ void batch_core::repeat_cancel(cancel_request const& request, step& then)
     if (recorder_ && !life_(then).is_sealed() && record.escalated != before)
         then.writes.push_back(
             {change::cancelled{std::move(record), std::nullopt}, persistence::until_done, {}});
+}
+
+void batch_core::cancel_by_itself(stop_cause cause) noexcept
+{
+    auto& board = host_->board();
+    try {
+        cancel({}, cause, {});
+    } catch (...) {
+        board.caught("cancel", "the cancel of a batch by itself, which is tried again");
+        locked const lock(mutex_);
+        owed_cancel_(lock) = cause;
+        board.attempt("cancel", "a timer", [&] { arm(lock, now() + put_off_pause); });
+    }
 }
 
 job_cancel_result batch_core::cancel_job(std::uint64_t index, cancel_request const& request)

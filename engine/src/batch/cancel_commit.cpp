@@ -3,6 +3,7 @@
 #include "base/exception_message.hpp"
 
 #include <exception>
+#include <utility>
 
 namespace belay::detail {
 
@@ -50,14 +51,23 @@ void withdraw(shared_commit const& cancel, std::string const& problem)
 
 void commit(shared_commit const& cancel)
 {
-    if (auto const store = cancel->store.lock())
-        store->commit(cancel->sequence, change_of(*cancel), cancel->how,
-                      [cancel](std::exception_ptr const& failed) {
-                          if (failed)
-                              withdraw(cancel, message_of(failed));
-                          else
-                              cancel->told(cancel_outcome::recorded, {});
-                      });
+    auto const store = cancel->store.lock();
+    if (!store)
+        return;
+    any_change what = change::withdrawn{}; // which takes no memory
+    store::completion done;
+    try {
+        what = change_of(*cancel);
+        done = [cancel](std::exception_ptr const& failed) {
+            if (failed)
+                withdraw(cancel, message_of(failed));
+            else
+                cancel->told(cancel_outcome::recorded, {});
+        };
+    } catch (std::exception const& problem) { // no memory
+        return cancel->told(cancel_outcome::not_cancelled, problem.what());
+    }
+    store->commit(cancel->sequence, std::move(what), cancel->how, std::move(done));
 }
 
 } // namespace belay::detail

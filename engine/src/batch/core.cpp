@@ -146,7 +146,7 @@ void batch_core::release(step& then)
     then.waiting = std::exchange(waiting_(then), {});
     next_due_ = no_time;
     suspects_(then).dismiss(then.of_suspects);
-    subscriptions_(then).take_all(then.callbacks);
+    then.subscribers = subscriptions_(then).take_all();
     watched_ = false;
     job_stops_(then).clear();
 }
@@ -158,8 +158,10 @@ batch_core::step::step(batch_core& core) : locked(core.mutex_), core_(core)
 
 batch_core::step::~step()
 {
-    // What threw has gathered nothing that counts.
+    // What threw has gathered nothing that counts; but nobody's code may run under the lock.
     assert(is_performed_ || is_empty() || std::uncaught_exceptions() != 0);
+    if (owns_lock())
+        unlock();
 }
 
 bool batch_core::is_consistent(locked const& lock) const
@@ -179,6 +181,9 @@ void batch_core::perform(step& then) noexcept
     then.unlock();
     if (then.sealed || then.let_go)
         sealed_condition_.notify_all();
+    // An escalation, before the ends that follow from it.
+    for (auto& write : then.writes)
+        recorder_->commit(std::move(write.what), write.how, std::move(write.done));
     for (auto const& body : then.stopped)
         body->stop();
     for (auto const& body : then.killed)
@@ -187,8 +192,6 @@ void batch_core::perform(step& then) noexcept
         signals_.tell_all(mutex_, then.told);
     if (then.interrupted)
         fail_point("interrupted");
-    for (auto& write : then.writes)
-        recorder_->commit(std::move(write.what), write.how, std::move(write.done));
     if (then.cancel) {
         fail_point("gate_closed");
         commit(then.cancel);
@@ -202,11 +205,14 @@ void batch_core::perform(step& then) noexcept
     if (!then.of_suspects.is_empty())
         host_->crash_suspects().leave(then.of_suspects.places_left, then.of_suspects.ended);
     if (then.fail_fast)
-        cancel({}, stop_cause::fail_fast, {});
+        cancel_by_itself(stop_cause::fail_fast);
     if (then.sealed)
         fail_point("sealed");
-    for (auto const& callback : then.callbacks)
+    auto const call = [&](std::function<void()> const& callback) {
         host_->board().attempt("callback", "a callback of a batch", callback);
+    };
+    std::ranges::for_each(then.callbacks, call);
+    then.subscribers.for_each(call);
     if (then.sealed || then.let_go)
         host_->sealed(*this);
 }

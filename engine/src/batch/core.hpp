@@ -30,6 +30,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -266,6 +267,8 @@ private:
     [[nodiscard]] bool close_gate(cancel_request const& request, stop_cause cause,
                                   cancel_done& done, step& then, cancel_result& result);
     void repeat_cancel(cancel_request const& request, step& then);
+    /// A cancel that nobody asked for. Where there is no memory for it, it comes with a later tick.
+    void cancel_by_itself(stop_cause cause) noexcept;
     void stop_one(std::uint64_t index, cancel_request const& request, job_byte& byte,
                   job_cancel_result& result, step& then);
     [[nodiscard]] job_cancel_window* find_job_cancel(locked const& lock,
@@ -294,7 +297,7 @@ private:
     void correct(locked const& lock, slot const& place, job_record& record) noexcept;
     void hand_over(job_record&& record) noexcept;
     void end_told(time_point at, bool is_recorded);
-    [[nodiscard]] batch_end end_record(locked const& lock, batch_life const& life) noexcept;
+    [[nodiscard]] batch_end end_record(locked const& lock, batch_life const& life);
     [[nodiscard]] std::uint64_t retried(locked const& lock) const noexcept;
     [[nodiscard]] job_counts handed_counts(locked const& lock) noexcept;
     [[nodiscard]] bool is_all_settled(locked const& lock) noexcept;
@@ -369,6 +372,8 @@ private:
     [[nodiscard]] bool is_consistent(locked const& lock) const;
 
     static constexpr std::int64_t no_time = time_point::max().time_since_epoch().count();
+    /// Until what there was no memory or no thread for is tried again.
+    static constexpr std::chrono::milliseconds put_off_pause{100};
 
     std::shared_ptr<host> const host_;
     clock& time_;                    ///< the host's
@@ -405,6 +410,7 @@ private:
     std::atomic<std::int64_t> next_due_{no_time};  ///< of `waiting_`
     guarded<time_point> armed_{time_point::max()}; ///< when call_at() will have tick() called
     guarded<std::exception_ptr> put_off_;          ///< of a runner that the tick is to post again
+    guarded<stop_cause> owed_cancel_{stop_cause::none}; ///< that the tick is to make
     guarded<std::unique_ptr<token_callback>> token_callback_;
     guarded<std::array<std::uint64_t, job_bytes>> ended_elsewhere_; ///< ends that no runner wrote
     guarded<suspect_jobs> suspects_;

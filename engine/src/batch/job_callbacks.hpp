@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <iterator>
-#include <limits>
 #include <map>
 #include <unordered_map>
 #include <utility>
@@ -62,10 +61,19 @@ public:
         looked_at_ = next == callbacks_.end() ? key(0, 0) : next->first;
     }
 
-    void take_all(std::vector<callback>& into)
+    void swap(job_callbacks& other) noexcept
     {
-        take(
-            0, std::numeric_limits<std::uint64_t>::max(), [](std::uint64_t) { return true; }, into);
+        callbacks_.swap(other.callbacks_);
+        jobs_.swap(other.jobs_);
+        std::swap(looked_at_, other.looked_at_);
+    }
+
+    /// Shows all to `visit`, by the index of the job.
+    template <class Visit>
+    void for_each(Visit visit) const
+    {
+        for (auto const& [of, told] : callbacks_)
+            visit(told);
     }
 
 private:

@@ -58,8 +58,8 @@ void batch_life::on(batch_event event) noexcept
     stage_ = to.value_or(stage_);
 }
 
-batch_life::actions batch_life::closed(cancel_request const& request, stop_cause cause, bool busy,
-                                       time_point requested, time_point now)
+batch_life::actions batch_life::closed(cancel_request request, stop_cause cause, bool busy,
+                                       time_point requested, time_point now) noexcept
 {
     on(busy ? batch_event::cancelled : batch_event::cancelled_quiet);
     closed_ = true;
@@ -68,9 +68,9 @@ batch_life::actions batch_life::closed(cancel_request const& request, stop_cause
     plan_ = plan_stop(request, grace_, now);
     deadline_ = plan_.deadline;
     if (!request.requested_by.empty())
-        requested_by_ = request.requested_by;
+        requested_by_ = std::move(request.requested_by);
     if (!request.reason.empty())
-        reason_ = request.reason;
+        reason_ = std::move(request.reason);
     if (!busy) {
         ended_ = requested;
         return {.sealed = true};
@@ -109,8 +109,8 @@ batch_life::actions batch_life::repeated(cancel_request const& request, time_poi
     stop_plan const plan = plan_stop(request, grace_, now);
     if (deadline_ && *plan.deadline >= *deadline_)
         return {};
-    deadline_ = plan.deadline;
     escalated_ = cancel_record::escalation{now, request.requested_by, plan.mode, plan.grace};
+    deadline_ = plan.deadline;
     return {.interrupt = !std::exchange(interrupting_, true)};
 }
 

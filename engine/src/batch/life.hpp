@@ -64,8 +64,8 @@ public:
 
     /// The gate was closed by this request at `requested`, and that is recorded where it is to be;
     /// `busy` says whether anything runs. The grace counts from `now`.
-    actions closed(cancel_request const& request, stop_cause cause, bool busy, time_point requested,
-                   time_point now);
+    actions closed(cancel_request request, stop_cause cause, bool busy, time_point requested,
+                   time_point now) noexcept;
 
     /// An earlier process had the gate closed: what was recorded of that.
     void restore_closed(cancel_record const& cancel);

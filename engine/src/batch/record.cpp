@@ -11,7 +11,7 @@ namespace belay::detail {
 void batch_core::open_window(cancel_request const& request, stop_cause cause,
                              gate::closing const& closing, cancel_result const& result,
                              cancel_done done, step& then)
-{
+try {
     // An exchange, so that whoever still enters a job has read the clock before it is read here.
     life_(then).on(batch_event::gate_closed);
     phase_.exchange(life_(then).for_runners());
@@ -38,6 +38,14 @@ void batch_core::open_window(cancel_request const& request, stop_cause cause,
                           if (auto const core = self.lock())
                               core->cancel_told(outcome, problem);
                       }});
+} catch (...) { // there is no memory: as if it had not been called
+    recorder_->pending(then).window.reset();
+    bool const all_ended = gate_.reopen(closing.word);
+    life_(then).on(batch_event::withdrawn);
+    phase_ = life_(then).for_runners();
+    if (!all_ended)
+        post_idle(then, slots_(then).size());
+    throw;
 }
 
 void batch_core::cancel_told(cancel_outcome outcome, std::string const& problem)
@@ -67,7 +75,9 @@ void batch_core::cancel_recorded(step& then)
         },
         then.of_suspects);
     time_point const at = known.busy ? now() : known.requested;
-    apply(life_(then).closed(known.request, known.cause, known.busy, known.requested, at), then);
+    apply(
+        life_(then).closed(std::move(known.request), known.cause, known.busy, known.requested, at),
+        then);
     tell_of_ends(0, total_, then);
     known.result.changed = true;
     known.result.current_state = life_(then).state(started());
@@ -101,7 +111,7 @@ void batch_core::cancel_withdrawn(std::string const& problem, step& then)
             kept.result.outcome = cancel_outcome::not_cancelled;
             kept.result.problem = problem;
             kept.result.current_state = life_(then).state(started());
-            then.callbacks.push_back([kept] { kept.done(kept.result); });
+            then.callbacks.push_back([kept = std::move(kept)] { kept.done(kept.result); });
         }
     }
     std::ranges::move(known.job_cancels, std::back_inserter(then.callbacks));
@@ -355,9 +365,9 @@ void batch_core::settle(std::uint64_t index, job_byte how, step& then)
 
 void batch_core::request_end(step& then)
 {
-    life_(then).on(batch_event::end_handed);
     time_point const at = now();
     batch_life as_if = life_(then);
+    as_if.on(batch_event::end_handed);
     (void)as_if.quiet(at);
     auto const ended = [self = self_, at](std::exception_ptr const& failed) {
         if (auto const core = self.lock())
@@ -368,6 +378,7 @@ void batch_core::request_end(step& then)
         cancel ? any_change(change::cancelled{std::move(*cancel), end_record(then, as_if)})
                : any_change(change::ended{end_record(then, as_if)});
     then.writes.push_back({std::move(what), persistence::until_done, ended});
+    life_(then).on(batch_event::end_handed);
 }
 
 void batch_core::end_told(time_point at, bool is_recorded)
@@ -379,7 +390,7 @@ void batch_core::end_told(time_point at, bool is_recorded)
     perform(then);
 }
 
-batch_end batch_core::end_record(locked const& lock, batch_life const& life) noexcept
+batch_end batch_core::end_record(locked const& lock, batch_life const& life)
 {
     time_point const at = *life.ended();
     batch_end end{.state = life.state(started()),

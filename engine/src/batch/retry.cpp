@@ -54,7 +54,7 @@ void batch_core::after_failure(std::uint64_t index, job_byte how)
         locked lock(mutex_);
         if (stops_the_batch(lock, index)) {
             lock.unlock();
-            cancel({}, stop_cause::fail_fast, {});
+            cancel_by_itself(stop_cause::fail_fast);
         }
         return;
     }

@@ -18,7 +18,6 @@ constexpr std::chrono::nanoseconds chunk_time{8000};
 constexpr std::uint64_t chunk_max = 4096;
 
 /// Between a runner that could not be posted and the next attempt.
-constexpr std::chrono::milliseconds put_off_pause{100};
 
 std::uint64_t left_in(slot const& place) noexcept
 {

@@ -63,7 +63,7 @@ inline constexpr std::array all_batch_events{
         case cancelled: return closing;
         case cancelled_quiet: return ended;
         case left_to_next: return leaving;
-        case all_ended: return from == open ? std::optional(closing) : std::nullopt;
+        case all_ended: return from == open ? closing : unopened; // the opening will see it
         case end_changed: return from == open ? std::optional(open) : std::nullopt;
         default: return std::nullopt;
         }

@@ -41,12 +41,22 @@ public:
 
     [[nodiscard]] job_callbacks& of_jobs() noexcept { return of_jobs_; }
 
-    /// The batch is over: all are told.
-    void take_all(std::vector<callback>& into)
+    /// All of them, of which none is left here: the batch is over.
+    [[nodiscard]] subscriptions take_all() noexcept
     {
-        for (auto& [subscription, told] : std::exchange(of_batch_, {}))
-            into.push_back(std::move(told));
-        of_jobs_.take_all(into);
+        subscriptions taken;
+        taken.of_batch_.swap(of_batch_);
+        taken.of_jobs_.swap(of_jobs_);
+        return taken;
+    }
+
+    /// Shows each to `visit`: first those of the batch.
+    template <class Visit>
+    void for_each(Visit visit) const
+    {
+        for (auto const& [subscription, told] : of_batch_)
+            visit(told);
+        of_jobs_.for_each(visit);
     }
 
 private:

@@ -12,6 +12,9 @@ namespace belay::detail {
 
 namespace {
 
+/// How often a batch is looked at that is to be let go of, and in which something runs still.
+constexpr std::chrono::milliseconds leave_interval{25};
+
 /// How often attempts are looked at that have a time-out.
 std::chrono::nanoseconds interval_for(std::chrono::nanoseconds timeout) noexcept
 {
@@ -29,7 +32,10 @@ time_point batch_core::tick()
         return time_point::max();
     if (armed_(then) <= at)
         armed_(then) = time_point::max();
-    bool const expired = life_(then).expires(at);
+    if (life_(then).is_shutting_down()) // what is waited for may come after the last moment
+        arm(then, at < life_(then).leave_by() ? life_(then).leave_by() : at + leave_interval);
+    if (life_(then).expires(at))
+        owed_cancel_(then) = stop_cause::deadline;
     if (auto why = std::exchange(put_off_(then), nullptr)) {
         then.put_off = std::move(why);
         post_idle(then, slots_(then).size());
@@ -50,13 +56,13 @@ time_point batch_core::tick()
             time_out(at, then);
     }
     seal_if_quiet(then);
-    if (life_(then).is_shutting_down() && at < life_(then).leave_by())
-        arm(then, life_(then).leave_by());
-    else if (life_(then).is_shutting_down() && slots_(then).inside() == 0 && !life_(then).is_over())
+    if (life_(then).is_shutting_down() && at >= life_(then).leave_by() &&
+        slots_(then).inside() == 0 && !life_(then).is_over())
         let_go(then); // the store does not take what it is to take
+    auto const owed = std::exchange(owed_cancel_(then), stop_cause::none);
     perform(then);
-    if (expired)
-        cancel({}, stop_cause::deadline, {});
+    if (owed != stop_cause::none)
+        cancel_by_itself(owed);
     return options_.timeout ? at + interval_for(*options_.timeout) : time_point::max();
 }
 

@@ -64,7 +64,9 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
 
     state(std::shared_ptr<detail::engine_state> engine, stored_batch batch,
           std::optional<belay::idempotency> idempotency)
-        : engine(std::move(engine)), batch(std::move(batch)), idempotency(std::move(idempotency)),
+        : engine(std::move(engine)),
+          batch(std::move(batch)),
+          idempotency(std::move(idempotency)),
           flow(std::make_shared<page_flow>(*this->engine))
     {
     }
@@ -106,12 +108,11 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
             std::scoped_lock const lock(flow->mutex);
             flow->waiting_bytes += size;
         }
-        engine->store().commit(batch.sequence, change::inputs{first, std::exchange(page, {})},
-                               persistence::until_done,
-                               [flow = flow, size,
-                                engine = std::weak_ptr(engine)](std::exception_ptr const& failed) {
-                                   flow->written(size, failed, engine);
-                               });
+        engine->store().commit(
+            batch.sequence, change::inputs{first, std::exchange(page, {})}, persistence::until_done,
+            [flow = flow, size, engine = std::weak_ptr(engine)](std::exception_ptr const& failed) {
+                flow->written(size, failed, engine);
+            });
     }
 
     void throw_if_failed() const
@@ -124,7 +125,7 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
     void submit(done const& done);
     void find_or_create(done const& done);
     void create(done const& done);
-    void created(detail::engine_state::held const& held, std::uint64_t bytes, done const& done);
+    void created(detail::engine_state::held const& held, done const& done);
     void not_created(std::exception_ptr failed, done const& done);
     void replay(detail::idempotency_claims::made const& made, done const& done) const;
     [[nodiscard]] detail::idempotency_claims::key key() const
@@ -153,7 +154,10 @@ void batch_draft::add(std::string_view input)
     state_->add(input);
 }
 
-std::uint64_t batch_draft::size() const noexcept { return state_->batch.total; }
+std::uint64_t batch_draft::size() const noexcept
+{
+    return state_->batch.total;
+}
 
 bool batch_draft::is_full() const noexcept
 {
@@ -188,11 +192,12 @@ recorded_batch batch_draft::submit()
     return made.get_future().get();
 }
 
-void batch_draft::submit(std::function<void(std::optional<recorded_batch>, std::exception_ptr)> done)
+void batch_draft::submit(
+    std::function<void(std::optional<recorded_batch>, std::exception_ptr)> done)
 {
-    state_->submit([engine = state_->engine, done = std::move(done)](
-                       std::optional<recorded_batch> const& batch,
-                       std::exception_ptr const& failed) {
+    state_->submit([engine = state_->engine,
+                    done = std::move(done)](std::optional<recorded_batch> const& batch,
+                                            std::exception_ptr const& failed) {
         engine->board().attempt("callback", "what submit tells", done, batch, failed);
     });
 }
@@ -255,19 +260,23 @@ void batch_draft::state::create(done const& done)
     std::uint64_t const sequence = std::exchange(batch.sequence, 0);
     engine->create(
         sequence, change::created{held.record->batch, idempotency},
-        [self = shared_from_this(), held, done, sequence, bytes](std::exception_ptr const& failed) {
+        [self = shared_from_this(), held, done, sequence, bytes](std::exception_ptr failed) {
+            try {
+                if (!failed)
+                    self->engine->add(held, bytes);
+            } catch (...) {
+                failed = std::current_exception();
+            }
             if (!failed)
-                return self->created(held, bytes, done);
+                return self->created(held, done);
             self->engine->give_memory(bytes);
             forget(*self->engine, sequence, *self->flow);
-            self->not_created(failed, done);
+            self->not_created(std::move(failed), done);
         });
 }
 
-void batch_draft::state::created(detail::engine_state::held const& held, std::uint64_t bytes,
-                                 done const& done)
+void batch_draft::state::created(detail::engine_state::held const& held, done const& done)
 {
-    engine->add(held, bytes);
     recorded_batch const batch(held.batch, held.record);
     if (idempotency) {
         detail::idempotency_claims::made const made{idempotency->digest, batch.id(), batch};
@@ -286,16 +295,16 @@ void batch_draft::state::not_created(std::exception_ptr failed, done const& done
 void batch_draft::state::replay(detail::idempotency_claims::made const& made,
                                 done const& done) const
 {
-    std::string const what = "the idempotency key '" + idempotency->key + "' stands for batch " +
-                             made.batch_id;
+    std::string const what =
+        "the idempotency key '" + idempotency->key + "' stands for batch " + made.batch_id;
     if (made.digest != idempotency->digest)
         return done(std::nullopt,
                     std::make_exception_ptr(error(errc::idempotency_conflict,
                                                   what + ", which was made from another request")));
     if (!made.batch)
         return done(std::nullopt,
-                    std::make_exception_ptr(error(errc::idempotency_conflict,
-                                                  what + ", which is not kept any more")));
+                    std::make_exception_ptr(
+                        error(errc::idempotency_conflict, what + ", which is not kept any more")));
     done(made.batch, nullptr);
 }
 
@@ -303,12 +312,11 @@ batch_draft engine::draft(batch_spec spec)
 {
     auto const type = state_->find_type(spec.type);
     stored_batch batch;
-    batch.options = detail::effective(
-        std::move(spec.options),
-        {.concurrency = state_->concurrency_of(*type),
-         .grace = type->grace.value_or(grace()),
-         .timeout = type->timeout,
-         .max_attempts = type->max_attempts});
+    batch.options =
+        detail::effective(std::move(spec.options), {.concurrency = state_->concurrency_of(*type),
+                                                    .grace = type->grace.value_or(grace()),
+                                                    .timeout = type->timeout,
+                                                    .max_attempts = type->max_attempts});
     if (!batch.options.keep)
         batch.options.keep = state_->options().keep;
     batch.sequence = state_->store().next_sequence();

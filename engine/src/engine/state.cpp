@@ -161,11 +161,18 @@ void engine_state::add(held const& batch, std::uint64_t bytes)
             // It missed those that are stopped. If it is durable the next engine takes it up.
             return batch.batch->shut_down();
         }
-        batches_.add_open(batch, bytes);
-        open_.emplace(batch.batch.get(), batch.batch);
         control_.batch_opened();
+        try {
+            open_.emplace(batch.batch.get(), batch.batch);
+            batches_.add_open(batch, bytes);
+        } catch (...) {
+            open_.erase(batch.batch.get());
+            control_.batch_ended();
+            throw;
+        }
     }
-    batch.batch->open();
+    board().attempt("batch", "the opening of batch " + batch.record->batch.id,
+                    [&] { batch.batch->open(); });
 }
 
 void engine_state::create(std::uint64_t sequence, change::created what,

@@ -1,5 +1,5 @@
-// This folder: the engine: which batches there are, who is told of time, what an earlier process has left.
-// Everything but api comes in.
+// This folder: the engine: which batches there are, who is told of time, what an earlier process
+// has left. Everything but api comes in.
 #ifndef BELAY_ENGINE_STATE_HPP
 #define BELAY_ENGINE_STATE_HPP
 
@@ -75,6 +75,7 @@ public:
     /// Throws `error` (`shutting_down`, `memory_exhausted`).
     [[nodiscard]] std::uint64_t reserve(stored_batch const& batch);
     /// Takes in a recorded batch for which `bytes` were taken; lets it run if its type is known.
+    /// Throws std::bad_alloc, std::system_error; then they are to be given back.
     void add(held const& batch, std::uint64_t bytes);
 
     /// What recorded batches hold.

@@ -59,12 +59,12 @@ struct stored_batch {
 
 /// What is kept of the last attempt at one job, or of its end without one.
 ///
-/// One that only says how a job waits now, or that it never started, keeps the failure and the message
-/// of the attempt before: see `keeps_failure`.
+/// One that only says how a job waits now, or that it never started, keeps the failure and the
+/// message of the attempt before: see `keeps_failure`.
 struct job_record {
     std::uint64_t index = 0;
-    /// How it ended; or `backing_off` for a job that is to be tried again, which bears the number of
-    /// that attempt.
+    /// How it ended; or `backing_off` for a job that is to be tried again, which bears the number
+    /// of that attempt.
     detail::job_byte how{};
     std::uint32_t attempt = 1;
     std::uint32_t failures = 0;  ///< attempts that failed; what crashed or was shut down is none
@@ -76,7 +76,8 @@ struct job_record {
     belay::failure failure{};    ///< of a job that failed
     std::string text = {};       ///< what it returned, or the message of its failure
     std::shared_ptr<process_usage const> process = {}; ///< what its program used, if it had one
-    /// If it was cancelled alone: known to those who read, and written by `change::job_cancelled` only.
+    /// If it was cancelled alone: known to those who read, and written by `change::job_cancelled`
+    /// only.
     std::shared_ptr<job_cancel_record const> cancel = {};
 };
 
@@ -135,12 +136,14 @@ struct started {
 };
 
 /// The gate is closed; with `end` where that ended the batch. A second one replaces the first: so
-/// escalations are noted.
+/// escalations are noted, save for one that comes late and does not bring the deadline nearer.
 struct cancelled {
     cancel_record cancel;
     std::optional<batch_end> end;
     /// Nothing of its batch that matters waits to be written: it may overtake the rest.
     bool is_alone = false;
+
+    [[nodiscard]] bool is_escalation() const noexcept { return cancel.escalated && !end; }
 };
 
 /// A cancel (and the end with it) that may or may not have been written does not count.
@@ -291,8 +294,7 @@ public:
     find_idempotent(std::string_view owner, std::string_view key, time_point now) = 0;
 
     /// At most `limit` sequences of ended batches whose `expires` is at or before `now`.
-    [[nodiscard]] virtual std::vector<std::uint64_t> expired(time_point now,
-                                                             std::size_t limit) = 0;
+    [[nodiscard]] virtual std::vector<std::uint64_t> expired(time_point now, std::size_t limit) = 0;
 
     /// The earliest `expires` of all.
     [[nodiscard]] virtual std::optional<time_point> next_expiry() = 0;
@@ -320,15 +322,15 @@ public:
     /// Its own, the same as long as it is there: 1 … 32 characters out of a-z and 0-9.
     [[nodiscard]] virtual std::string const& id() const noexcept = 0;
 
-    /// Where what belongs to its batches may be put, and nobody else does; empty if there is no such
-    /// place.
+    /// Where what belongs to its batches may be put, and nobody else does; empty if there is no
+    /// such place.
     [[nodiscard]] virtual std::filesystem::path const& directory() const noexcept = 0;
 
     /// Why nothing can be written at the moment; nothing if it can. May try whether it can.
     [[nodiscard]] virtual std::optional<std::string> problem() const = 0;
 
-    /// What it has in memory of a batch's inputs, results and messages, as its budget was told. After
-    /// the batch's end that does not change.
+    /// What it has in memory of a batch's inputs, results and messages, as its budget was told.
+    /// After the batch's end that does not change.
     [[nodiscard]] virtual std::uint64_t held_bytes(std::uint64_t) const noexcept { return 0; }
 
     /// Has `told` called with each problem that is a new one, on whatever thread found it, under no
@@ -348,9 +350,9 @@ class memory_budget;
 
 /// Keeps everything in memory: nothing is durable, nothing has to be waited for.
 ///
-/// It tells `budget` what its jobs' results and messages take, and what it knows of idempotency keys.
-/// Whoever hands it inputs takes for them from the budget, and whoever has it forget a batch gives
-/// back all that `held_bytes` says.
+/// It tells `budget` what its jobs' results and messages take, and what it knows of idempotency
+/// keys. Whoever hands it inputs takes for them from the budget, and whoever has it forget a batch
+/// gives back all that `held_bytes` says.
 [[nodiscard]] std::shared_ptr<store> memory_store(std::shared_ptr<detail::memory_budget> budget);
 [[nodiscard]] std::shared_ptr<store> memory_store();
 

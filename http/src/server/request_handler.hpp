@@ -2,8 +2,8 @@
 #define BELAY_HTTP_SERVER_REQUEST_HANDLER_HPP
 
 #include "message/operation.hpp"
-#include "server/admission.hpp"
 #include "server/memory_use.hpp"
+#include "server/request_admission.hpp"
 #include "server/request_receiver.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -38,7 +38,7 @@ private:
     session_waits& waits_;
     memory_use& memory_;
     session_context& context_;
-    admission admission_;
+    request_admission admission_;
     request_receiver receiver_;
 };
 

@@ -1,5 +1,6 @@
 // What happens when an allocation fails, and what is left of what was allocated.
 #include <belay/asio.hpp>
+#include <belay/store.hpp>
 
 #include "eventually.hpp"
 #include "temporary_directory.hpp"
@@ -15,6 +16,7 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <semaphore>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -107,6 +109,45 @@ void require_failure(asio::io_context& context, any_batch const& batch, int allo
     }
 }
 
+/// Cancels batches one of whose jobs runs, while one allocation after the other fails, and then
+/// once more.
+template <class Submit>
+void cancel_without_memory(Submit submit)
+{
+    cancel_request const request{.reason = std::string(100, 'r'),
+                                 .requested_by = std::string(100, 'b')};
+    bool was_refused = true;
+    int refused = 0;
+    for (int allocations = 0; was_refused; ++allocations) {
+        BOOST_TEST_CONTEXT("allocation " << allocations)
+        {
+            test::temporary_directory const directory;
+            engine engine({.workers = 1, .store = open_store(directory.path())});
+            std::binary_semaphore runs{0};
+            auto const batch = submit(engine, runs);
+            runs.acquire();
+            until_failure = allocations;
+            bool has_thrown = false;
+            try {
+                (void)batch.cancel(request);
+            } catch (std::exception const&) {
+                has_thrown = true;
+            }
+            was_refused = std::exchange(until_failure, -1) < 0;
+            refused += has_thrown ? 1 : 0;
+
+            (void)batch.cancel(request);
+            BOOST_TEST_REQUIRE(batch.wait_for(test::patience), "it ends");
+            auto const status = batch.status();
+            BOOST_TEST((status.state == batch_state::cancelled));
+            BOOST_TEST(status.cancel->reason == request.reason);
+            BOOST_TEST(status.jobs.stopped == 1U);
+            BOOST_TEST(status.jobs.not_started == 2U);
+        }
+    }
+    BOOST_TEST(refused > 1);
+}
+
 /// How many allocations a hundred batches hold that have ended.
 std::ptrdiff_t held_by_ended(std::stop_token const& token)
 {
@@ -135,6 +176,46 @@ BOOST_AUTO_TEST_CASE(an_ended_batch_leaves_nothing_with_the_callers_token)
     std::ptrdiff_t const with = held_by_ended(source.get_token());
 
     BOOST_TEST(with - without < 50, with << " and " << without);
+}
+
+BOOST_AUTO_TEST_CASE(the_callers_token_does_nothing_to_a_batch_that_was_cancelled_before)
+{
+    engine engine({.workers = 1});
+    std::stop_source source;
+    auto const batch =
+        engine.submit(3, [](std::uint64_t, job& job) { job.sleep_for(std::chrono::hours(1)); },
+                      {.stop_token = source.get_token()});
+    (void)batch.cancel();
+    BOOST_TEST_REQUIRE(batch.wait_for(test::patience));
+
+    source.request_stop();
+    BOOST_TEST((batch.status().cancel->cause == stop_cause::user));
+    BOOST_TEST(!batch.status().cancel->escalated);
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_whose_cancel_finds_no_memory_can_be_cancelled)
+{
+    cancel_without_memory([](engine& engine, std::binary_semaphore& runs) {
+        return engine.submit(3, [&runs](std::uint64_t, job& job) {
+            runs.release();
+            job.sleep_for(std::chrono::hours(1));
+        });
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_recorded_batch_whose_cancel_finds_no_memory_can_be_cancelled)
+{
+    cancel_without_memory([](engine& engine, std::binary_semaphore& runs) {
+        engine.define({.name = "sleep", .body = [&runs](std::string_view, job& job) {
+                           runs.release();
+                           job.sleep_for(std::chrono::hours(1));
+                           return std::string();
+                       }});
+        batch_spec spec{.type = "sleep", .options = {.concurrency = 1}};
+        for (int i = 0; i != 3; ++i)
+            spec.inputs.push_back("x");
+        return engine.submit(std::move(spec));
+    });
 }
 
 BOOST_AUTO_TEST_CASE(a_job_that_could_not_be_entered_has_failed)

@@ -2,7 +2,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <thread>
 
 using belay::time_point;
 using belay::detail::begun_jobs;
@@ -32,6 +35,25 @@ BOOST_AUTO_TEST_CASE(a_batch_may_be_smaller_than_that_or_empty)
 
     begun_jobs none(0);
     BOOST_TEST(!none.find(0));
+}
+
+/// Each job was begun at its own index.
+BOOST_AUTO_TEST_CASE(who_reads_while_another_job_comes_to_the_place_is_not_told_of_that_one)
+{
+    begun_jobs jobs(20'000);
+    std::atomic<bool> over = false;
+    std::jthread const writer([&] {
+        while (!over)
+            for (std::uint64_t const index : {1, 1 + 8'192})
+                jobs.note(index, static_cast<std::int64_t>(index));
+    });
+
+    std::uint64_t wrong = 0;
+    for (unsigned reads = 0; reads != 1'000'000; ++reads)
+        if (auto const begun = jobs.find(1))
+            wrong += begun->time_since_epoch().count() != 1 ? 1 : 0;
+    over = true;
+    BOOST_TEST(wrong == 0U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -31,6 +31,13 @@ struct fixture {
         return told;
     }
 
+    void take_all()
+    {
+        job_callbacks all;
+        all.swap(watched);
+        all.for_each([this](auto const& callback) { taken.push_back(callback); });
+    }
+
     job_callbacks watched;
     std::set<std::uint64_t> ended;
     std::vector<std::function<void()>> taken;
@@ -57,7 +64,7 @@ BOOST_AUTO_TEST_CASE(those_of_jobs_in_a_range_that_have_ended_are_taken_in_order
     watched.take(4, 9, has_ended(), taken);
     BOOST_TEST(taken.empty());
 
-    watched.take_all(taken);
+    take_all();
     BOOST_TEST(call() == (numbers{1, 4, 5}), boost::test_tools::per_element());
     BOOST_TEST(watched.empty());
 }
@@ -70,7 +77,7 @@ BOOST_AUTO_TEST_CASE(what_was_removed_is_not_taken)
     BOOST_TEST(!watched.remove(10));
     BOOST_TEST(!watched.remove(12));
 
-    watched.take_all(taken);
+    take_all();
     BOOST_TEST(call() == numbers{11}, boost::test_tools::per_element());
     BOOST_TEST(!watched.remove(11));
 }

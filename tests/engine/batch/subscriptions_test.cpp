@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <string>
-#include <vector>
 
 using belay::detail::subscriptions;
 
@@ -17,10 +16,7 @@ struct fixture {
     }
     std::string call_all()
     {
-        std::vector<std::function<void()>> taken;
-        all.take_all(taken);
-        for (auto const& one : taken)
-            one();
+        all.take_all().for_each([](std::function<void()> const& one) { one(); });
         return told;
     }
 

@@ -354,6 +354,30 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_second_cancel_replaces_the_first, Place, stores)
     check_equal(*place.store->find(id)->cancel, cancel);
 }
 
+BOOST_AUTO_TEST_CASE_TEMPLATE(an_escalation_that_comes_late_changes_nothing, Place, stores)
+{
+    Place place;
+    auto const sequence = create(*place.store, 1);
+    auto const id = "batch-" + std::to_string(sequence);
+    auto late = cancel_at(5);
+    late.escalated = {at(6), "early", cancel_mode::graceful, 500ms};
+    late.deadline_at = at(7);
+    auto last = late;
+    last.escalated = {at(6), "root", cancel_mode::immediate, 0ms};
+    last.deadline_at = at(6);
+
+    write(*place.store, sequence, change::cancelled{cancel_at(5), {}});
+    write(*place.store, sequence, change::cancelled{last, {}});
+    write(*place.store, sequence, change::cancelled{late, {}});
+    check_equal(*place.store->find(id)->cancel, last);
+
+    write(*place.store, sequence, change::cancelled{last, end_at(8, 1, batch_state::cancelled)});
+    write(*place.store, sequence, change::cancelled{late, {}});
+    write(*place.store, sequence, change::cancelled{last, {}});
+    last.finished_at = at(8);
+    check_equal(*place.store->find(id)->cancel, last);
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_cancel_with_an_end_is_one_change, Place, stores)
 {
     Place place;
@@ -396,7 +420,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(records_come_back_by_index, Place, stores)
     std::vector<job_record> given;
     for (auto const how :
          {job_byte::succeeded, job_byte::succeeded_late, job_byte::failed, job_byte::not_started,
-          job_byte::stopped, job_byte::abandoned, job_byte::lost, job_byte::terminated, job_byte::killed, job_byte::backing_off}) {
+          job_byte::stopped, job_byte::abandoned, job_byte::lost, job_byte::terminated,
+          job_byte::killed, job_byte::backing_off}) {
         job_record record{.index = 9'999 - 1'000 * given.size(),
                           .how = how,
                           .attempt = 2,

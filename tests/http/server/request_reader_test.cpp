@@ -1,6 +1,7 @@
 #include "server/request_reader.hpp"
 
 #include "message/door.hpp"
+#include "request_feed.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/test/unit_test.hpp>
@@ -21,109 +22,12 @@ using belay::http::api_error;
 using belay::http::bytes_of;
 using belay::http::input_buffer;
 using belay::http::request_reader;
+using belay::test::any_size;
+using belay::test::header_bytes_max;
+using feed = belay::test::request_feed;
+using outcome = belay::test::request_outcome;
 
 namespace {
-
-constexpr std::size_t header_bytes_max = 1024;
-constexpr std::uint64_t any_size = std::numeric_limits<std::uint64_t>::max();
-
-/// What came of a request, with the errors as statuses.
-struct outcome {
-    unsigned refused = 0;     ///< 0 for a request that was read to its end, or is not over
-    std::string message = {}; ///< of that error
-    std::string method = {};
-    std::string target = {};
-    std::string body = {};
-    bool is_done = false;
-    after after_answer = after::linger;
-    std::string left = {}; ///< of the input
-
-    friend bool operator==(outcome const&, outcome const&) = default;
-    friend std::ostream& operator<<(std::ostream& out, outcome const& of)
-    {
-        return out << of.refused << ' ' << of.message << ' ' << of.method << ' ' << of.target
-                   << " body " << of.body.size() << (of.is_done ? " done " : " not done ")
-                   << static_cast<int>(of.after_answer) << " left " << of.left.size();
-    }
-};
-
-/// A client whose bytes come in parts, and what a reader makes of them.
-class feed {
-public:
-    explicit feed(std::vector<std::string_view> parts, std::size_t room_bytes = 16,
-                  std::uint64_t body_bytes_max = any_size)
-        : parts_(std::move(parts)), room_(room_bytes), body_bytes_max_(body_bytes_max)
-    {
-    }
-
-    outcome read()
-    {
-        auto const refused = read_all();
-        outcome got{.refused = refused ? refused->status : 0,
-                    .message = refused ? refused->message : "",
-                    .method = reader.header().head.method,
-                    .target = reader.header().head.target,
-                    .body = body_,
-                    .is_done = reader.is_done(),
-                    .after_answer = reader.after_answer(),
-                    .left = std::string(bytes_of(input))};
-        for (; at_ != parts_.size(); ++at_)
-            got.left += parts_[at_];
-        return got;
-    }
-
-    /// False where there is no more.
-    bool more()
-    {
-        if (at_ == parts_.size())
-            return false;
-        auto const part = parts_[at_++];
-        input.commit(asio::buffer_copy(input.prepare(part.size()), asio::buffer(part)));
-        return true;
-    }
-
-    std::optional<api_error> read_header()
-    {
-        while (true) {
-            auto const found = reader.find_header(input);
-            if (!found)
-                return found.error();
-            if (*found == request_reader::progress::done)
-                return reader.parse_header(input);
-            if (!more())
-                return std::nullopt;
-        }
-    }
-
-    request_reader reader{header_bytes_max};
-    input_buffer input;
-
-private:
-    std::optional<api_error> read_all()
-    {
-        if (auto refused = read_header())
-            return refused;
-        if (!reader.has_header() || reader.is_done())
-            return std::nullopt;
-        if (auto refused = reader.begin_body(body_bytes_max_))
-            return refused;
-        while (!reader.is_done()) {
-            auto const piece = reader.next(input, room_);
-            if (!piece)
-                return piece.error();
-            body_ += *piece;
-            if (piece->empty() && !reader.is_done() && !more())
-                return std::nullopt;
-        }
-        return std::nullopt;
-    }
-
-    std::vector<std::string_view> parts_;
-    std::size_t at_ = 0;
-    std::vector<char> room_;
-    std::uint64_t body_bytes_max_;
-    std::string body_;
-};
 
 outcome whole(std::string_view text, std::uint64_t body_bytes_max = any_size)
 {

@@ -1,7 +1,7 @@
 // This folder: the store in memory. Base and the interface of stores come in.
+#include "store/store.hpp"
 #include "base/batch_id.hpp"
 #include "store/record_table.hpp"
-#include "store/store.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -290,10 +290,10 @@ private:
         kept_batch& batch = draft(sequence);
         stored_batch& made = *change.batch;
         if (batch.inputs != made.total || ids_.contains(made.id))
-            throw error(errc::store_failed,
-                        "batch " + made.id + " has " + std::to_string(batch.inputs) +
-                            " inputs for " + std::to_string(made.total) +
-                            " jobs, or is there already");
+            throw error(errc::store_failed, "batch " + made.id + " has " +
+                                                std::to_string(batch.inputs) + " inputs for " +
+                                                std::to_string(made.total) +
+                                                " jobs, or is there already");
         batch.records = std::make_unique<record_table>(made.total, *budget_);
         ids_.emplace(made.id, sequence);
         if (change.idempotency)
@@ -328,7 +328,10 @@ private:
     void apply(std::uint64_t sequence, change::cancelled& change, batch_pointer&)
     {
         kept_batch& batch = existing(sequence);
-        batch.about->cancel = std::move(change.cancel);
+        auto const& known = batch.about->cancel;
+        if (!change.is_escalation() || !known || !known->deadline_at ||
+            *change.cancel.deadline_at < *known->deadline_at)
+            batch.about->cancel = std::move(change.cancel);
         end(batch, std::move(change.end));
     }
 

@@ -33,13 +33,17 @@ constexpr std::chrono::hours idempotency_age_max{24};
 /// A text that is longer has a row of its own.
 constexpr std::size_t short_text_bytes_max = 4096;
 
+error no_batch(std::uint64_t sequence)
+{
+    return {errc::store_failed, "there is no batch with sequence " + std::to_string(sequence)};
+}
+
 /// Statements that are about one batch that must be there.
 template <class... Values>
 void change_batch(std::uint64_t sequence, SQLite::Statement& statement, Values const&... values)
 {
     if (run(statement, values..., sequence) == 0)
-        throw error(errc::store_failed,
-                    "there is no batch with sequence " + std::to_string(sequence));
+        throw no_batch(sequence);
 }
 
 } // namespace
@@ -94,7 +98,7 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
         UPDATE batch SET cancel_requested_at = ?, cancel_deadline_at = ?, cancel_mode = ?,
             cancel_grace_ms = ?, cancel_cause = ?, cancel_requested_by = ?, cancel_reason = ?,
             escalated_at = ?, escalated_by = ?, escalated_mode = ?, escalated_grace_ms = ?
-        WHERE sequence = ?)"),
+        WHERE (?12 OR cancel_deadline_at IS NULL OR cancel_deadline_at > ?2) AND sequence = ?13)"),
       withdrawn_(database, R"(
         UPDATE batch SET cancel_requested_at = NULL, withdrawals = withdrawals + 1,
             state = NULL, expires_at = NULL
@@ -144,8 +148,7 @@ void sqlite_changes::apply(std::uint64_t sequence, any_change const& what)
 void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
 {
     bool const failed = record.failures != 0 || record.how == job_byte::failed ||
-                        record.how == job_byte::backing_off ||
-                        record.failure == failure::stopped;
+                        record.how == job_byte::backing_off || record.failure == failure::stopped;
     bool const replaces_text = record.how != job_byte::not_started && record.ended != 0;
     std::string_view const text = record.text;
     bool const is_long = text.size() > short_text_bytes_max;
@@ -162,9 +165,8 @@ void sqlite_changes::apply(std::uint64_t sequence, job_record const& record)
         run(no_long_text_, sequence, record.index);
     if (is_written && record.process) {
         process_usage const& used = *record.process;
-        run(process_, sequence, record.index, used.exit_status, used.signal,
-            used.user_time.count(), used.system_time.count(), used.memory_peak_bytes,
-            used.read_bytes, used.written_bytes);
+        run(process_, sequence, record.index, used.exit_status, used.signal, used.user_time.count(),
+            used.system_time.count(), used.memory_peak_bytes, used.read_bytes, used.written_bytes);
     }
 }
 
@@ -229,10 +231,14 @@ void sqlite_changes::write(std::uint64_t sequence, change::cancelled const& what
     cancel_record::escalation const none{};
     auto const& escalation = cancel.escalated ? *cancel.escalated : none;
     bool const escalated = cancel.escalated.has_value();
-    change_batch(sequence, cancelled_, cancel.requested_at, cancel.deadline_at,
-                 to_string(cancel.mode), cancel.grace, to_string(cancel.cause), cancel.requested_by,
-                 cancel.reason, escalated ? std::optional(escalation.at) : std::nullopt,
-                 escalation.by, to_string(escalation.mode), escalation.grace);
+    bool const may_be_late = what.is_escalation();
+    auto const rows =
+        run(cancelled_, cancel.requested_at, cancel.deadline_at, to_string(cancel.mode),
+            cancel.grace, to_string(cancel.cause), cancel.requested_by, cancel.reason,
+            escalated ? std::optional(escalation.at) : std::nullopt, escalation.by,
+            to_string(escalation.mode), escalation.grace, !may_be_late, sequence);
+    if (rows == 0 && !may_be_late)
+        throw no_batch(sequence);
     if (what.end)
         write_end(sequence, *what.end);
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <iterator>
 #include <limits>
 #include <new>
@@ -277,13 +278,14 @@ bool sqlite_writer::is_short()
     if (!reserve_.is_given_up() || queue_.is_stopped())
         return false;
     reserve_.restore();
-    return reserve_.is_given_up() && free_bytes_in_file() < reserve_.size() / 4;
+    return reserve_.is_given_up() && !has_free_pages();
 }
 
-std::uint64_t sqlite_writer::free_bytes_in_file()
+/// Whether much can be written without the file growing.
+bool sqlite_writer::has_free_pages()
 {
     auto const pages = database_.execAndGet("PRAGMA freelist_count").getInt64();
-    return static_cast<std::uint64_t>(pages) * page_bytes;
+    return static_cast<std::uint64_t>(pages) * page_bytes >= reserve_.size() / 4;
 }
 
 bool sqlite_writer::write_group()
@@ -319,7 +321,7 @@ bool sqlite_writer::give_room_to_log()
 {
     if (failure_.code != errc::store_full || failure_.is_file_limit || !reserve_.has_half())
         return false;
-    return free_bytes_in_file() >= reserve_.size() / 4 && reserve_.give_up_some();
+    return has_free_pages() && reserve_.give_up_some();
 }
 
 void sqlite_writer::write_essentials()
@@ -615,11 +617,22 @@ void sqlite_writer::look_after_log()
     (void)checkpoint(waits); // where it can't be done now there is a next time
 }
 
-/// Where the log lies there is room, too.
+/// Where the log lies there is room, too. To have it, the file may take all that it lacks out of
+/// what is kept back: the log has as much for cancels afterwards.
 void sqlite_writer::begin_log_anew()
 {
-    while (log_pages_ != 0 && is_full(checkpoint(true)) && give_room_to_log()) {
+    while (log_pages_ != 0 && is_full(checkpoint(true)) && !failure_.is_file_limit &&
+           (has_garbage_ || has_free_pages()) && bytes_to_grow() <= reserve_.left() &&
+           reserve_.give_up_some()) {
     }
+}
+
+/// By how much the log makes the file longer.
+std::uint64_t sqlite_writer::bytes_to_grow()
+{
+    auto const pages = database_.execAndGet("PRAGMA page_count").getInt64();
+    auto const bytes = static_cast<std::uint64_t>(pages) * page_bytes;
+    return bytes - std::min(bytes, static_cast<std::uint64_t>(std::filesystem::file_size(path_)));
 }
 
 /// Moves what is in the log into the file; with `waits` the log begins anew after it.

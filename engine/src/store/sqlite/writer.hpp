@@ -115,7 +115,7 @@ private:
     [[nodiscard]] bool has_work() const noexcept { return !urgent_.empty() || !backlog_.empty(); }
     void write_some();
     [[nodiscard]] bool is_short();
-    [[nodiscard]] std::uint64_t free_bytes_in_file();
+    [[nodiscard]] bool has_free_pages();
     [[nodiscard]] bool write_group();
     void write_essentials();
     [[nodiscard]] bool write_light(std::uint64_t record_bytes_max);
@@ -168,6 +168,7 @@ private:
     [[nodiscard]] bool collect();
     void look_after_log();
     void begin_log_anew();
+    [[nodiscard]] std::uint64_t bytes_to_grow();
     [[nodiscard]] bool give_room_to_log();
     int checkpoint(bool waits);
     [[nodiscard]] failure failure_of(int result, int number, std::string const& message) const;
@@ -187,7 +188,7 @@ private:
     std::atomic<std::uint64_t> reserve_missing_{0}; ///< bytes
 
     mutable std::mutex mutex_;
-    std::optional<std::string> problem_; ///< guarded by `mutex_`
+    std::optional<std::string> problem_;                 ///< guarded by `mutex_`
     std::function<void(std::string const&)> on_problem_; ///< likewise
 
     // The thread's.
@@ -209,8 +210,8 @@ private:
     std::unordered_map<std::uint64_t, failure> refused_drafts_; ///< nothing more is taken for them
     std::unordered_set<std::uint64_t> cancelled_;               ///< batches that have no end yet
     std::set<std::pair<std::uint64_t, std::uint64_t>> cancelled_jobs_; ///< likewise, batch and job
-    std::vector<std::uint64_t> abandoned_drafts_;      ///< to be made garbage
-    void (*last_)(void*) noexcept = nullptr;           ///< of `close_by_itself`
+    std::vector<std::uint64_t> abandoned_drafts_;                      ///< to be made garbage
+    void (*last_)(void*) noexcept = nullptr;                           ///< of `close_by_itself`
     void* last_argument_ = nullptr;
 
     std::thread thread_;

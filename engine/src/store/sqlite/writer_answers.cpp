@@ -120,8 +120,9 @@ void sqlite_writer::note_written(queued_change const& change)
         cancelled_.erase(batch);
         cancelled_jobs_.erase(cancelled_jobs_.lower_bound({batch, 0}),
                               cancelled_jobs_.lower_bound({batch + 1, 0}));
-    } else if (is_any_of<change::cancelled>(change)) {
-        cancelled_.insert(batch);
+    } else if (auto const* const cancel = std::get_if<change::cancelled>(&change.what)) {
+        if (!cancel->is_escalation()) // which may come late
+            cancelled_.insert(batch);
     } else if (auto const* const job = std::get_if<change::job_cancelled>(&change.what)) {
         if (!job->record)
             cancelled_jobs_.emplace(batch, job->index);

@@ -123,8 +123,8 @@ struct job_cancel_answers {
     void ask_behind_a_large_record(store& store, std::uint64_t sequence, std::uint64_t jobs,
                                    counting_listener& listener)
     {
-        (void)store.record(
-            sequence, record_of(0, job_byte::succeeded, std::string(100'000, 'x')), listener);
+        (void)store.record(sequence, record_of(0, job_byte::succeeded, std::string(100'000, 'x')),
+                           listener);
         for (std::uint64_t index = 0; index != jobs; ++index)
             store.commit(sequence, change::job_cancelled{index, {at(5)}, std::nullopt},
                          persistence::once, [this](std::exception_ptr const& problem) {
@@ -238,6 +238,24 @@ BOOST_AUTO_TEST_CASE(what_was_deleted_on_a_full_disk_makes_room)
     BOOST_TEST(eventually([&] { return !place.store->problem(); }));
 }
 
+BOOST_AUTO_TEST_CASE(what_was_deleted_makes_room_though_the_log_wants_most_of_the_reserve)
+{
+    small_disk place;
+    counting_listener others;
+    auto const old = place.ended(std::string(2'000'000, 'x'));
+    place.reopen();
+    auto const other = create(*place.store, 20);
+    place.ended(std::string(700'000, 'x')); // only in the log as yet
+    place.leave(0);
+    place.fill(other, others, 20);
+    BOOST_TEST(eventually([&] { return place.store->problem().has_value(); }));
+
+    BOOST_TEST((try_to(*place.store, old, change::forgotten{}) == nullptr));
+
+    BOOST_TEST(eventually([&] { return others.count() == 20; }));
+    BOOST_TEST(eventually([&] { return !place.store->problem(); }));
+}
+
 BOOST_AUTO_TEST_CASE(where_the_reserve_is_used_up_whoever_asks_is_told_at_once)
 {
     small_disk place;
@@ -287,7 +305,8 @@ BOOST_AUTO_TEST_CASE(a_batch_is_cancelled_where_the_cancels_of_many_jobs_find_no
     BOOST_TEST(eventually([&] { return listener.count() == 1U; }));
 }
 
-BOOST_AUTO_TEST_CASE(one_that_ends_on_a_full_disk_tells_of_all_cancels_and_keeps_those_it_said_it_has)
+BOOST_AUTO_TEST_CASE(
+    one_that_ends_on_a_full_disk_tells_of_all_cancels_and_keeps_those_it_said_it_has)
 {
     constexpr std::uint64_t jobs = 2'500; // more than one transaction takes
     small_disk place;

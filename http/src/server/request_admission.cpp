@@ -1,4 +1,4 @@
-#include "server/admission.hpp"
+#include "server/request_admission.hpp"
 
 #include "message/door.hpp"
 #include "message/text.hpp"
@@ -12,12 +12,12 @@
 
 namespace belay::http {
 
-admission::admission(session_context& context, boost::asio::ip::address peer)
+request_admission::request_admission(session_context& context, boost::asio::ip::address peer)
     : context_(context), peer_(std::move(peer))
 {
 }
 
-std::optional<api_error> admission::look_up(exchange& exchange) const
+std::optional<api_error> request_admission::look_up(exchange& exchange) const
 {
     request_header& header = exchange.reader.header();
     if (header.refused)
@@ -33,7 +33,7 @@ std::optional<api_error> admission::look_up(exchange& exchange) const
     return std::nullopt;
 }
 
-std::optional<api_error> admission::admit(exchange& exchange)
+std::optional<api_error> request_admission::admit(exchange& exchange)
 {
     try {
         auto admitted = context_.service.admit(exchange.head(), std::move(*exchange.found));
@@ -48,7 +48,7 @@ std::optional<api_error> admission::admit(exchange& exchange)
 }
 
 /// What is wrong with the key, or that there were too many such requests from there.
-api_error admission::wrong_key(exchange const& exchange, api_error const& error)
+api_error request_admission::wrong_key(exchange const& exchange, api_error const& error)
 {
     auto const now = std::chrono::steady_clock::now();
     auto const address =
@@ -65,7 +65,7 @@ api_error admission::wrong_key(exchange const& exchange, api_error const& error)
                             wrong_keys::window.count());
 }
 
-std::optional<api_error> admission::check_room(operation const& operation)
+std::optional<api_error> request_admission::check_room(operation const& operation)
 {
     if (!operation.is_limited() || context_.limited < context_.service.options().requests_max)
         return std::nullopt;

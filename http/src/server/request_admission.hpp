@@ -1,5 +1,5 @@
-#ifndef BELAY_HTTP_SERVER_ADMISSION_HPP
-#define BELAY_HTTP_SERVER_ADMISSION_HPP
+#ifndef BELAY_HTTP_SERVER_REQUEST_ADMISSION_HPP
+#define BELAY_HTTP_SERVER_REQUEST_ADMISSION_HPP
 
 #include "message/api_error.hpp"
 #include "message/operation.hpp"
@@ -13,9 +13,9 @@
 namespace belay::http {
 
 /// Which requests of a connection may be made. Each call takes a turn at most.
-class admission {
+class request_admission {
 public:
-    admission(session_context& context, boost::asio::ip::address peer);
+    request_admission(session_context& context, boost::asio::ip::address peer);
 
     /// What the header leads to, in `exchange.found`; or why it is refused.
     [[nodiscard]] std::optional<api_error> look_up(exchange& exchange) const;
