@@ -19,8 +19,8 @@
 
 namespace belay::test {
 
-/// A durable store whose disk the test moves by hand: what is handed over waits until the test has it
-/// written, or refused. What was written lies in a memory store.
+/// A durable store whose disk the test moves by hand: what is handed over waits until the test has
+/// it written, or refused. What was written lies in a memory store.
 ///
 /// Thread safety: full, save that one thread moves the disk.
 class manual_store final : public store {
@@ -191,7 +191,7 @@ public:
         operation next = take();
         auto const was = next.record.how;
         auto const record = refused_record(std::move(next.record), why);
-        next.listener->refused(record, was);
+        (void)next.listener->refused(record, was); // an end that waits is written, and corrected
         (void)kept_->record(next.sequence, job_record(record), *next.listener);
         next.listener->committed({&record, 1});
     }
@@ -220,7 +220,7 @@ public:
                 callback();
     }
 
-    std::atomic<int> unreadable_{0}; ///< so many calls of `expired` fail
+    std::atomic<int> unreadable_{0};                        ///< so many calls of `expired` fail
     std::map<std::uint64_t, std::vector<begun_job>> begun_; ///< by earlier processes, by batch
     std::function<void()> after_list_; ///< what happens just after the next list was read
     std::function<void()> on_read;     ///< called before anything is read; may throw

@@ -54,7 +54,11 @@ public:
         ++calls_;
         count_ += records.size(); // the last: whoever waits for it may destroy this
     }
-    void refused(job_record const&, detail::job_byte) noexcept override { ++refused_; }
+    [[nodiscard]] bool refused(job_record const&, detail::job_byte) noexcept override
+    {
+        ++refused_;
+        return end_is_on_its_way.exchange(false);
+    }
     void dropped(std::span<job_record const> records) noexcept override
     {
         dropped_ += records.size();
@@ -63,6 +67,8 @@ public:
     [[nodiscard]] std::uint64_t count() const { return count_; }
     [[nodiscard]] std::uint64_t calls() const { return calls_; }
     [[nodiscard]] std::uint64_t refused() const { return refused_; }
+
+    std::atomic<bool> end_is_on_its_way{false}; ///< what `refused` answers next
 
 private:
     std::atomic<std::uint64_t> refused_{0};

@@ -11,11 +11,12 @@
 
 namespace belay::detail {
 
-/// Whether more jobs of a batch may start now: whatever has a say in that is asked here. How many
-/// may run beside each other is the number of its slots, and whether a single job may still be
+/// Whether more jobs of a batch may start now: what a runner asks before each chunk. How many may
+/// run beside each other is the number of the batch's slots, and whether a single job may still be
 /// entered when its turn has come is for the gate and the phase to say.
 ///
-/// Thread safety: full, save that what takes a `locked` wants the mutex of the batch.
+/// A cancel reads the lines of memory that this lies in: nothing that runners write belongs in
+/// here. Thread safety: full, save that what takes a `locked` wants the mutex of the batch.
 class admission {
 public:
     enum class answer : std::uint8_t {

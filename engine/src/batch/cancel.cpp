@@ -91,7 +91,9 @@ bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, c
 bool batch_core::close_gate(cancel_request const& request, stop_cause cause, cancel_done& done,
                             step& then, cancel_result& result)
 {
-    cancel_request asked = request; // before the gate is closed: there may be no memory for it
+    // Before the gate is closed: there may be no memory for it.
+    cancel_request asked = request;
+    reserve_interrupt(then);
     auto const closing = gate_.close();
     if (closing.done) {
         life_(then).on(batch_event::all_ended);
@@ -99,7 +101,7 @@ bool batch_core::close_gate(cancel_request const& request, stop_cause cause, can
     }
     claimed_at_close_(then) = std::max(closing.claimed, let_in_end_(then));
     if (recorder_) {
-        open_window(request, cause, closing, result, std::exchange(done, {}), then);
+        open_window(request, cause, closing, result, done, then);
         return true;
     }
     phase_.exchange(batch_life::when_closed(asked.mode));
@@ -113,6 +115,7 @@ bool batch_core::close_gate(cancel_request const& request, stop_cause cause, can
 
 void batch_core::repeat_cancel(cancel_request const& request, step& then)
 {
+    reserve_interrupt(then);
     auto const before = life_(then).cancel()->escalated;
     auto const actions = life_(then).repeated(request, now());
     if (actions.interrupt)
@@ -188,7 +191,7 @@ std::optional<job_cancel_result> batch_core::begin_job_cancel(std::uint64_t inde
                !states_[index].compare_exchange_weak(byte, job_byte::withheld)) {
         }
         if (state_of(byte) == job_state::pending || (byte == job_byte::running && !asked)) {
-            record_job_cancel(index, request, byte, result, std::exchange(done, {}), then);
+            record_job_cancel(index, request, byte, result, done, then);
             return std::nullopt;
         }
     }
@@ -220,10 +223,9 @@ void batch_core::stop_one(std::uint64_t index, cancel_request const& request, jo
         result.changed = true;
         note_job_cancel(then, index, request, at);
     }
-    if (stop == nullptr) {
+    if (stop == nullptr)
         stop = &job_stops_(then).add(index, deadline);
-        stop_running(index, *stop, then);
-    }
+    stop_running(index, *stop, then);
     stop->asked = request;
     job_stops_(then).bring_nearer(index, *stop, deadline);
     arm_kill(then, stop->deadline);
@@ -261,9 +263,12 @@ std::uint64_t batch_core::on_job_end(std::uint64_t index, std::function<void()> 
 void batch_core::stop_running(std::uint64_t index, job_stop& stop, step& then)
 {
     auto const tell_it = [&](slot& place, std::shared_ptr<asynchronous_body> body = nullptr) {
+        if (std::ranges::find(stop.places, &place) != stop.places.end())
+            return;
+        stop.places.reserve(stop.places.size() + 1);
+        tell(place, then, std::move(body));
         place.stop_index = index;
         stop.places.push_back(&place);
-        tell(place, then, std::move(body));
     };
     // Also a slot that only tried to enter this job may be told: it will never run it.
     for (auto* const place : slots_(then).on_thread())

@@ -139,6 +139,13 @@ void batch_core::apply(batch_life::actions actions, step& then)
     }
 }
 
+void batch_core::reserve_interrupt(step& then)
+{
+    if (signals_.has_tokens(then))
+        then.told.reserve(slots_(then).size());
+    then.stopped.reserve(detached_(then).all().size());
+}
+
 void batch_core::release(step& then)
 {
     then.work = std::move(work_(then));
@@ -158,10 +165,11 @@ batch_core::step::step(batch_core& core) : locked(core.mutex_), core_(core)
 
 batch_core::step::~step()
 {
-    // What threw has gathered nothing that counts; but nobody's code may run under the lock.
     assert(is_performed_ || is_empty() || std::uncaught_exceptions() != 0);
+    if (!is_performed_ && !is_empty()) // it found no memory; what it has gathered has come about
+        core_.perform(*this);
     if (owns_lock())
-        unlock();
+        unlock(); // before what is only to be destroyed
 }
 
 bool batch_core::is_consistent(locked const& lock) const

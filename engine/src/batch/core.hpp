@@ -114,7 +114,7 @@ public:
 
     // The store (record.cpp).
     void committed(std::span<job_record const> records) noexcept;
-    void refused(job_record const& record, job_byte was) noexcept;
+    [[nodiscard]] bool refused(job_record const& record, job_byte was) noexcept;
     /// Takes over how the runner of `place` left a job; what its byte is now, or `ending` if that
     /// is to be decided once it is known whether the cancel stands.
     job_byte take_over(slot& place, job_record&& record) noexcept;
@@ -238,6 +238,8 @@ private:
     // All of these want the lock.
     void seal_if_quiet(step& then);
     void apply(batch_life::actions actions, step& then);
+    /// Memory for what an interrupt gathers, so that it finds all of it.
+    void reserve_interrupt(step& then);
     void release(step& then);
     void request_end(step& then);
     void suspend(step& then);
@@ -276,7 +278,7 @@ private:
 
     // How cancels are recorded (record.cpp); the two that are told something want no lock.
     void open_window(cancel_request const& request, stop_cause cause, gate::closing const& closing,
-                     cancel_result const& result, cancel_done done, step& then);
+                     cancel_result const& result, cancel_done& done, step& then);
     void cancel_told(cancel_outcome outcome, std::string const& problem);
     void cancel_recorded(step& then);
     void cancel_withdrawn(std::string const& problem, step& then);
@@ -284,11 +286,10 @@ private:
     void take_up(kept_cancel kept, step& then);
     void decide(cancel_window::end end, step& then);
     void record_job_cancel(std::uint64_t index, cancel_request const& request, job_byte found,
-                           job_cancel_result const& result, job_cancel_done done, step& then);
+                           job_cancel_result const& result, job_cancel_done& done, step& then);
     void job_cancel_told(std::uint64_t index, cancel_outcome outcome, std::string const& problem);
     void job_cancel_recorded(std::uint64_t index, job_cancel_window& cancel, step& then);
-    void job_cancel_withdrawn(locked const& lock, std::uint64_t index,
-                              job_cancel_window const& cancel);
+    void job_cancel_withdrawn(locked const& lock, std::uint64_t index, job_byte found);
     /// The same as `take_over`, for whoever is no runner.
     void take_over_elsewhere(locked const& lock, job_record&& record) noexcept;
     void end_elsewhere(locked const& lock, job_byte how) noexcept;

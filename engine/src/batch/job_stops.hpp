@@ -45,9 +45,14 @@ public:
     /// There must be none of this job yet.
     job_stop& add(std::uint64_t index, time_point deadline)
     {
-        auto& stop = stops_.emplace(index, job_stop{deadline}).first->second;
-        plan(index, stop);
-        return stop;
+        auto const added = stops_.emplace(index, job_stop{deadline}).first;
+        try {
+            plan(index, added->second);
+        } catch (...) {
+            stops_.erase(added);
+            throw;
+        }
+        return added->second;
     }
 
     void bring_nearer(std::uint64_t index, job_stop& stop, time_point deadline)

@@ -10,7 +10,7 @@ namespace belay::detail {
 
 void batch_core::open_window(cancel_request const& request, stop_cause cause,
                              gate::closing const& closing, cancel_result const& result,
-                             cancel_done done, step& then)
+                             cancel_done& done, step& then)
 try {
     // An exchange, so that whoever still enters a job has read the clock before it is read here.
     life_(then).on(batch_event::gate_closed);
@@ -39,7 +39,10 @@ try {
                               core->cancel_told(outcome, problem);
                       }});
 } catch (...) { // there is no memory: as if it had not been called
-    recorder_->pending(then).window.reset();
+    if (auto& made = recorder_->pending(then).window) {
+        done = std::move(made->done);
+        made.reset();
+    }
     bool const all_ended = gate_.reopen(closing.word);
     life_(then).on(batch_event::withdrawn);
     phase_ = life_(then).for_runners();
@@ -162,19 +165,16 @@ job_cancel_window* batch_core::find_job_cancel(locked const& lock, std::uint64_t
 
 void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& request,
                                    job_byte found, job_cancel_result const& result,
-                                   job_cancel_done done, step& then)
-{
-    bool const waits = found != job_byte::running;
-    bool const queued = found == job_byte::backing_off;
+                                   job_cancel_done& done, step& then)
+try {
     job_cancel_window& made =
         recorder_->pending(then)
-            .job_cancels
-            .emplace(index, job_cancel_window{request, waits, queued, now(), result, {}})
+            .job_cancels.emplace(index, job_cancel_window{request, found, now(), result, {}})
             .first->second;
     made.done.push_back(std::move(done));
     change::job_cancelled change{
         index, {made.at, request.mode, request.requested_by, request.reason}, std::nullopt};
-    if (waits) {
+    if (found != job_byte::running) {
         change.record = {.index = index,
                          .how = job_byte::not_started,
                          .ended = made.at.time_since_epoch().count()};
@@ -186,6 +186,12 @@ void batch_core::record_job_cancel(std::uint64_t index, cancel_request const& re
             if (auto const core = self.lock())
                 core->job_cancel_told(index, outcome, problem);
         }});
+} catch (...) { // there is no memory: as if it had not been called
+    if (auto* const made = find_job_cancel(then, index); made != nullptr && !made->done.empty())
+        done = std::move(made->done.front());
+    recorder_->pending(then).job_cancels.erase(index);
+    job_cancel_withdrawn(then, index, found);
+    throw;
 }
 
 void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
@@ -196,13 +202,13 @@ void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
     auto const place = waiting.find(index);
     if (place == waiting.end())
         return; // it was given up
-    auto& [request, waits, queued, at, result, asked] = place->second;
+    auto& [request, found, at, result, asked] = place->second;
     auto done = std::exchange(asked, {});
     if (outcome == cancel_outcome::recorded) {
         note_job_cancel(then, index, request, at);
         job_cancel_recorded(index, place->second, then);
     } else if (outcome == cancel_outcome::not_cancelled) {
-        job_cancel_withdrawn(then, index, place->second);
+        job_cancel_withdrawn(then, index, found);
     }
     result.outcome = outcome;
     result.problem = problem;
@@ -221,7 +227,7 @@ void batch_core::job_cancel_told(std::uint64_t index, cancel_outcome outcome,
 
 void batch_core::job_cancel_recorded(std::uint64_t index, job_cancel_window& cancel, step& then)
 {
-    if (!cancel.waits) {
+    if (cancel.found == job_byte::running) {
         auto byte = states_[index].load(std::memory_order_acquire);
         if (!life_(then).is_over() && !is_final(byte))
             stop_one(index, cancel.request, byte, cancel.result, then);
@@ -234,14 +240,13 @@ void batch_core::job_cancel_recorded(std::uint64_t index, job_cancel_window& can
     cancel.result.changed = true;
 }
 
-void batch_core::job_cancel_withdrawn(locked const& lock, std::uint64_t index,
-                                      job_cancel_window const& cancel)
+void batch_core::job_cancel_withdrawn(locked const& lock, std::uint64_t index, job_byte found)
 {
-    if (!cancel.waits || life_(lock).is_closed())
+    if (found == job_byte::running || life_(lock).is_closed())
         return;
     // Its place in the order of claims may have gone by: it comes in as a retry does.
     states_[index].store(job_byte::backing_off);
-    if (cancel.queued)
+    if (found == job_byte::backing_off)
         return;
     wait_for_attempt(lock, index, now());
     post_idle(lock, 1);
@@ -334,9 +339,10 @@ void batch_core::committed(std::span<job_record const> records) noexcept
     perform(then);
 }
 
-void batch_core::refused(job_record const& record, job_byte was) noexcept
+bool batch_core::refused(job_record const& record, job_byte was) noexcept
 {
     step then(*this);
+    bool const end_is_on_its_way = life_(then).is_ending();
     // The one may have been counted in a slot: it is the sum that is right.
     ended_elsewhere_(then)[static_cast<std::size_t>(was)] -= 1;
     ended_elsewhere_(then)[static_cast<std::size_t>(record.how)] += 1;
@@ -354,6 +360,7 @@ void batch_core::refused(job_record const& record, job_byte was) noexcept
         then.fail_fast = true;
     }
     perform(then);
+    return end_is_on_its_way;
 }
 
 void batch_core::settle(std::uint64_t index, job_byte how, step& then)

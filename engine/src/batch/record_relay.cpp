@@ -24,10 +24,10 @@ void record_relay::committed(std::span<job_record const> records) noexcept
     release(records.size());
 }
 
-void record_relay::refused(job_record const& record, job_byte was) noexcept
+bool record_relay::refused(job_record const& record, job_byte was) noexcept
 {
-    if (auto const core = core_.lock())
-        core->refused(record, was);
+    auto const core = core_.lock();
+    return core && core->refused(record, was);
 }
 
 void record_relay::dropped(std::span<job_record const> records) noexcept

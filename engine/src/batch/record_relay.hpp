@@ -29,7 +29,7 @@ public:
     [[nodiscard]] std::uint64_t under_way() const noexcept { return owners_.load() - 1; }
 
     void committed(std::span<job_record const> records) noexcept override;
-    void refused(job_record const& record, job_byte was) noexcept override;
+    [[nodiscard]] bool refused(job_record const& record, job_byte was) noexcept override;
     void dropped(std::span<job_record const> records) noexcept override;
 
 private:

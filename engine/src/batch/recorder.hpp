@@ -56,8 +56,7 @@ struct cancel_window {
 /// The cancel of a single job while it is being recorded.
 struct job_cancel_window {
     cancel_request request;
-    bool waits;  ///< the job has not been begun, and is `withheld`
-    bool queued; ///< it waits for an attempt, or its runner is about to see to that
+    job_byte found; ///< what its byte was: now `withheld`, unless it runs
     time_point at;
     job_cancel_result result;
     std::vector<job_cancel_done> done;

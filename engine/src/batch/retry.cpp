@@ -152,7 +152,7 @@ std::optional<gate::range> batch_core::claim_retry(slot& place, std::int64_t at)
         if (!let_in(*index, job_byte::pending)) {
             // It has to be put there again if its cancel is withdrawn.
             if (job_cancel_window* const cancel = find_job_cancel(lock, *index))
-                cancel->queued = false;
+                cancel->found = job_byte::pending;
             continue;
         }
         let_in_end_(lock) = std::max(let_in_end_(lock), *index + 1);

@@ -259,7 +259,7 @@ std::optional<gate::range> batch_core::help(slot const& self, bool& look_again)
     look_again = false;
     locked const lock(mutex_);
     if (is_asynchronous_)
-        return std::nullopt; // a slot claims one job, and never has another waiting behind it
+        return std::nullopt; // a slot claims one job, which it begins as soon as it is posted
     for (auto const& place : slots_(lock).all()) {
         if (place.get() == &self)
             continue;

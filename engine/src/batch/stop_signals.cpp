@@ -7,6 +7,14 @@ namespace belay::detail {
 
 namespace {
 
+/// For one more.
+template <class Vector>
+void make_room(Vector& in)
+{
+    if (in.size() == in.capacity())
+        in.reserve(2 * in.size() + 1);
+}
+
 /// Whether another thread calls the callbacks of the body in `place`.
 bool is_firing(slot const& place) noexcept
 {
@@ -51,8 +59,15 @@ void stop_signals::tell(locked const&, slot& place, std::shared_ptr<asynchronous
                         std::vector<telling>& told,
                         std::vector<std::shared_ptr<asynchronous_body>>& stopped)
 {
+    bool const has_token =
+        place.stop_source && !place.to_fire && !place.stop_source->stop_requested();
+    // First the room: if there is no memory for it nothing has changed.
+    if (has_token || place.wait_source)
+        make_room(told);
+    if (!has_token && body)
+        make_room(stopped);
     telling one{&place, std::nullopt, place.wait_source, nullptr};
-    if (place.stop_source && !place.to_fire && !place.stop_source->stop_requested()) {
+    if (has_token) {
         place.to_fire = true;
         one.token = place.stop_source;
         one.body = std::move(body);

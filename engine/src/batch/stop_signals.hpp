@@ -40,8 +40,8 @@ public:
     [[nodiscard]] bool has_tokens(locked const&) const noexcept { return tokens_ != 0; }
     [[nodiscard]] bool has_sleepers(locked const&) const noexcept { return sleepers_ != 0; }
 
-    /// The body in `place` sleeps until `until`, or until it is told, which `is_told()` says; whether
-    /// it was. Allocates nothing.
+    /// The body in `place` sleeps until `until`, or until it is told, which `is_told()` says;
+    /// whether it was. Allocates nothing.
     template <class IsTold>
     [[nodiscard]] bool sleep(locked& lock, slot& place, time_point until, IsTold is_told)
     {

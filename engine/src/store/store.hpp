@@ -191,9 +191,9 @@ public:
     virtual void committed(std::span<job_record const> records) noexcept = 0;
 
     /// The store refuses a record for itself. It will write `record` in its place, and then tells
-    /// of that by `committed`; the record `was` of a job that had ended otherwise. Ends of the
-    /// batch that were handed over before are not to count.
-    virtual void refused(job_record const& record, detail::job_byte was) noexcept = 0;
+    /// of that by `committed`; the record `was` of a job that had ended otherwise. Gives whether an
+    /// end of the batch is on its way that counts the job as before: the store is not to take it.
+    [[nodiscard]] virtual bool refused(job_record const& record, detail::job_byte was) noexcept = 0;
 
     /// The store is being destroyed, and has not written them.
     virtual void dropped(std::span<job_record const> records) noexcept = 0;

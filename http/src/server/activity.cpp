@@ -18,7 +18,7 @@ void activity::begin(phase phase, time_point now) noexcept
 {
     phase_ = phase;
     if (phase == phase::lingering)
-        leave();
+        give_up_place();
     began_ = now;
     waits_since_.reset();
     pace_.restart(now);
@@ -63,7 +63,7 @@ void activity::end_request(time_point now) noexcept
 activity::yield activity::give_way() noexcept
 {
     gives_way_ = true;
-    leave();
+    give_up_place();
     if (line_ != line::none)
         return yield::end_wait;
     switch (phase_) {

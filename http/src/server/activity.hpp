@@ -52,7 +52,7 @@ public:
     void end_request(time_point now) noexcept;
 
     /// It is on its way out.
-    void leave() noexcept { place_.set(0); }
+    void give_up_place() noexcept { place_.set(0); }
     /// The same, since its place is wanted.
     [[nodiscard]] yield give_way() noexcept;
 

@@ -23,7 +23,7 @@ session::session(asio::ip::tcp::socket socket, session_context& context)
 
 void session::close() noexcept
 {
-    activity_.leave();
+    activity_.give_up_place();
     connection_.close();
     waits_.end();
 }

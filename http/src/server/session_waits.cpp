@@ -36,7 +36,7 @@ session_waits::queued::~queued()
     step_out();
 }
 
-void session_waits::queued::leave()
+void session_waits::queued::go_on()
 {
     step_out();
     if (!in_.connection_.is_open())
@@ -80,7 +80,7 @@ asio::awaitable<bool> session_waits::add_piece(response& answer, std::string& pi
     std::function<void()> const read = [reads] { reads->more = reads->from->next(reads->piece); };
     queued waits(*this, queued::line::reading);
     bool const is_done = co_await context_.reading.run(timer, read);
-    waits.leave();
+    waits.go_on();
     if (!is_done)
         throw connection_over{};
     answer.rest = std::move(reads->from);

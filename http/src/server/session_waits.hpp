@@ -71,7 +71,7 @@ public:
     ~queued();
 
     /// The wait is over: throws if there is nobody who wants what comes now.
-    void leave();
+    void go_on();
 
 private:
     void step_out() noexcept;
@@ -91,7 +91,7 @@ auto session_waits::in_turn(exchange const& exchange, Work work)
     bool const is_control = exchange.is_control;
     queued waits(*this, is_control ? queued::line::control : queued::line::bulk);
     auto const turn = co_await (is_control ? context_.control : context_.bulk).next(turn_);
-    waits.leave();
+    waits.go_on();
     auto const lock = enter();
     co_return work();
 }

@@ -109,43 +109,85 @@ void require_failure(asio::io_context& context, any_batch const& batch, int allo
     }
 }
 
-/// Cancels batches one of whose jobs runs, while one allocation after the other fails, and then
-/// once more.
-template <class Submit>
-void cancel_without_memory(Submit submit)
+cancel_request const long_request{.reason = std::string(100, 'r'),
+                                  .requested_by = std::string(100, 'b')};
+
+/// Of three jobs, which sleep, the first runs.
+struct sleepers {
+    any_batch submit()
+    {
+        return begun(in.submit(3, [this](std::uint64_t, job& job) { sleep(job); }));
+    }
+    any_batch submit_recorded()
+    {
+        in.define({.name = "sleep", .body = [this](std::string_view, job& job) {
+                       sleep(job);
+                       return std::string();
+                   }});
+        batch_spec spec{.type = "sleep", .options = {.concurrency = 1}};
+        for (int i = 0; i != 3; ++i)
+            spec.inputs.push_back("x");
+        return begun(in.submit(std::move(spec)));
+    }
+
+    test::temporary_directory const directory;
+    std::binary_semaphore runs{0};
+    engine in{{.workers = 1, .store = open_store(directory.path())}};
+
+private:
+    void sleep(job& job)
+    {
+        runs.release();
+        job.sleep_for(std::chrono::hours(1));
+    }
+    any_batch begun(any_batch batch)
+    {
+        runs.acquire();
+        return batch;
+    }
+};
+
+/// Calls `attempt` while one allocation after the other fails, each time on other sleepers, and
+/// then `check`.
+template <class Submit, class Attempt, class Check>
+void without_memory(Submit submit, Attempt attempt, Check check)
 {
-    cancel_request const request{.reason = std::string(100, 'r'),
-                                 .requested_by = std::string(100, 'b')};
     bool was_refused = true;
     int refused = 0;
     for (int allocations = 0; was_refused; ++allocations) {
         BOOST_TEST_CONTEXT("allocation " << allocations)
         {
-            test::temporary_directory const directory;
-            engine engine({.workers = 1, .store = open_store(directory.path())});
-            std::binary_semaphore runs{0};
-            auto const batch = submit(engine, runs);
-            runs.acquire();
-            until_failure = allocations;
+            sleepers made;
+            any_batch const batch = (made.*submit)();
             bool has_thrown = false;
+            until_failure = allocations;
             try {
-                (void)batch.cancel(request);
+                attempt(batch);
             } catch (std::exception const&) {
                 has_thrown = true;
             }
             was_refused = std::exchange(until_failure, -1) < 0;
             refused += has_thrown ? 1 : 0;
-
-            (void)batch.cancel(request);
-            BOOST_TEST_REQUIRE(batch.wait_for(test::patience), "it ends");
-            auto const status = batch.status();
-            BOOST_TEST((status.state == batch_state::cancelled));
-            BOOST_TEST(status.cancel->reason == request.reason);
-            BOOST_TEST(status.jobs.stopped == 1U);
-            BOOST_TEST(status.jobs.not_started == 2U);
+            check(batch);
         }
     }
     BOOST_TEST(refused > 1);
+}
+
+void cancel(any_batch const& batch)
+{
+    (void)batch.cancel(long_request);
+}
+
+void check_cancel(any_batch const& batch)
+{
+    cancel(batch);
+    BOOST_TEST_REQUIRE(batch.wait_for(test::patience), "it ends");
+    auto const status = batch.status();
+    BOOST_TEST((status.state == batch_state::cancelled));
+    BOOST_TEST(status.cancel->reason == long_request.reason);
+    BOOST_TEST(status.jobs.stopped == 1U);
+    BOOST_TEST(status.jobs.not_started == 2U);
 }
 
 /// How many allocations a hundred batches hold that have ended.
@@ -195,27 +237,38 @@ BOOST_AUTO_TEST_CASE(the_callers_token_does_nothing_to_a_batch_that_was_cancelle
 
 BOOST_AUTO_TEST_CASE(a_batch_whose_cancel_finds_no_memory_can_be_cancelled)
 {
-    cancel_without_memory([](engine& engine, std::binary_semaphore& runs) {
-        return engine.submit(3, [&runs](std::uint64_t, job& job) {
-            runs.release();
-            job.sleep_for(std::chrono::hours(1));
-        });
-    });
+    without_memory(&sleepers::submit, cancel, check_cancel);
+    without_memory(&sleepers::submit_recorded, cancel, check_cancel);
 }
 
-BOOST_AUTO_TEST_CASE(a_recorded_batch_whose_cancel_finds_no_memory_can_be_cancelled)
+BOOST_AUTO_TEST_CASE(a_job_whose_cancel_finds_no_memory_can_be_cancelled)
 {
-    cancel_without_memory([](engine& engine, std::binary_semaphore& runs) {
-        engine.define({.name = "sleep", .body = [&runs](std::string_view, job& job) {
-                           runs.release();
-                           job.sleep_for(std::chrono::hours(1));
-                           return std::string();
-                       }});
-        batch_spec spec{.type = "sleep", .options = {.concurrency = 1}};
-        for (int i = 0; i != 3; ++i)
-            spec.inputs.push_back("x");
-        return engine.submit(std::move(spec));
-    });
+    for (auto const submit : {&sleepers::submit, &sleepers::submit_recorded})
+        without_memory(
+            submit, [](any_batch const& batch) { (void)batch.cancel_job(1, long_request); },
+            [](any_batch const& batch) {
+                (void)batch.cancel_job(1, long_request);
+                BOOST_TEST((batch.job(1).state == job_state::cancelled));
+                BOOST_TEST((batch.job(2).state == job_state::pending));
+                check_cancel(batch);
+            });
+}
+
+/// The one that runs is stopped, or goes on, and the next one runs if it does not.
+BOOST_AUTO_TEST_CASE(a_job_that_runs_and_whose_cancel_finds_no_memory_can_be_cancelled)
+{
+    for (auto const submit : {&sleepers::submit, &sleepers::submit_recorded})
+        without_memory(
+            submit, [](any_batch const& batch) { (void)batch.cancel_job(0, long_request); },
+            [](any_batch const& batch) {
+                (void)batch.cancel_job(0, long_request);
+                BOOST_TEST(
+                    test::eventually([&] { return batch.job(0).state == job_state::cancelled; }));
+                cancel(batch);
+                BOOST_TEST_REQUIRE(batch.wait_for(test::patience), "it ends");
+                auto const jobs = batch.status().jobs;
+                BOOST_TEST(jobs.stopped + jobs.not_started == 3U);
+            });
 }
 
 BOOST_AUTO_TEST_CASE(a_job_that_could_not_be_entered_has_failed)

@@ -25,8 +25,8 @@ BOOST_FIXTURE_TEST_CASE(a_place_is_taken_until_it_is_on_its_way_out, fixture)
 {
     BOOST_TEST(places == 1U);
     BOOST_TEST(of.has_place());
-    of.leave();
-    of.leave();
+    of.give_up_place();
+    of.give_up_place();
     BOOST_TEST(places == 0U);
     BOOST_TEST(!of.has_place());
     {

@@ -34,7 +34,7 @@ struct fake final : belay::http::evictable {
     void close() noexcept override
     {
         is_closed = true;
-        is.leave();
+        is.give_up_place();
     }
     void give_way() noexcept override
     {

@@ -198,14 +198,14 @@ void sqlite_changes::write(std::uint64_t sequence, change::created const& what)
     if (auto const there = inputs_of(sequence); batch.total != there)
         throw error(errc::store_failed, "batch " + batch.id + " has " + std::to_string(there) +
                                             " inputs for " + std::to_string(batch.total) + " jobs");
-    batch_options const& options = batch.options;
+    // All of them, so that one more does not compile until it is kept here. A token is not kept.
+    auto const& [concurrency, grace, weight, deadline, failure_policy, max_attempts, backoff,
+                 backoff_max, timeout, keep, stop_token] = batch.options;
     run(last_sequence_, sequence);
     run(no_draft_, sequence);
     run(batch_, sequence, batch.id, batch.type, batch.name, batch.owner, batch.collection,
-        options.concurrency, options.grace, options.weight, options.deadline,
-        to_string(options.failure_policy), options.max_attempts, options.backoff,
-        options.backoff_max, options.timeout, options.keep, batch.total, batch.created_at,
-        batch.started_at);
+        concurrency, grace, weight, deadline, to_string(failure_policy), max_attempts, backoff,
+        backoff_max, timeout, keep, batch.total, batch.created_at, batch.started_at);
     if (batch.cancel)
         write(sequence, change::cancelled{*batch.cancel, std::nullopt});
     if (batch.end)

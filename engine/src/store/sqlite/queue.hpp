@@ -36,6 +36,12 @@ template <class... Kinds>
     return (std::holds_alternative<Kinds>(change.what) || ...);
 }
 
+[[nodiscard]] inline bool has_end(queued_change const& change) noexcept
+{
+    auto const* const cancelled = std::get_if<change::cancelled>(&change.what);
+    return is_any_of<change::ended>(change) || (cancelled != nullptr && cancelled->end);
+}
+
 /// Where a record belongs and who is to be told.
 struct record_target {
     std::uint64_t sequence;

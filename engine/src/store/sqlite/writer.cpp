@@ -442,6 +442,8 @@ void sqlite_writer::apply(queued_change& change)
             found != refused_drafts_.end())
             throw error(found->second.code,
                         "some of the inputs could not be written: " + found->second.message);
+    if (has_end(change) && outdated_ends_.contains(change.sequence))
+        throw error(errc::store_failed, "the record of a job was refused after this end was made");
     changes_->apply(change.sequence, change.what);
     culprit_ = {};
 }

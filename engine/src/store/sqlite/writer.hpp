@@ -208,6 +208,7 @@ private:
     culprit culprit_;
     failure failure_;                                           ///< of the last attempt that failed
     std::unordered_map<std::uint64_t, failure> refused_drafts_; ///< nothing more is taken for them
+    std::unordered_set<std::uint64_t> outdated_ends_;           ///< batches whose next end is one
     std::unordered_set<std::uint64_t> cancelled_;               ///< batches that have no end yet
     std::set<std::pair<std::uint64_t, std::uint64_t>> cancelled_jobs_; ///< likewise, batch and job
     std::vector<std::uint64_t> abandoned_drafts_;                      ///< to be made garbage

@@ -15,12 +15,6 @@ namespace {
 /// So many are kept that have been told, besides half as many as there are records.
 constexpr std::size_t told_max = 1000;
 
-bool has_end(queued_change const& change) noexcept
-{
-    auto const* const cancelled = std::get_if<change::cancelled>(&change.what);
-    return is_any_of<change::ended>(change) || (cancelled != nullptr && cancelled->end);
-}
-
 } // namespace
 
 void sqlite_writer::tell_urgent()
@@ -95,6 +89,8 @@ void sqlite_writer::finish(queued_change& change, bool is_written) noexcept
         return;
     queue_.finished(change);
     ++told_;
+    if (!is_written && has_end(change))
+        outdated_ends_.erase(change.sequence);
     bool const is_draft = is_any_of<change::inputs, change::created>(change);
     if (!is_written && is_draft && refused_drafts_.emplace(change.sequence, failure_).second) {
         abandoned_drafts_.push_back(change.sequence);
@@ -156,7 +152,9 @@ void sqlite_writer::refuse_record(std::size_t place)
     queue_.written(bytes - std::min(bytes, waiting_bytes(record)));
     if (record.how == was)
         return;
-    target.listener->refused(record, was);
+    if (!target.listener->refused(record, was))
+        return;
+    outdated_ends_.insert(target.sequence); // which may not have come yet
     for (std::size_t next = next_change_; next != backlog_.changes.size(); ++next)
         if (auto& change = backlog_.changes[next];
             change.sequence == target.sequence && !change.is_finished && has_end(change))

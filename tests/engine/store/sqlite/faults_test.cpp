@@ -57,9 +57,10 @@ public:
             told_[record.index] = true;
         count_ += records.size();
     }
-    void refused(job_record const&, job_byte) noexcept override
+    [[nodiscard]] bool refused(job_record const&, job_byte) noexcept override
     {
         BOOST_TEST_ERROR("no record of these is refused for itself");
+        return false;
     }
     void dropped(std::span<job_record const>) noexcept override {}
     [[nodiscard]] bool was_told(std::uint64_t index) const { return told_[index]; }

@@ -373,8 +373,9 @@ BOOST_AUTO_TEST_CASE(texts_that_the_fourth_version_knew_are_taken_over)
     {
         SQLite::Database database(place.path.string(), SQLite::OPEN_READWRITE);
         for (char const* const text : {"zeroblob(4097)", "x'41'"})
-            database.exec("INSERT INTO job SELECT 1, count(*), 'failed', 1, 1, 0, 1, 5, NULL, 'failed', " +
-                          std::string(text) + ", 0 FROM job");
+            database.exec(
+                "INSERT INTO job SELECT 1, count(*), 'failed', 1, 1, 0, 1, 5, NULL, 'failed', " +
+                std::string(text) + ", 0 FROM job");
         database.exec("INSERT INTO failure VALUES (1, 0, 'failed', zeroblob(4097), 1), "
                       "(1, 1, 'failed', x'41', 1)");
     }
@@ -384,9 +385,10 @@ BOOST_AUTO_TEST_CASE(texts_that_the_fourth_version_knew_are_taken_over)
     write(*store, 1, change::inputs{0, numbered(0, 2)});
     write(*store, 1, change::created{batch, {}});
     SQLite::Database(place.path.string(), SQLite::OPEN_READWRITE)
-        .exec("UPDATE batch SET state = 'failed', ended_at = 5, succeeded = 0, failed = 2, late = 0, "
-              "not_started = 0, stopped = 0, terminated = 0, killed = 0, abandoned = 0, lost = 0, "
-              "retried = 0");
+        .exec(
+            "UPDATE batch SET state = 'failed', ended_at = 5, succeeded = 0, failed = 2, late = 0, "
+            "not_started = 0, stopped = 0, terminated = 0, killed = 0, abandoned = 0, lost = 0, "
+            "retried = 0");
 
     auto const jobs = store->jobs(1, 0, 2);
     auto const end = store->find(batch.id)->end.value();
@@ -712,6 +714,7 @@ BOOST_AUTO_TEST_CASE(a_record_that_is_too_large_becomes_a_failed_job_and_the_oth
     small_rows const rows;
     temporary_directory directory;
     counting_listener listener;
+    listener.end_is_on_its_way = true;
     std::uint64_t sequence = 0;
     {
         auto const store = open_store(directory.path(), small_reserve);
@@ -751,6 +754,26 @@ BOOST_AUTO_TEST_CASE(a_record_that_is_too_large_becomes_a_failed_job_and_the_oth
     }
     BOOST_TEST((jobs[2].how == job_byte::stopped));
     BOOST_TEST((jobs[4].how == job_byte::backing_off));
+}
+
+BOOST_AUTO_TEST_CASE(an_end_that_comes_after_a_refused_record_but_was_made_before_is_refused_once)
+{
+    small_rows const rows;
+    temporary_directory directory;
+    counting_listener listener;
+    listener.end_is_on_its_way = true;
+    auto const store = open_store(directory.path(), small_reserve);
+    auto const sequence = create(*store, 1);
+
+    (void)store->record(
+        sequence, record_of(0, job_byte::succeeded, std::string(small_rows::bytes_max + 1, 'x')),
+        listener);
+    BOOST_TEST(eventually([&] { return listener.count() == 1; }));
+
+    BOOST_TEST((try_to(*store, sequence, change::ended{end_at(5, 1)}, persistence::until_done) !=
+                nullptr));
+    BOOST_TEST(!store->find(batch_of(sequence, 0).id)->end.has_value());
+    write(*store, sequence, change::ended{end_at(5, 1)});
 }
 
 /// A table that takes nothing of one job, whatever it is.
