@@ -1,4 +1,7 @@
 // A request comes to the same however its bytes are split, and what is read of it came in.
+// As its library has it, this has Beast's parser from its headers.
+#undef BOOST_BEAST_SEPARATE_COMPILATION
+
 #include "request_feed.hpp"
 
 #include "require.hpp"

@@ -1,3 +1,6 @@
+// As its library has it: Beast's parser comes from its headers.
+#undef BOOST_BEAST_SEPARATE_COMPILATION
+
 #include "server/request_reader.hpp"
 
 #include "message/door.hpp"
