@@ -93,6 +93,13 @@ BOOST_AUTO_TEST_CASE(a_chunked_body_may_be_split_anywhere)
                   .after_answer = after::keep});
 }
 
+BOOST_AUTO_TEST_CASE(a_body_of_no_chunk_but_the_last_may_be_split_anywhere)
+{
+    for (std::string const& text : {chunked("0\r\n\r\n"), chunked("0\r\nT: v\r\n\r\n")})
+        check_splits(
+            text, {.method = "POST", .target = "/b", .is_done = true, .after_answer = after::keep});
+}
+
 BOOST_AUTO_TEST_CASE(what_follows_a_request_is_left_for_the_next)
 {
     for (std::string const& request :
@@ -302,10 +309,17 @@ BOOST_AUTO_TEST_CASE(what_is_around_chunks_is_bounded)
     head.append(header_bytes_max - 3, 'x');
     BOOST_TEST(whole(head).refused == 0U);
     BOOST_TEST(whole(head + 'x').refused == 431U);
-    // A trailer that does not end.
+    // One that does, in one part or in two.
+    std::string const rest = "\r\nabc\r\n0\r\n\r\n";
+    std::string const longest = head.substr(0, head.size() - 1);
+    BOOST_TEST(whole(longest + rest).is_done);
+    BOOST_TEST(feed({head + "xx", rest}).read().refused == 431U);
+    BOOST_TEST(whole(head + "xx" + rest).refused == 431U);
+    // A trailer that does not end, and one that does.
     std::string trailer = chunked("0\r\na: ");
     trailer.append(header_bytes_max, 'x');
     BOOST_TEST(whole(trailer).refused == 431U);
+    BOOST_TEST(whole(trailer + "\r\n\r\n").refused == 431U);
     // Far more around chunks than in them.
     std::string chunks = chunked("");
     for (int i = 0; i != 200; ++i)
