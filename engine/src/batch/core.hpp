@@ -276,7 +276,8 @@ private:
     [[nodiscard]] job_cancel_window* find_job_cancel(locked const& lock,
                                                      std::uint64_t index) noexcept;
 
-    // How cancels are recorded (record.cpp); the two that are told something want no lock.
+    // How cancels are recorded (record.cpp, record_job_cancel.cpp); the two that are told something
+    // want no lock.
     void open_window(cancel_request const& request, stop_cause cause, gate::closing const& closing,
                      cancel_result const& result, cancel_done& done, step& then);
     void cancel_told(cancel_outcome outcome, std::string const& problem);
