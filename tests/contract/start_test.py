@@ -185,6 +185,7 @@ def bad_options(suite):
                                 (["serve", "--keep", "h"], "--keep"),
                                 (["serve", "--keep", "36501d"], "--keep"),
                                 (["serve", "--data", ""], "--data"),
+                                (["serve", "--ready-file", ""], "--ready-file"),
                                 (["serve", "--in-memory", "--data", "x"], "--in-memory"),
                                 (["serve", "--connections-max", "0"], "--connections-max"),
                                 (["serve", "--listen"], "--listen"),

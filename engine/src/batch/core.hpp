@@ -45,7 +45,7 @@
 
 namespace belay::detail {
 
-/// A batch: gate, slots, ledger and life in one place. It knows indices and outcomes, neither
+/// A batch: its mutex, and the parts that have the rest. It knows indices and outcomes, neither
 /// inputs nor values.
 ///
 /// A recorded batch has a store: the ends of its jobs, its cancel and its own end are shown once

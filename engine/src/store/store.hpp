@@ -14,6 +14,7 @@
 #include <belay/process.hpp>
 #include <belay/store.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -221,6 +222,9 @@ struct input_page {
     byte_strings inputs;
 };
 
+/// How long a batch is found by its idempotency key.
+inline constexpr std::chrono::hours idempotency_age_max{24};
+
 /// Keeps recorded batches.
 ///
 /// Order: changes of one batch become durable in the order in which they were handed over, also
@@ -289,7 +293,7 @@ public:
     /// Jobs of an open batch that were asked to stop alone and have no end.
     [[nodiscard]] virtual std::vector<std::uint64_t> cancelled_jobs(std::uint64_t sequence) = 0;
 
-    /// What `owner` made under `key` in the last 24 hours before `now`.
+    /// What `owner` made under `key` in the last `idempotency_age_max` before `now`.
     [[nodiscard]] virtual std::optional<idempotent_batch>
     find_idempotent(std::string_view owner, std::string_view key, time_point now) = 0;
 

@@ -135,6 +135,8 @@ std::string text_of(json::value const& given)
 {
     if (given.is_string())
         return quoted(given.as_string());
+    if (given.is_double()) // a value such as 2.0 would look right
+        return "written with a fraction or an exponent";
     std::string text;
     append_json(text, given);
     return shown(text);

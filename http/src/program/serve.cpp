@@ -266,14 +266,16 @@ void add_serve(CLI::App& app, std::function<int()>& run)
                         "Address and port to listen on; port 0 takes a free one")
         ->check([options](std::string const& text) { return parse_listen(text, options->server); })
         ->capture_default_str();
+    auto const has_name = [](std::string const& text) {
+        return text.empty() ? std::string("the file has no name") : std::string();
+    };
     command->add_option("--ready-file", options->ready_file,
-                        "Write url, api_key and pid to this file once requests are accepted");
+                        "Write url, api_key and pid to this file once requests are accepted")
+        ->check(has_name);
     command->add_option("--root", options->root, "Directory whose files jobs may read");
     command->add_option("--config", options->config,
                         "TOML file with job types that run commands")
-        ->check([](std::string const& text) {
-            return text.empty() ? std::string("the file has no name") : std::string();
-        });
+        ->check(has_name);
     auto* const in_memory = command->add_flag("--in-memory", options->in_memory,
                                               "Keep batches in memory only");
     command->add_option("--data", options->data,

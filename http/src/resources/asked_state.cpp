@@ -38,8 +38,12 @@ std::optional<api_error> read_state(json::value const& value, bool (*is_known)(s
 std::optional<api_error> read_mode(json::value const& value, asked_state& into)
 {
     auto const mode = value.is_string() ? parse_cancel_mode(value.as_string()) : std::nullopt;
+    constexpr std::string_view known = "\"graceful\", \"immediate\" or \"drain\"";
+    if (!value.is_string())
+        return wrong_type("mode", known);
     if (!mode)
-        return wrong_type("mode", "\"graceful\", \"immediate\" or \"drain\"");
+        return invalid_request("mode", "mode must be " + std::string(known) + ", not " +
+                                           http::quoted(value.as_string()));
     into.cancel.mode = *mode;
     return std::nullopt;
 }

@@ -130,6 +130,9 @@ BOOST_AUTO_TEST_CASE(the_types_time_out_and_attempts_are_the_most_there_is)
     BOOST_TEST(outcome(R"({"timeout_ms":3001})", type) ==
                "options.timeout_ms: timeout_ms is 3001; it must be an integer, 1 to 3000 ms, the "
                "most that job type thumbnail allows");
+    BOOST_TEST(outcome(R"({"max_attempts":2.0})", type) ==
+               "options.max_attempts: max_attempts is written with a fraction or an exponent; it "
+               "must be an integer, 1 to 2, the most that job type thumbnail allows");
     BOOST_TEST(outcome(R"({"max_attempts":3})", type) ==
                "options.max_attempts: max_attempts is 3; it must be an integer, 1 to 2, the most "
                "that job type thumbnail allows");

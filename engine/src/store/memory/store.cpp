@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -22,7 +21,6 @@ namespace belay {
 namespace {
 
 constexpr std::uint64_t page_inputs_max = 1024;
-constexpr std::chrono::hours idempotency_age_max{24};
 
 /// A batch that is there, or the inputs of one that nobody sees yet.
 struct kept_batch {

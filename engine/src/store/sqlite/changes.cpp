@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <utility>
 #include <variant>
 
@@ -28,7 +27,6 @@ std::array<std::pair<job_byte, std::string>, 10> const job_words{{
     {job_byte::backing_off, "backing_off"},
 }};
 
-constexpr std::chrono::hours idempotency_age_max{24};
 
 /// A text that is longer has a row of its own.
 constexpr std::size_t short_text_bytes_max = 4096;

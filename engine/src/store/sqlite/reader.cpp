@@ -15,7 +15,6 @@ namespace belay {
 
 namespace {
 
-constexpr std::chrono::hours idempotency_age_max{24};
 
 // All batches are read with the same columns, in the order of `read_batch`.
 #define BELAY_SELECT_BATCH                                                                         \
