@@ -37,21 +37,25 @@ BOOST_AUTO_TEST_CASE(a_batch_may_be_smaller_than_that_or_empty)
     BOOST_TEST(!none.find(0));
 }
 
-/// Each job was begun at its own index.
+/// Each job was begun at the moment of its index, and is noted once, as jobs are.
 BOOST_AUTO_TEST_CASE(who_reads_while_another_job_comes_to_the_place_is_not_told_of_that_one)
 {
+    constexpr std::uint64_t places = 8'192;
     begun_jobs jobs(20'000);
+    std::atomic<std::uint64_t> next = 1; // job at the place
     std::atomic<bool> over = false;
     std::jthread const writer([&] {
-        while (!over)
-            for (std::uint64_t const index : {1, 1 + 8'192})
-                jobs.note(index, static_cast<std::int64_t>(index));
+        for (; !over; next += places)
+            jobs.note(next, static_cast<std::int64_t>(next.load()));
     });
 
     std::uint64_t wrong = 0;
-    for (unsigned reads = 0; reads != 1'000'000; ++reads)
-        if (auto const begun = jobs.find(1))
-            wrong += begun->time_since_epoch().count() != 1 ? 1 : 0;
+    for (unsigned round = 0; round != 20'000; ++round) {
+        std::uint64_t const index = next + places; // it is just to come
+        while (next <= index)
+            if (auto const begun = jobs.find(index))
+                wrong += begun->time_since_epoch().count() != static_cast<std::int64_t>(index);
+    }
     over = true;
     BOOST_TEST(wrong == 0U);
 }
