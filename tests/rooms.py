@@ -67,11 +67,12 @@ def faults_of_room(base, room, table):
     for path in sorted((ROOT / base / room).glob("*.?pp")):
         name = path.relative_to(ROOT)
         for quote, included in includes(path):
-            if quote == "<" and not (ROOT / base / included).is_file():
+            is_below = (ROOT / base / included).is_file()
+            if quote == "<" and not is_below:
                 if base.startswith("engine") and included.startswith("belay/http/"):
                     yield f"{name} includes <{included}>"
                 continue
-            if not (ROOT / base / included).is_file():
+            if not is_below:
                 yield f'{name} includes "{included}", which is not below {base}'
                 continue
             other = str(Path(included).parent)

@@ -91,9 +91,11 @@ bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, c
 bool batch_core::close_gate(cancel_request const& request, stop_cause cause, cancel_done& done,
                             step& then, cancel_result& result)
 {
-    // Before the gate is closed: there may be no memory for it.
-    cancel_request asked = request;
-    reserve_interrupt(then);
+    cancel_request asked;
+    if (!recorder_) { // before the gate is closed: there may be no memory for it
+        asked = request;
+        reserve_interrupt(then);
+    }
     auto const closing = gate_.close();
     if (closing.done) {
         life_(then).on(batch_event::all_ended);

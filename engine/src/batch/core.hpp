@@ -283,6 +283,8 @@ private:
     void cancel_told(cancel_outcome outcome, std::string const& problem);
     void cancel_recorded(step& then);
     void cancel_withdrawn(std::string const& problem, step& then);
+    /// Puts the gate back as its closing had found it; whether every job has ended.
+    bool reopen(locked const& lock, std::uint64_t word);
     void cancel_unknown(std::string const& problem, step& then);
     void take_up(kept_cancel kept, step& then);
     void decide(cancel_window::end end, step& then);

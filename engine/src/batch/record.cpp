@@ -43,10 +43,7 @@ try {
         done = std::move(made->done);
         made.reset();
     }
-    bool const all_ended = gate_.reopen(closing.word);
-    life_(then).on(batch_event::withdrawn);
-    phase_ = life_(then).for_runners();
-    if (!all_ended)
+    if (!reopen(then, closing.word))
         post_idle(then, slots_(then).size());
     throw;
 }
@@ -98,9 +95,7 @@ void batch_core::cancel_recorded(step& then)
 void batch_core::cancel_withdrawn(std::string const& problem, step& then)
 {
     cancel_window known = recorder_->take_window(then);
-    bool const all_ended = gate_.reopen(known.word);
-    life_(then).on(batch_event::withdrawn);
-    phase_ = phase::open;
+    bool const all_ended = reopen(then, known.word);
     // First: what stopped meanwhile did so for the shutdown, and is put back.
     bool const is_left = life_(then).is_shutting_down() && leave_to_next(then);
     for (auto& end : known.ends)
@@ -123,6 +118,14 @@ void batch_core::cancel_withdrawn(std::string const& problem, step& then)
         arm(then, std::min(life_(then).expiry(), waiting_(then).next()));
     }
     seal_if_quiet(then);
+}
+
+bool batch_core::reopen(locked const& lock, std::uint64_t word)
+{
+    bool const all_ended = gate_.reopen(word);
+    life_(lock).on(batch_event::withdrawn);
+    phase_ = phase::open;
+    return all_ended;
 }
 
 void batch_core::cancel_unknown(std::string const& problem, step& then)

@@ -12,14 +12,14 @@ namespace belay::detail {
 
 namespace {
 
-/// How often a batch is looked at that is to be let go of, and in which something runs still.
-constexpr std::chrono::milliseconds leave_interval{25};
+/// How often a batch is looked at in which something is to end by time.
+constexpr std::chrono::milliseconds usual_interval{25};
 
 /// How often attempts are looked at that have a time-out.
 std::chrono::nanoseconds interval_for(std::chrono::nanoseconds timeout) noexcept
 {
     return std::clamp<std::chrono::nanoseconds>(timeout / 4, std::chrono::milliseconds(1),
-                                                std::chrono::milliseconds(25));
+                                                usual_interval);
 }
 
 } // namespace
@@ -33,7 +33,7 @@ time_point batch_core::tick()
     if (armed_(then) <= at)
         armed_(then) = time_point::max();
     if (life_(then).is_shutting_down()) // what is waited for may come after the last moment
-        arm(then, at < life_(then).leave_by() ? life_(then).leave_by() : at + leave_interval);
+        arm(then, at < life_(then).leave_by() ? life_(then).leave_by() : at + usual_interval);
     if (life_(then).expires(at))
         owed_cancel_(then) = stop_cause::deadline;
     if (auto why = std::exchange(put_off_(then), nullptr)) {

@@ -147,10 +147,8 @@ private:
     }
 };
 
-/// Calls `attempt` while one allocation after the other fails, each time on other sleepers, and
-/// then `check`.
 template <class Submit, class Attempt, class Check>
-void without_memory(Submit submit, Attempt attempt, Check check)
+void without_memory_for(Submit submit, Attempt attempt, Check check)
 {
     bool was_refused = true;
     int refused = 0;
@@ -172,6 +170,15 @@ void without_memory(Submit submit, Attempt attempt, Check check)
         }
     }
     BOOST_TEST(refused > 1);
+}
+
+/// Calls `attempt` while one allocation after the other fails, each time on other sleepers, and
+/// then `check`; of typed batches and of durable ones.
+template <class Attempt, class Check>
+void without_memory(Attempt attempt, Check check)
+{
+    without_memory_for(&sleepers::submit, attempt, check);
+    without_memory_for(&sleepers::submit_recorded, attempt, check);
 }
 
 void cancel(any_batch const& batch)
@@ -237,38 +244,36 @@ BOOST_AUTO_TEST_CASE(the_callers_token_does_nothing_to_a_batch_that_was_cancelle
 
 BOOST_AUTO_TEST_CASE(a_batch_whose_cancel_finds_no_memory_can_be_cancelled)
 {
-    without_memory(&sleepers::submit, cancel, check_cancel);
-    without_memory(&sleepers::submit_recorded, cancel, check_cancel);
+    without_memory(cancel, check_cancel);
 }
 
 BOOST_AUTO_TEST_CASE(a_job_whose_cancel_finds_no_memory_can_be_cancelled)
 {
-    for (auto const submit : {&sleepers::submit, &sleepers::submit_recorded})
-        without_memory(
-            submit, [](any_batch const& batch) { (void)batch.cancel_job(1, long_request); },
-            [](any_batch const& batch) {
-                (void)batch.cancel_job(1, long_request);
-                BOOST_TEST((batch.job(1).state == job_state::cancelled));
-                BOOST_TEST((batch.job(2).state == job_state::pending));
-                check_cancel(batch);
-            });
+    auto const cancel_second = [](any_batch const& batch) {
+        (void)batch.cancel_job(1, long_request);
+    };
+    without_memory(cancel_second, [&](any_batch const& batch) {
+        cancel_second(batch);
+        BOOST_TEST((batch.job(1).state == job_state::cancelled));
+        BOOST_TEST((batch.job(2).state == job_state::pending));
+        check_cancel(batch);
+    });
 }
 
 /// The one that runs is stopped, or goes on, and the next one runs if it does not.
 BOOST_AUTO_TEST_CASE(a_job_that_runs_and_whose_cancel_finds_no_memory_can_be_cancelled)
 {
-    for (auto const submit : {&sleepers::submit, &sleepers::submit_recorded})
-        without_memory(
-            submit, [](any_batch const& batch) { (void)batch.cancel_job(0, long_request); },
-            [](any_batch const& batch) {
-                (void)batch.cancel_job(0, long_request);
-                BOOST_TEST(
-                    test::eventually([&] { return batch.job(0).state == job_state::cancelled; }));
-                cancel(batch);
-                BOOST_TEST_REQUIRE(batch.wait_for(test::patience), "it ends");
-                auto const jobs = batch.status().jobs;
-                BOOST_TEST(jobs.stopped + jobs.not_started == 3U);
-            });
+    auto const cancel_first = [](any_batch const& batch) {
+        (void)batch.cancel_job(0, long_request);
+    };
+    without_memory(cancel_first, [&](any_batch const& batch) {
+        cancel_first(batch);
+        BOOST_TEST(test::eventually([&] { return batch.job(0).state == job_state::cancelled; }));
+        cancel(batch);
+        BOOST_TEST_REQUIRE(batch.wait_for(test::patience), "it ends");
+        auto const jobs = batch.status().jobs;
+        BOOST_TEST(jobs.stopped + jobs.not_started == 3U);
+    });
 }
 
 BOOST_AUTO_TEST_CASE(a_job_that_could_not_be_entered_has_failed)

@@ -134,6 +134,26 @@ struct job_cancel_answers {
     }
 };
 
+/// A large batch is deleted on a full disk, while so many bytes are only in the log as yet.
+void check_that_a_deletion_makes_room(std::size_t in_log)
+{
+    small_disk place;
+    counting_listener others;
+    auto const old = place.ended(std::string(2'000'000, 'x'));
+    place.reopen();
+    auto const other = create(*place.store, 20);
+    if (in_log != 0)
+        place.ended(std::string(in_log, 'x'));
+    place.leave(0);
+    place.fill(other, others, 20);
+    BOOST_TEST(eventually([&] { return place.store->problem().has_value(); }));
+
+    BOOST_TEST((try_to(*place.store, old, change::forgotten{}) == nullptr));
+
+    BOOST_TEST(eventually([&] { return others.count() == 20; }), "in place of what was deleted");
+    BOOST_TEST(eventually([&] { return !place.store->problem(); }));
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(sqlite_writer_test)
@@ -223,37 +243,12 @@ BOOST_AUTO_TEST_CASE(on_a_full_disk_small_ends_come_before_large_ones)
 
 BOOST_AUTO_TEST_CASE(what_was_deleted_on_a_full_disk_makes_room)
 {
-    small_disk place;
-    counting_listener others;
-    auto const old = place.ended(std::string(2'000'000, 'x'));
-    place.reopen();
-    auto const other = create(*place.store, 20);
-    place.leave(0);
-    place.fill(other, others, 20);
-    BOOST_TEST(eventually([&] { return place.store->problem().has_value(); }));
-
-    BOOST_TEST((try_to(*place.store, old, change::forgotten{}) == nullptr));
-
-    BOOST_TEST(eventually([&] { return others.count() == 20; }), "in place of what was deleted");
-    BOOST_TEST(eventually([&] { return !place.store->problem(); }));
+    check_that_a_deletion_makes_room(0);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_deleted_makes_room_though_the_log_wants_most_of_the_reserve)
 {
-    small_disk place;
-    counting_listener others;
-    auto const old = place.ended(std::string(2'000'000, 'x'));
-    place.reopen();
-    auto const other = create(*place.store, 20);
-    place.ended(std::string(700'000, 'x')); // only in the log as yet
-    place.leave(0);
-    place.fill(other, others, 20);
-    BOOST_TEST(eventually([&] { return place.store->problem().has_value(); }));
-
-    BOOST_TEST((try_to(*place.store, old, change::forgotten{}) == nullptr));
-
-    BOOST_TEST(eventually([&] { return others.count() == 20; }));
-    BOOST_TEST(eventually([&] { return !place.store->problem(); }));
+    check_that_a_deletion_makes_room(700'000);
 }
 
 BOOST_AUTO_TEST_CASE(where_the_reserve_is_used_up_whoever_asks_is_told_at_once)
