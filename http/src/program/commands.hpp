@@ -17,6 +17,7 @@ namespace belay::program {
 /// exit status.
 void add_serve(CLI::App& app, std::function<int()>& run);
 void add_demo(CLI::App& app, std::function<int()>& run);
+void add_bench(CLI::App& app, std::function<int()>& run);
 
 } // namespace belay::program
 

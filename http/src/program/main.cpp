@@ -22,8 +22,10 @@ int main(int argc, char** argv)
     app.require_subcommand(1);
     belay::program::add_serve(app, run);
     belay::program::add_demo(app, run);
-    if (argc > 1 && argv[1][0] != '-' && argv[1] != "serve"s && argv[1] != "demo"s) {
-        std::fprintf(stderr, "belay: there is no command '%s'; the commands are serve and demo\n",
+    belay::program::add_bench(app, run);
+    if (argc > 1 && argv[1][0] != '-' && argv[1] != "serve"s && argv[1] != "demo"s &&
+        argv[1] != "bench"s) {
+        std::fprintf(stderr, "belay: there is no command '%s'; the commands are serve, demo and bench\n",
                      argv[1]);
         return 2;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <iomanip>
@@ -14,23 +15,21 @@ namespace belay::bench {
 
 namespace {
 
-/// Enough digits for a measurement, too few for noise.
-std::string number(double value)
-{
-    char text[32];
-    std::snprintf(text, sizeof text, "%.4g", value);
-    // No exponent where it can be helped.
-    if (value >= 1e4 && value < 1e15)
-        std::snprintf(text, sizeof text, "%.0f", value);
-    return text;
-}
-
 std::string quoted(std::string const& text)
 {
     return '"' + text + '"';
 }
 
 } // namespace
+
+std::string number(double value)
+{
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4g", value);
+    if (std::abs(value) >= 1e4 && std::abs(value) < 1e15)
+        std::snprintf(text, sizeof text, "%.0f", value);
+    return text;
+}
 
 std::string to_json(figure const& figure)
 {

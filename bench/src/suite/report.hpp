@@ -28,6 +28,9 @@ struct figure {
 /// `figure` as one line of JSON, without the newline; names and texts are plain ASCII.
 [[nodiscard]] std::string to_json(figure const& figure);
 
+/// Enough digits for a measurement, too few for noise; no exponent where it can be helped.
+[[nodiscard]] std::string number(double value);
+
 /// 1e3 for 1000: the numbers of jobs that are measured are powers of ten.
 [[nodiscard]] std::string power_of_ten(std::uint64_t number);
 

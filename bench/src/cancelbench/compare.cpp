@@ -1,0 +1,100 @@
+#include "cancelbench/compare.hpp"
+
+#include "cancelbench/notes.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace belay::cancelbench {
+
+series& chart::line(std::string const& peer)
+{
+    auto const found = std::ranges::find(lines, peer, &series::peer);
+    return found != lines.end() ? *found : lines.emplace_back(series{peer});
+}
+
+series_point& chart::point(std::string const& peer, double at)
+{
+    auto& points = line(peer).points;
+    auto const found = std::ranges::find(points, at, &series_point::at);
+    return found != points.end() ? *found : points.emplace_back(series_point{.at = at});
+}
+
+std::optional<answer> ask_if_able(peer_process& peer, request const& request)
+{
+    if (!peer.knows_script(request.script) || !peer.knows_body(request.body) ||
+        peer.who().jobs_max < request.jobs)
+        return std::nullopt;
+    try {
+        return peer.ask(request);
+    } catch (refused const&) {
+        return std::nullopt;
+    }
+}
+
+void by_turns(peer_list const& peers, request const& request, effort const& effort,
+              take_answer const& take)
+{
+    constexpr std::size_t rounds_min = 3;
+    struct turn {
+        peer_process* peer;
+        std::int64_t used_ns = 0;
+    };
+    std::vector<turn> turns;
+    for (auto const& peer : peers) // its threads and memory are there after that
+        if (ask_if_able(*peer, request))
+            turns.push_back({peer.get()});
+    auto const most = static_cast<std::int64_t>(effort.seconds * 1e9);
+    for (std::size_t round = 0; round != effort.rounds; ++round) {
+        for (auto& turn : turns) {
+            if (round >= rounds_min && turn.used_ns > most)
+                continue;
+            auto const begin = now_ns();
+            auto const answer = turn.peer->ask(request);
+            turn.used_ns += now_ns() - begin;
+            take(*turn.peer, round, answer);
+        }
+        std::ranges::reverse(turns);
+    }
+}
+
+value_of microseconds(std::optional<std::int64_t> answer::*from,
+                      std::optional<std::int64_t> answer::*to)
+{
+    return [from, to](answer const& answer) -> std::optional<double> {
+        if (!(answer.*from) || !(answer.*to))
+            return std::nullopt;
+        // What was before the call took no time: all bodies had left by then, say.
+        return static_cast<double>(std::max<std::int64_t>(0, *(answer.*to) - *(answer.*from))) / 1000;
+    };
+}
+
+void measure(peer_list const& peers, request const& request, effort const& effort, double at,
+             std::vector<measured> const& what)
+{
+    using rounds = std::map<std::size_t, double>;
+    std::vector<std::map<std::string, rounds>> found(what.size()); // by what, by peer
+    by_turns(peers, request, effort,
+             [&](peer_process const& peer, std::size_t round, answer const& answer) {
+                 for (std::size_t i = 0; i != what.size(); ++i)
+                     if (auto const value = what[i].value(answer))
+                         found[i][peer.who().peer][round] = *value;
+             });
+    for (std::size_t i = 0; i != what.size(); ++i) {
+        auto const& own = found[i][peers.front()->who().peer];
+        for (auto const& peer : peers) { // in this order they are shown
+            auto const& name = peer->who().peer;
+            if (found[i][name].empty())
+                continue;
+            auto& point = what[i].to.point(name, at);
+            for (auto const& [round, value] : found[i][name]) {
+                point.values.add(value);
+                if (auto const paired = own.find(round); paired != own.end() && paired->second > 0)
+                    point.ratios.add(value / paired->second);
+            }
+        }
+    }
+}
+
+} // namespace belay::cancelbench

@@ -1,0 +1,233 @@
+#include "cancelbench/peer.hpp"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+namespace belay::cancelbench {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::int64_t resident_bytes()
+{
+    std::ifstream in("/proc/self/statm");
+    std::int64_t size = 0;
+    std::int64_t resident = 0;
+    if (!(in >> size >> resident))
+        throw std::runtime_error("can't read /proc/self/statm");
+    return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+std::int64_t read_clock(clockid_t clock)
+{
+    timespec time{};
+    return ::clock_gettime(clock, &time) == 0 ? time.tv_sec * 1'000'000'000 + time.tv_nsec : 0;
+}
+
+/// Processor time of the threads that there are, each from its own clock (clock_getcpuclockid(3)): that of the
+/// process lags by a tick while they run.
+std::int64_t time_of_threads()
+{
+    std::int64_t sum = 0;
+    for (auto const& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+        auto const thread = std::stoi(entry.path().filename().string());
+        sum += read_clock(static_cast<clockid_t>(~thread << 3 | 6));
+    }
+    return sum;
+}
+
+/// Processor time from `start()` to `stop()`, made and stopped while no body runs.
+class processor_time {
+public:
+    void start() { start_ = time_of_threads() + ended_; }
+    [[nodiscard]] std::int64_t stop() const { return read_clock(CLOCK_PROCESS_CPUTIME_ID) - start_; }
+
+private:
+    std::int64_t const ended_ = read_clock(CLOCK_PROCESS_CPUTIME_ID) - time_of_threads();
+    std::int64_t start_ = 0;
+};
+
+/// Until so many bodies are inside at once, or all jobs have ended.
+void wait_until_inside(notes const& notes, request const& request)
+{
+    auto const end = now_ns() + 60'000'000'000;
+    auto const count = static_cast<std::int64_t>(request.running);
+    auto const jobs = static_cast<std::int64_t>(request.jobs);
+    while (notes.inside() < count && notes.finished() + notes.interrupted() < jobs) {
+        if (now_ns() > end)
+            throw std::runtime_error("there were not " + std::to_string(count) +
+                                     " bodies inside at once within a minute");
+        std::this_thread::sleep_for(50us);
+    }
+}
+
+/// Another run on the same workers, of one job, whose cancel comes just before the measured one.
+class other_run {
+public:
+    other_run(library& library, request request)
+    {
+        request.jobs = 1;
+        request.running = 1;
+        run_ = library.start(request, notes_);
+        wait_until_inside(notes_, request);
+    }
+    void cancel() { run_->cancel(); }
+    void wait() { run_->wait(); }
+
+private:
+    notes notes_;
+    std::unique_ptr<run> run_;
+};
+
+answer cancel(library& library, request const& request)
+{
+    std::optional<ledger> ledger;
+    if (!request.ledger.empty())
+        ledger.emplace(ledger::open(request.ledger));
+    notes notes(ledger ? &*ledger : nullptr);
+    std::optional<other_run> other;
+    if (request.warm) {
+        auto endless = request;
+        endless.body_ns = 60'000'000'000; // until it is told
+        other.emplace(library, endless);
+    }
+    answer found;
+    processor_time processor;
+    auto const resident = resident_bytes();
+    auto const run = library.start(request, notes);
+    wait_until_inside(notes, request);
+    found.bytes = resident_bytes() - resident;
+    std::this_thread::sleep_for(std::chrono::nanoseconds(request.pause_ns));
+
+    processor.start();
+    if (other)
+        other->cancel();
+    found.called = now_ns();
+    run->cancel();
+    found.returned = now_ns();
+    run->wait();
+    found.awake = now_ns();
+    found.cpu_ns = processor.stop();
+
+    if (other)
+        other->wait();
+    found.closed = run->closed();
+    found.seen = notes.seen();
+    found.quiet = notes.left();
+    found.started = notes.started();
+    found.finished = notes.finished();
+    found.interrupted = notes.interrupted();
+    found.told = run->told();
+    found.results = run->results();
+    return found;
+}
+
+answer throughput(library& library, request const& request)
+{
+    answer found;
+    found.called = now_ns();
+    found.finished = library.complete(request);
+    found.awake = now_ns();
+    return found;
+}
+
+/// Answers as soon as the call is back, and waits to be killed.
+[[noreturn]] void crash(library& library, request const& request)
+{
+    auto const ledger = ledger::open(request.ledger);
+    notes notes(&ledger);
+    auto const run = library.start_kept(request, notes);
+    wait_until_inside(notes, request);
+    std::this_thread::sleep_for(std::chrono::nanoseconds(request.pause_ns));
+    answer found;
+    found.called = now_ns();
+    run->cancel();
+    found.returned = now_ns();
+    found.told = run->told();
+    std::cout << to_line(found) << std::endl;
+    while (true)
+        ::pause();
+}
+
+answer recover(library& library, request const& request)
+{
+    auto const ledger = ledger::open(request.ledger);
+    notes notes(&ledger);
+    return library.recover(request, notes);
+}
+
+/// How many of the jobs' files with that name beside the program of `request` are there.
+std::size_t count_started(request const& request)
+{
+    if (request.command.size() < 3)
+        throw wrong_line("the member 'command' should be a shell, a script and '{}'");
+    std::size_t found = 0;
+    for (auto const& entry :
+         std::filesystem::directory_iterator(std::filesystem::path(request.command[1]).parent_path()))
+        found += entry.path().extension() == ".started" ? 1 : 0;
+    return found;
+}
+
+answer programs(library& library, request const& request)
+{
+    auto const run = library.start_programs(request);
+    auto const end = now_ns() + 60'000'000'000;
+    while (count_started(request) < request.running) {
+        if (now_ns() > end)
+            throw std::runtime_error("there were not " + std::to_string(request.running) +
+                                     " programs within a minute");
+        std::this_thread::sleep_for(1ms);
+    }
+    std::this_thread::sleep_for(std::chrono::nanoseconds(request.pause_ns));
+    answer found;
+    found.called = now_ns();
+    run->cancel();
+    found.returned = now_ns();
+    run->wait();
+    found.awake = now_ns();
+    found.told = run->told();
+    return found;
+}
+
+answer perform(library& library, request const& request)
+{
+    if (request.script == "cancel")
+        return cancel(library, request);
+    if (request.script == "throughput")
+        return throughput(library, request);
+    if (request.script == "programs")
+        return programs(library, request);
+    if (request.script == "crash")
+        crash(library, request);
+    if (request.script == "recover")
+        return recover(library, request);
+    throw wrong_line("there is no script '" + request.script + "' here");
+}
+
+} // namespace
+
+int speak(library& library)
+{
+    std::cout << to_line(library.introduce()) << std::endl;
+    for (std::string line; std::getline(std::cin, line);) {
+        try {
+            std::cout << to_line(perform(library, parse_request(line))) << std::endl;
+        } catch (std::exception const& error) {
+            std::cout << error_line(error.what()) << std::endl;
+        }
+    }
+    return 0;
+}
+
+} // namespace belay::cancelbench

@@ -1,0 +1,78 @@
+#ifndef BELAY_CANCELBENCH_PEER_HPP
+#define BELAY_CANCELBENCH_PEER_HPP
+
+#include "cancelbench/message.hpp"
+#include "cancelbench/notes.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace belay::cancelbench {
+
+/// Jobs that a library was given, and that can be stopped together.
+class run {
+public:
+    run() = default;
+    run(run const&) = delete;
+    run& operator=(run const&) = delete;
+    virtual ~run() = default;
+
+    /// Stops what is pending and tells what runs.
+    virtual void cancel() = 0;
+
+    /// Waits until no body runs and none will start.
+    virtual void wait() = 0;
+
+    /// What the library says after that, if it does.
+    [[nodiscard]] virtual std::optional<account> told() const { return std::nullopt; }
+    [[nodiscard]] virtual std::optional<std::int64_t> results() const { return std::nullopt; }
+
+    /// When the library says that nothing started any more.
+    [[nodiscard]] virtual std::optional<std::int64_t> closed() const { return std::nullopt; }
+};
+
+/// A library as it is used here. One thread calls it.
+class library {
+public:
+    library() = default;
+    library(library const&) = delete;
+    library& operator=(library const&) = delete;
+    virtual ~library() = default;
+
+    [[nodiscard]] virtual introduction introduce() const = 0;
+
+    /// Hands over `request.jobs` jobs, whose bodies note in `notes` what they do.
+    virtual std::unique_ptr<run> start(request const& request, notes& notes) = 0;
+
+    /// Runs jobs that `spin` for `request.body_ns` and give their index; how many have given it.
+    virtual std::int64_t complete(request const& request) = 0;
+
+    /// Runs `request.command` for each job, `{}` in it being the job's index.
+    virtual std::unique_ptr<run> start_programs(request const& request)
+    {
+        throw wrong_line("no programs here for '" + request.script + "'");
+    }
+
+    /// As `start`, keeping what it can keep in `request.directory`.
+    virtual std::unique_ptr<run> start_kept(request const& request, notes& notes)
+    {
+        return start(request, notes);
+    }
+
+    /// Takes up what it finds there, lets it end, and says what became of it.
+    virtual answer recover(request const& request, notes& notes)
+    {
+        (void)request, (void)notes;
+        return {};
+    }
+};
+
+/// Reads requests from standard input and answers them until that ends. The result is main's.
+[[nodiscard]] int speak(library& library);
+
+} // namespace belay::cancelbench
+
+#endif

@@ -1,0 +1,197 @@
+#include "cancelbench/peer_process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+extern char** environ;
+
+namespace belay::cancelbench {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t line_bytes_max = 64 * 1024;
+
+[[noreturn]] void fail(int error, std::string const& what)
+{
+    throw std::system_error(error, std::generic_category(), what);
+}
+
+/// Both ends of a pipe; what is not taken is closed.
+class pipe_ends {
+public:
+    pipe_ends()
+    {
+        if (::pipe2(ends_.data(), O_CLOEXEC) != 0)
+            fail(errno, "pipe");
+    }
+    ~pipe_ends()
+    {
+        for (int const end : ends_)
+            if (end >= 0)
+                ::close(end);
+    }
+    pipe_ends(pipe_ends const&) = delete;
+    pipe_ends& operator=(pipe_ends const&) = delete;
+
+    [[nodiscard]] int reading() const noexcept { return ends_[0]; }
+    [[nodiscard]] int writing() const noexcept { return ends_[1]; }
+    [[nodiscard]] int take_reading() noexcept { return std::exchange(ends_[0], -1); }
+    [[nodiscard]] int take_writing() noexcept { return std::exchange(ends_[1], -1); }
+
+private:
+    std::array<int, 2> ends_{-1, -1};
+};
+
+} // namespace
+
+peer_process::peer_process(std::vector<std::string> command) : command_(std::move(command))
+{
+    start();
+}
+
+peer_process::~peer_process()
+{
+    end(10s);
+}
+
+void peer_process::start()
+{
+    spawn();
+    who_.peer = command_.front();
+    try {
+        who_ = parse_introduction(read_line());
+    } catch (...) {
+        end(0s);
+        throw;
+    }
+}
+
+void peer_process::spawn()
+{
+    pipe_ends to;
+    pipe_ends from;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, to.reading(), STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, from.writing(), STDOUT_FILENO);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    // A group of its own, and SIGPIPE as a new process has it.
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+    sigset_t pipe_signal;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    posix_spawnattr_setsigdefault(&attributes, &pipe_signal);
+    std::vector<char*> arguments;
+    for (auto const& argument : command_)
+        arguments.push_back(const_cast<char*>(argument.c_str()));
+    arguments.push_back(nullptr);
+    int const error = posix_spawnp(&pid_, arguments.front(), &actions, &attributes,
+                                   arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    if (error != 0) {
+        pid_ = -1;
+        fail(error, "can't start '" + command_.front() + "'");
+    }
+    to_ = to.take_writing();
+    from_ = from.take_reading();
+}
+
+void peer_process::end(std::chrono::milliseconds patience) noexcept
+{
+    if (pid_ < 0)
+        return;
+    ::close(std::exchange(to_, -1));
+    auto const until = std::chrono::steady_clock::now() + patience;
+    bool ended = false;
+    while (!(ended = ::waitpid(pid_, nullptr, WNOHANG) == pid_) &&
+           std::chrono::steady_clock::now() < until)
+        std::this_thread::sleep_for(1ms);
+    if (!ended) {
+        ::kill(-pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    ::close(std::exchange(from_, -1));
+    read_.clear();
+    pid_ = -1;
+}
+
+bool peer_process::knows_script(std::string_view script) const
+{
+    return std::ranges::find(who_.scripts, script) != who_.scripts.end();
+}
+
+bool peer_process::knows_body(std::string_view body) const
+{
+    return std::ranges::find(who_.bodies, body) != who_.bodies.end();
+}
+
+answer peer_process::ask(request const& request)
+{
+    try {
+        std::string const line = to_line(request) + '\n';
+        for (std::size_t written = 0; written != line.size();) {
+            auto const count = ::write(to_, line.data() + written, line.size() - written);
+            if (count < 0 && errno != EINTR)
+                throw wrong_line("it has ended");
+            written += count > 0 ? static_cast<std::size_t>(count) : 0;
+        }
+        return parse_answer(read_line());
+    } catch (refused const& error) {
+        throw refused(who_.peer + ": " + error.what());
+    } catch (wrong_line const& error) {
+        throw wrong_line(who_.peer + ": " + error.what());
+    }
+}
+
+void peer_process::kill_and_restart()
+{
+    ::kill(-pid_, SIGKILL);
+    end(1s);
+    start();
+}
+
+std::string peer_process::read_line()
+{
+    auto const until = std::chrono::steady_clock::now() + answer_max;
+    while (true) {
+        if (auto const end = read_.find('\n'); end != std::string::npos) {
+            std::string line = read_.substr(0, end);
+            read_.erase(0, end + 1);
+            return line;
+        }
+        if (read_.size() > line_bytes_max)
+            throw wrong_line("a line is longer than 64 KiB");
+        auto const left = std::chrono::ceil<std::chrono::milliseconds>(
+            until - std::chrono::steady_clock::now());
+        pollfd waited{from_, POLLIN, 0};
+        int const ready = ::poll(&waited, 1, std::max(0, static_cast<int>(left.count())));
+        if (ready == 0)
+            throw wrong_line("no answer within two minutes");
+        if (ready < 0)
+            continue;
+        std::array<char, 4096> bytes;
+        auto const count = ::read(from_, bytes.data(), bytes.size());
+        if (count == 0)
+            throw wrong_line("it ended without an answer");
+        if (count < 0 && errno != EINTR)
+            fail(errno, "can't read from '" + who_.peer + "'");
+        read_.append(bytes.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
+    }
+}
+
+} // namespace belay::cancelbench

@@ -1,0 +1,44 @@
+// What was found, for people and for programs.
+#ifndef BELAY_CANCELBENCH_SHOW_HPP
+#define BELAY_CANCELBENCH_SHOW_HPP
+
+#include "cancelbench/findings.hpp"
+
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <string>
+
+namespace belay::cancelbench {
+
+/// Plain tables.
+void print_tables(findings const& found, std::ostream& out);
+
+/// A cell of the table of truth; `-` for what a peer does not do.
+struct truth_column {
+    char const* title;
+    std::string (*text)(truth const&);
+};
+[[nodiscard]] std::vector<truth_column> const& truth_columns();
+
+/// One JSON document with all samples, each with four digits.
+[[nodiscard]] std::string to_json(findings const& found);
+
+/// Whether there is a gnuplot.
+[[nodiscard]] bool can_plot();
+
+/// An SVG picture drawn by gnuplot; nothing if there is none. Throws std::system_error.
+[[nodiscard]] std::optional<std::string> plot(chart const& chart);
+
+/// One HTML page with tables, and with plots where there is a gnuplot.
+[[nodiscard]] std::string to_page(findings const& found);
+
+/// Writes the plot of each chart to `directory`, as NAME.svg. Throws std::system_error.
+void write_plots(std::filesystem::path const& directory, findings const& found);
+
+/// Writes `text` to `file`, whole or not at all. Throws std::system_error.
+void write_file(std::filesystem::path const& file, std::string const& text);
+
+} // namespace belay::cancelbench
+
+#endif

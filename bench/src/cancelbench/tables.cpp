@@ -1,0 +1,141 @@
+#include "cancelbench/show.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <iomanip>
+#include <ostream>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace belay::cancelbench {
+
+namespace {
+
+using bench::number;
+
+/// Rows of cells, each column as wide as it must be; the first to the left, others to the right.
+class table {
+public:
+    explicit table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
+    void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+
+    void print(std::ostream& out) const
+    {
+        std::vector<std::size_t> widths(rows_.front().size());
+        for (auto const& row : rows_)
+            for (std::size_t i = 0; i != row.size(); ++i)
+                widths[i] = std::max(widths[i], row[i].size());
+        for (auto const& row : rows_) {
+            out << "  " << std::left << std::setw(static_cast<int>(widths[0])) << row[0]
+                << std::right;
+            for (std::size_t i = 1; i != row.size(); ++i)
+                out << "  " << std::setw(static_cast<int>(widths[i])) << row[i];
+            out << '\n';
+        }
+        out << '\n';
+    }
+
+private:
+    std::vector<std::vector<std::string>> rows_;
+};
+
+void print_single(chart const& chart, std::ostream& out)
+{
+    table table({"", "rounds", "median", "95 % from", "to", "p90", "p99", "p99.9", "max", "to belay"});
+    for (auto const& line : chart.lines)
+        for (auto const& point : line.points) {
+            auto const& values = point.values;
+            auto const [low, high] = values.confidence(50);
+            table.row({line.peer, std::to_string(values.size()), number(values.median()),
+                       number(low), number(high), number(values.percentile(90)),
+                       number(values.percentile(99)), number(values.percentile(99.9)),
+                       number(values.maximum()),
+                       point.ratios.empty() ? "-" : number(point.ratios.median())});
+        }
+    table.print(out);
+}
+
+void print_axis(chart const& chart, std::ostream& out)
+{
+    std::set<double> places;
+    for (auto const& line : chart.lines)
+        for (auto const& point : line.points)
+            places.insert(point.at);
+    std::vector<std::string> head{chart.axis};
+    for (double const place : places)
+        head.push_back(number(place));
+    table table(std::move(head));
+    for (auto const& line : chart.lines) {
+        std::vector<std::string> cells{line.peer};
+        for (double const place : places) {
+            auto const found = std::ranges::find(line.points, place, &series_point::at);
+            cells.push_back(found == line.points.end() ? "-" : number(found->values.median()));
+        }
+        table.row(std::move(cells));
+    }
+    table.print(out);
+}
+
+template <class T>
+std::string or_dash(std::optional<T> const& value)
+{
+    return value ? std::to_string(*value) : "-";
+}
+
+} // namespace
+
+std::vector<truth_column> const& truth_columns()
+{
+    static std::vector<truth_column> const columns{
+        {"cancels", [](truth const& t) { return std::to_string(t.cancels); }},
+        {"jobs started after", [](truth const& t) { return std::to_string(t.started_after); }},
+        {"results lost", [](truth const& t) { return or_dash(t.results_lost); }},
+        {"wrong accounts", [](truth const& t) { return or_dash(t.wrong_accounts); }},
+        {"kills", [](truth const& t) { return std::to_string(t.kills); }},
+        {"cancels lost",
+         [](truth const& t) { return std::to_string(t.kills - t.survived); }},
+        {"jobs started after",
+         [](truth const& t) { return std::to_string(t.started_after_kill); }},
+        {"results lost", [](truth const& t) { return std::to_string(t.results_lost_by_kill); }},
+        {"processes left", [](truth const& t) { return or_dash(t.left_alive); }},
+        {"CPU µs a cancel",
+         [](truth const& t) { return t.cpu_us.empty() ? "-" : number(t.cpu_us.median()); }},
+    };
+    return columns;
+}
+
+void print_tables(findings const& found, std::ostream& out)
+{
+    for (auto const& peer : found.peers)
+        out << peer << '\n';
+    out << '\n';
+    for (auto const& chart : found.charts) {
+        if (chart.lines.empty())
+            continue;
+        out << chart.title << ", " << chart.unit << (chart.axis.empty() ? "" : ", medians") << '\n';
+        if (chart.axis.empty())
+            print_single(chart, out);
+        else
+            print_axis(chart, out);
+    }
+    if (!found.truths.empty()) {
+        out << "Is it true?\n";
+        std::vector<std::string> head{""};
+        for (auto const& column : truth_columns())
+            head.emplace_back(column.title);
+        table table(std::move(head));
+        for (auto const& row : found.truths) {
+            std::vector<std::string> cells{row.peer};
+            for (auto const& column : truth_columns())
+                cells.push_back(column.text(row));
+            table.row(std::move(cells));
+        }
+        table.print(out);
+    }
+    for (auto const& note : found.notes)
+        out << note << '\n';
+    out.flush();
+}
+
+} // namespace belay::cancelbench

@@ -1,0 +1,21 @@
+// What is measured: a function a topic.
+#ifndef BELAY_CANCELBENCH_TOPICS_HPP
+#define BELAY_CANCELBENCH_TOPICS_HPP
+
+#include "cancelbench/compare.hpp"
+#include "cancelbench/findings.hpp"
+
+namespace belay::cancelbench {
+
+/// How long a cancel takes, moment by moment, and what it depends on.
+void measure_cancel(peer_list const& peers, effort const& effort, findings& found);
+
+/// What a job costs, by how long its body takes.
+void measure_throughput(peer_list const& peers, effort const& effort, findings& found);
+
+/// Whether what the peers say of their cancels is true.
+void check_truth(peer_list const& peers, effort const& effort, findings& found);
+
+} // namespace belay::cancelbench
+
+#endif

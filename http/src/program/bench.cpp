@@ -1,0 +1,146 @@
+// `belay bench`: how fast and how true a cancel is on this machine, beside others if there are any.
+#include "program/commands.hpp"
+
+#include "cancelbench/belay_peer.hpp"
+#include "cancelbench/compare.hpp"
+#include "cancelbench/show.hpp"
+#include "cancelbench/topics.hpp"
+
+#include "suite/machine.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace belay::program {
+
+namespace {
+
+using namespace cancelbench;
+
+struct topic {
+    char const* name;
+    void (*measure)(peer_list const&, effort const&, findings&);
+};
+constexpr std::array topics{topic{"cancel", measure_cancel},
+                            topic{"throughput", measure_throughput},
+                            topic{"truth", check_truth}};
+
+struct bench_options {
+    std::vector<std::string> topics = {};
+    std::vector<std::string> peers = {};
+    std::string json = {};
+    std::string html = {};
+    std::string plots = {};
+    std::string speak = {};
+    cancelbench::effort effort = {};
+};
+
+int speak_as(std::string const& name)
+{
+    auto const library = name == "flag" ? make_flag_peer() : make_belay_peer();
+    return speak(*library);
+}
+
+/// belay, the flag, and the others that can be started; about those that can't there is a note.
+peer_list start_peers(bench_options const& options, findings& found)
+{
+    std::string const self = "/proc/self/exe";
+    peer_list peers;
+    peers.push_back(std::make_unique<peer_process>(
+        std::vector<std::string>{self, "bench", "--speak", "belay"}));
+    peers.push_back(std::make_unique<peer_process>(
+        std::vector<std::string>{self, "bench", "--speak", "flag"}));
+    for (auto const& command : options.peers) {
+        try {
+            peers.push_back(std::make_unique<peer_process>(
+                std::vector<std::string>{"/bin/sh", "-c", "exec " + command}));
+        } catch (std::exception const& error) {
+            found.notes.push_back("left out: " + command + ": " + error.what());
+        }
+    }
+    for (auto const& peer : peers)
+        found.peers.push_back(peer->who().peer + ", " + peer->who().version);
+    return peers;
+}
+
+int bench_command(bench_options const& options)
+{
+    if (!options.speak.empty())
+        return speak_as(options.speak);
+    std::signal(SIGPIPE, SIG_IGN); // a peer may end at any time
+    bench::keep_to_few_processors();
+    std::cout << bench::machine_description() << "\n" << std::flush;
+    findings found;
+    auto const peers = start_peers(options, found);
+    for (auto const& topic : topics) {
+        if (!options.topics.empty() && std::ranges::find(options.topics, topic.name) == options.topics.end())
+            continue;
+        std::fprintf(stderr, "measuring %s ...\n", topic.name);
+        topic.measure(peers, options.effort, found);
+    }
+    print_tables(found, std::cout);
+    if (!options.json.empty())
+        write_file(options.json, to_json(found));
+    bool const wants_plots = !options.html.empty() || !options.plots.empty();
+    if (wants_plots && !can_plot())
+        std::cout << "no plots, but tables alone: plots want gnuplot, which is not here\n";
+    if (!options.html.empty())
+        write_file(options.html, to_page(found));
+    if (!options.plots.empty())
+        write_plots(options.plots, found);
+    return 0;
+}
+
+} // namespace
+
+void add_bench(CLI::App& app, std::function<int()>& run)
+{
+    auto* const command = app.add_subcommand(
+        "bench", "Measure cancels on this machine, and check whether what is said of them is true");
+    auto const options = std::make_shared<bench_options>();
+    std::vector<std::string> names;
+    for (auto const& topic : topics)
+        names.emplace_back(topic.name);
+    command->add_option("topics", options->topics, "What to measure; all unless told")
+        ->check(CLI::IsMember(names));
+    command->add_option("--peer", options->peers,
+                        "Measure what this command speaks for, too; see docs/benchmarks/cancelbench.md")
+        ->option_text("COMMAND ...");
+    command->add_option("--json", options->json, "Write all samples to this file")->option_text("FILE");
+    command->add_option("--html", options->html, "Write a page with tables and plots to this file")
+        ->option_text("FILE");
+    command->add_option("--plots", options->plots, "Write each plot to this directory, as NAME.svg")
+        ->check(CLI::ExistingDirectory)
+        ->option_text("DIR");
+    command->add_option("--seconds", options->effort.seconds,
+                        "How long a peer is asked at most for each thing measured; three times at least")
+        ->check(CLI::Range(0.0, 3600.0))
+        ->capture_default_str();
+    command->add_option("--rounds", options->effort.rounds, "How often each is asked")
+        ->check(CLI::Range(3, 1'000'000))
+        ->capture_default_str();
+    command->add_option("--pending-max", options->effort.pending_max, "The most pending jobs")
+        ->check(CLI::Range(std::uint64_t{1'000}, std::uint64_t{100'000'000}))
+        ->capture_default_str();
+    command->add_option("--cancels", options->effort.cancels, "How many cancels are checked")
+        ->check(CLI::Range(1, 10'000'000))
+        ->capture_default_str();
+    command->add_option("--kills", options->effort.kills, "After how many a peer is killed")
+        ->check(CLI::Range(0, 10'000))
+        ->capture_default_str();
+    command->add_option("--speak", options->speak, "Be a peer: speak cancelbench for belay, or a bare flag")
+        ->check(CLI::IsMember({"belay", "flag"}))
+        ->option_text("NAME");
+    command->callback([&run, options] { run = [options] { return bench_command(*options); }; });
+}
+
+} // namespace belay::program
