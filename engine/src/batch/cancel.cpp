@@ -5,6 +5,7 @@
 #include <belay/error.hpp>
 
 #include <algorithm>
+#include <cassert>
 #include <future>
 #include <string>
 #include <utility>
@@ -51,11 +52,38 @@ cancel_result batch_core::cancel(cancel_request const& request, stop_cause cause
         return wait_for<cancel_result>(
             [&](cancel_done done) { cancel(request, cause, std::move(done)); });
     cancel_result result;
+    if (cancel_polling(request, cause, result))
+        return result;
     step then(*this);
     cancel_done none;
     (void)begin_cancel(request, cause, none, then, result);
     perform(then);
     return result;
+}
+
+bool batch_core::cancel_polling(cancel_request const& request, stop_cause cause,
+                                cancel_result& result)
+{
+    locked const lock(mutex_);
+    assert(is_consistent(lock));
+    if (!life_(lock).is_open() || slots_(lock).inside() == 0 || is_asynchronous_ || watched_ ||
+        signals_.has_tokens(lock) || signals_.has_sleepers(lock))
+        return false;
+    cancel_request asked = request; // before the gate is closed: there may be no memory for it
+    auto const closing = gate_.close();
+    if (closing.done)
+        return false;
+    phase_.exchange(batch_life::when_closed(asked.mode));
+    time_point const at = now(); // after the phase: whoever starts later than this has seen it
+    auto& life = life_(lock);
+    result.previous_state = life.state(started());
+    claimed_at_close_(lock) = std::max(closing.claimed, let_in_end_(lock));
+    [[maybe_unused]] auto const actions = life.closed(std::move(asked), cause, true, at, at);
+    assert(!actions.sealed);
+    result.changed = true;
+    result.current_state = life.state(started());
+    assert(is_consistent(lock));
+    return true;
 }
 
 void batch_core::cancel(cancel_request const& request, stop_cause cause, cancel_done done)

@@ -265,6 +265,12 @@ private:
                                                                     cancel_request const& request,
                                                                     job_cancel_done& done,
                                                                     step& then);
+    /// The cancel of a typed batch where all that runs hears of it through the phase, and nothing has to
+    /// be done once the lock is gone; false, and nothing has changed, where it is otherwise. It is
+    /// most cancels: a caller that has slept finds each line of code and data far away, and this
+    /// needs few.
+    [[nodiscard]] bool cancel_polling(cancel_request const& request, stop_cause cause,
+                                      cancel_result& result);
     /// True if the store has to be waited for.
     [[nodiscard]] bool close_gate(cancel_request const& request, stop_cause cause,
                                   cancel_done& done, step& then, cancel_result& result);
