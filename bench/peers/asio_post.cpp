@@ -43,7 +43,7 @@ public:
         return {.peer = "asio::post and stop_token",
                 .version = "Boost " + std::to_string(BOOST_VERSION / 100000) + "." +
                            std::to_string(BOOST_VERSION / 100 % 1000),
-                .scripts = {"cancel", "throughput"},
+                .scripts = {"cancel", "throughput", "crash"},
                 .bodies = {"poll"},
                 .jobs_max = 10'000'000};
     }

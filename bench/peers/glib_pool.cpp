@@ -61,7 +61,7 @@ public:
                 .version = std::to_string(glib_major_version) + "." +
                            std::to_string(glib_minor_version) + "." +
                            std::to_string(glib_micro_version),
-                .scripts = {"cancel", "throughput"},
+                .scripts = {"cancel", "throughput", "crash"},
                 .bodies = {"poll"},
                 .jobs_max = 1'000'000};
     }

@@ -55,7 +55,7 @@ public:
     {
         return {.peer = "OpenMP tasks",
                 .version = "OpenMP " + std::to_string(_OPENMP) + ", g++ " + __VERSION__,
-                .scripts = {"cancel", "throughput"},
+                .scripts = {"cancel", "throughput", "crash"},
                 .bodies = {"poll"},
                 .jobs_max = 1'000'000};
     }

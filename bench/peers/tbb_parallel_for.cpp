@@ -54,7 +54,7 @@ public:
     {
         return {.peer = "oneTBB parallel_for, grain 1",
                 .version = TBB_VERSION_STRING,
-                .scripts = {"cancel", "throughput"},
+                .scripts = {"cancel", "throughput", "crash"},
                 .bodies = {"poll"},
                 .jobs_max = 100'000'000};
     }

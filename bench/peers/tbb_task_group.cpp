@@ -47,7 +47,7 @@ public:
     {
         return {.peer = "oneTBB task_group",
                 .version = TBB_VERSION_STRING,
-                .scripts = {"cancel", "throughput"},
+                .scripts = {"cancel", "throughput", "crash"},
                 .bodies = {"poll"},
                 .jobs_max = 1'000'000};
     }

@@ -35,7 +35,7 @@ public:
     {
         return {.peer = "a bare flag",
                 .version = "an atomic index and a flag",
-                .scripts = {"cancel", "throughput"},
+                .scripts = {"cancel", "throughput", "crash"},
                 .bodies = {"poll"},
                 .jobs_max = 100'000'000};
     }

@@ -157,22 +157,26 @@ bool is_alive(pid_t process)
     return end != std::string::npos && text.at(end + 2) != 'Z';
 }
 
-/// Cancels programs, and counts and ends those that are alive although the caller was told that all is quiet.
+/// Cancels programs that run for long, and counts and ends those of their processes that are alive although the
+/// caller was told that all is quiet.
 void check_programs(peer_process& peer, truth& found)
 {
     bench::scratch_directory const directory;
     auto const script = directory.path() / "job";
     std::ofstream(script) << stubborn_job;
-    (void)peer.ask({.script = "programs",
-                    .jobs = 64,
-                    .workers = bench::workers,
-                    .running = bench::workers,
-                    .pause_ns = 20'000'000,
-                    .command = {"/bin/sh", script.string(), "{}"}});
+    constexpr std::uint64_t jobs = 64;
+    auto const answer = peer.ask({.script = "programs",
+                                  .jobs = jobs,
+                                  .workers = bench::workers,
+                                  .running = bench::workers,
+                                  .pause_ns = 20'000'000,
+                                  .command = {"/bin/sh", script.string(), "{}"}});
     std::uint64_t alive = 0;
+    std::uint64_t started = 0;
     for (auto const& entry : fs::directory_iterator(directory.path())) {
         if (entry.path().extension() != ".started")
             continue;
+        ++started;
         std::ifstream in(entry.path());
         for (pid_t process = 0; in >> process;)
             if (is_alive(process)) {
@@ -181,6 +185,11 @@ void check_programs(peer_process& peer, truth& found)
             }
     }
     found.left_alive = found.left_alive.value_or(0) + alive;
+    ++found.cancels;
+    account const true_account{.interrupted = started, .never_started = jobs - started};
+    if (answer.told)
+        found.wrong_accounts =
+            found.wrong_accounts.value_or(0) + (*answer.told == true_account ? 0 : 1);
 }
 
 } // namespace

@@ -69,7 +69,10 @@ bool batch_core::cancel_polling(cancel_request const& request, stop_cause cause,
     if (!life_(lock).is_open() || slots_(lock).inside() == 0 || is_asynchronous_ || watched_ ||
         signals_.has_tokens(lock) || signals_.has_sleepers(lock))
         return false;
-    cancel_request asked = request; // before the gate is closed: there may be no memory for it
+    // Before the gate is closed: there may be no memory for it.
+    cancel_request asked{.mode = request.mode, .grace = request.grace};
+    if (!request.reason.empty() || !request.requested_by.empty()) [[unlikely]]
+        asked = request;
     auto const closing = gate_.close();
     if (closing.done)
         return false;

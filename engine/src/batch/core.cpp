@@ -42,12 +42,12 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
                     ? std::make_unique<recorder>(std::move(setup.store), setup.sequence, total_)
                     : nullptr),
       admission_(recorder_.get()),
-      life_(setup.created, grace(), options_.deadline),
+      signals_(time_),
       work_(std::move(setup.work)),
       // One that has ended has nothing to run.
       slots_(work_.unshared() ? std::min<std::uint64_t>(concurrency(), total_) : 0),
-      suspects_(host_->crash_suspects()),
-      signals_(time_)
+      life_(setup.created, grace(), options_.deadline),
+      suspects_(host_->crash_suspects())
 {
     // What runners write is not to slow down what a cancel touches, and that lies together.
     assert(lines_of(&ended_) != lines_of(&gate_));

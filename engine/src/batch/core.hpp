@@ -405,15 +405,16 @@ private:
     std::unique_ptr<recorder> const recorder_; ///< null of a typed batch
     admission admission_;
     std::mutex mutex_;
+    stop_signals signals_;
     std::atomic<std::int64_t> started_{0};
-    guarded<batch_life> life_;
+    /// Nothing from there on was claimed, retries included.
+    guarded<std::uint64_t> claimed_at_close_;
+    guarded<std::uint64_t> let_in_end_; ///< index + 1: no retry beyond it has been claimed
     guarded<std::shared_ptr<detail::work>> work_; ///< until it is over
-    guarded<runner_slots> slots_;
+    guarded<runner_slots> slots_;                 // its count of those inside is its last member
+    guarded<batch_life> life_;
     guarded<std::size_t> helpers_;      ///< bodies of others that wait for this batch
     guarded<detached_jobs> detached_;   ///< abandoned ones not
-    guarded<std::uint64_t> let_in_end_; ///< index + 1: no retry beyond it has been claimed
-    guarded<std::uint64_t>
-        claimed_at_close_; ///< nothing from there on was claimed, retries included
     guarded<std::uint64_t> highest_abandoned_; ///< index + 1
     guarded<job_stops> job_stops_;
     guarded<retries> waiting_;
@@ -436,7 +437,6 @@ private:
     };
     guarded<std::unordered_map<std::uint64_t, abandonment>> abandoned_;
     guarded<subscriptions> subscriptions_;
-    stop_signals signals_;
     std::condition_variable sealed_condition_;
 };
 

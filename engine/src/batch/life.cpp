@@ -19,7 +19,7 @@ std::size_t characters(std::string const& text)
 
 } // namespace
 
-void check(cancel_request const& request)
+void check_limits(cancel_request const& request)
 {
     if (request.grace && request.mode != cancel_mode::graceful)
         throw error(errc::invalid_argument, "grace goes with mode graceful only, not with " +

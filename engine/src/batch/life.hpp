@@ -33,8 +33,15 @@ struct stop_plan {
 [[nodiscard]] stop_plan plan_stop(cancel_request const& request, std::chrono::milliseconds grace,
                                   time_point now);
 
-/// Throws `error` (`invalid_argument`) if `request` is out of range.
-void check(cancel_request const& request);
+/// Throws `error` (`invalid_argument`) if the grace or the reason of `request` is out of range.
+void check_limits(cancel_request const& request);
+
+/// The same; most requests have neither.
+inline void check(cancel_request const& request)
+{
+    if (request.grace || !request.reason.empty())
+        check_limits(request);
+}
 
 /// The life of a batch: events in, what is to be done out. All that says where the batch stands is
 /// in here, beside the gate; it knows no lock, clock, store or thread.
