@@ -1,4 +1,4 @@
-// GLib's GThreadPool with exclusive threads, and a GCancellable that each job looks at before it begins and its body asks;
+// GLib's GThreadPool, whose threads all pools share, and a GCancellable that each job looks at before it begins and its body asks;
 // after that g_thread_pool_free() with `immediate` throws away what has not begun, and waits.
 #include "cancelbench/peer.hpp"
 
@@ -28,7 +28,7 @@ public:
         : request_(request), notes_(notes), cancellable_(g_cancellable_new()),
           pool_(g_thread_pool_new(
               [](gpointer job, gpointer self) { static_cast<pool_run*>(self)->work(to_index(job)); },
-              this, static_cast<gint>(request.workers), TRUE, nullptr))
+              this, static_cast<gint>(request.workers), FALSE, nullptr))
     {
         for (std::uint64_t index = 0; index != request.jobs; ++index)
             g_thread_pool_push(pool_, to_pointer(index), nullptr);
@@ -73,26 +73,25 @@ public:
         return std::make_unique<pool_run>(request, notes);
     }
 
-    std::int64_t complete(request const& request) override
+    void complete(request const& request, answer& found) override
     {
         struct shared {
             std::int64_t spins;
-            std::vector<std::uint64_t> values;
-        } with{request.body_ns, std::vector<std::uint64_t>(request.jobs, request.jobs)};
+            kept_indices indices;
+        } with{request.body_ns, kept_indices(request.jobs)};
+        found.called = now_ns();
         auto* const pool = g_thread_pool_new(
             [](gpointer job, gpointer data) {
                 auto& shared_with = *static_cast<shared*>(data);
                 spin(shared_with.spins);
-                shared_with.values[to_index(job)] = to_index(job);
+                shared_with.indices.keep(to_index(job));
             },
-            &with, static_cast<gint>(request.workers), TRUE, nullptr);
+            &with, static_cast<gint>(request.workers), FALSE, nullptr);
         for (std::uint64_t index = 0; index != request.jobs; ++index)
             g_thread_pool_push(pool, to_pointer(index), nullptr);
         g_thread_pool_free(pool, FALSE, TRUE);
-        std::int64_t found = 0;
-        for (std::uint64_t index = 0; index != request.jobs; ++index)
-            found += with.values[index] == index ? 1 : 0;
-        return found;
+        found.awake = now_ns();
+        found.finished = with.indices.count();
     }
 };
 

@@ -1,14 +1,15 @@
 // OpenMP tasks in a taskgroup, one a job, and `omp cancel taskgroup`, which OMP_CANCELLATION=true makes work: only a
-// task of the group can cancel it, so the call raises a flag that a task looks at when it begins or polls. A body
-// asks by `omp cancellation point`, which leaves the task at once; the flag tells it why.
+// task of the group can cancel it, so the call raises a flag that bodies poll, and the first that sees it cancels the
+// group. The team's threads stay, since the same thread begins each run.
 #include "cancelbench/peer.hpp"
+
+#include "suite/bare_index.hpp"
 
 #include <omp.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
-#include <future>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,15 @@ namespace {
 
 class task_run final : public run {
 public:
-    task_run(request const& request, notes& notes)
-        : over_(std::async(std::launch::async, [request, &notes, this] { work(request, notes); }))
+    task_run(belay::bench::bare_index& thread, request const& request, notes& notes)
+        : thread_(thread)
     {
+        thread_.start(1, [request, &notes, this](std::uint64_t, std::atomic<bool> const&) {
+            work(request, notes);
+        });
     }
     void cancel() override { stop_.store(true, std::memory_order_release); }
-    void wait() override { over_.get(); }
+    void wait() override { thread_.wait(); }
 
 private:
     void work(request const& request, notes& notes)
@@ -45,8 +49,8 @@ private:
         }
     }
 
+    belay::bench::bare_index& thread_;
     std::atomic<bool> stop_{false};
-    std::future<void> over_;
 };
 
 class task_library final : public library {
@@ -64,27 +68,29 @@ public:
     {
         if (request.warm)
             throw wrong_line("two runs don't share the workers of an OpenMP team");
-        return std::make_unique<task_run>(request, notes);
+        return std::make_unique<task_run>(thread_, request, notes);
     }
 
-    std::int64_t complete(request const& request) override
+    void complete(request const& request, answer& found) override
     {
-        std::vector<std::uint64_t> values(request.jobs, request.jobs);
-        auto* const to = values.data();
+        kept_indices indices(request.jobs);
+        auto* const to = &indices;
+        found.called = now_ns();
 #pragma omp parallel num_threads(static_cast<int>(request.workers))
 #pragma omp single
         for (std::uint64_t index = 0; index != request.jobs; ++index) {
 #pragma omp task firstprivate(index, to)
             {
                 spin(request.body_ns);
-                to[index] = index;
+                to->keep(index);
             }
         }
-        std::int64_t found = 0;
-        for (std::uint64_t index = 0; index != request.jobs; ++index)
-            found += values[index] == index ? 1 : 0;
-        return found;
+        found.awake = now_ns();
+        found.finished = indices.count();
     }
+
+private:
+    belay::bench::bare_index thread_{1};
 };
 
 } // namespace

@@ -3,6 +3,8 @@
 // over, so a thread of its own waits in it.
 #include "cancelbench/peer.hpp"
 
+#include "suite/bare_index.hpp"
+
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -11,7 +13,7 @@
 #include <oneapi/tbb/task_group.h>
 #include <oneapi/tbb/version.h>
 
-#include <future>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -25,27 +27,29 @@ using range = tbb::blocked_range<std::uint64_t>;
 
 class loop_run final : public run {
 public:
-    loop_run(tbb::task_arena& arena, request const& request, notes& notes)
-        : over_(std::async(std::launch::async, [&arena, request, &notes, this] {
-              arena.execute([&] {
-                  tbb::parallel_for(
-                      range(0, request.jobs, 1),
-                      [&](range const& part) {
-                          for (auto index = part.begin(); index != part.end(); ++index)
-                              poll_body(notes, index, request.body_ns, request.poll_ns,
-                                        [&] { return context_.is_group_execution_cancelled(); });
-                      },
-                      tbb::simple_partitioner(), context_);
-              });
-          }))
+    loop_run(belay::bench::bare_index& thread, tbb::task_arena& arena, request const& request,
+             notes& notes)
+        : thread_(thread)
     {
+        thread_.start(1, [&arena, request, &notes, this](std::uint64_t, std::atomic<bool> const&) {
+            arena.execute([&] {
+                tbb::parallel_for(
+                    range(0, request.jobs, 1),
+                    [&](range const& part) {
+                        for (auto index = part.begin(); index != part.end(); ++index)
+                            poll_body(notes, index, request.body_ns, request.poll_ns,
+                                      [&] { return context_.is_group_execution_cancelled(); });
+                    },
+                    tbb::simple_partitioner(), context_);
+            });
+        });
     }
     void cancel() override { context_.cancel_group_execution(); }
-    void wait() override { over_.get(); }
+    void wait() override { thread_.wait(); }
 
 private:
+    belay::bench::bare_index& thread_;
     tbb::task_group_context context_;
-    std::future<void> over_;
 };
 
 class loop_library final : public library {
@@ -61,27 +65,30 @@ public:
 
     std::unique_ptr<run> start(request const& request, notes& notes) override
     {
-        return std::make_unique<loop_run>(arena_for(request.workers), request, notes);
+        auto& arena = arena_for(request.workers);
+        // With `warm` there are two runs at once.
+        auto& thread = request.warm && request.jobs == 1 ? other_thread_ : thread_;
+        return std::make_unique<loop_run>(thread, arena, request, notes);
     }
 
-    std::int64_t complete(request const& request) override
+    void complete(request const& request, answer& found) override
     {
-        std::vector<std::uint64_t> values(request.jobs, request.jobs);
-        arena_for(request.workers).execute([&] {
+        kept_indices indices(request.jobs);
+        auto& arena = arena_for(request.workers);
+        found.called = now_ns();
+        arena.execute([&] {
             tbb::parallel_for(
                 range(0, request.jobs, 1),
                 [&](range const& part) {
                     for (auto index = part.begin(); index != part.end(); ++index) {
                         spin(request.body_ns);
-                        values[index] = index;
+                        indices.keep(index);
                     }
                 },
                 tbb::simple_partitioner());
         });
-        std::int64_t found = 0;
-        for (std::uint64_t index = 0; index != request.jobs; ++index)
-            found += values[index] == index ? 1 : 0;
-        return found;
+        found.awake = now_ns();
+        found.finished = indices.count();
     }
 
 private:
@@ -93,7 +100,7 @@ private:
             arena_.reset();
             control_.reset();
             control_.emplace(tbb::global_control::max_allowed_parallelism, workers);
-            arena_.emplace(static_cast<int>(workers), 1);
+            arena_.emplace(static_cast<int>(workers), 0);
         }
         return *arena_;
     }
@@ -101,6 +108,8 @@ private:
     std::size_t workers_ = 0;
     std::optional<tbb::global_control> control_;
     std::optional<tbb::task_arena> arena_;
+    belay::bench::bare_index thread_{1};
+    belay::bench::bare_index other_thread_{1};
 };
 
 } // namespace

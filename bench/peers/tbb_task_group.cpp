@@ -57,22 +57,22 @@ public:
         return std::make_unique<group_run>(arena_for(request.workers), request, notes);
     }
 
-    std::int64_t complete(request const& request) override
+    void complete(request const& request, answer& found) override
     {
-        std::vector<std::uint64_t> values(request.jobs, request.jobs);
-        arena_for(request.workers).execute([&] {
+        kept_indices indices(request.jobs);
+        auto& arena = arena_for(request.workers - 1);
+        found.called = now_ns();
+        arena.execute([&] {
             tbb::task_group group;
             for (std::uint64_t index = 0; index != request.jobs; ++index)
-                group.run([&values, index, spins = request.body_ns] {
+                group.run([&indices, index, spins = request.body_ns] {
                     spin(spins);
-                    values[index] = index;
+                    indices.keep(index);
                 });
             group.wait();
         });
-        std::int64_t found = 0;
-        for (std::uint64_t index = 0; index != request.jobs; ++index)
-            found += values[index] == index ? 1 : 0;
-        return found;
+        found.awake = now_ns();
+        found.finished = indices.count();
     }
 
 private:

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """A cancelbench peer that runs its jobs in one thread and has faults, each by a word of the command
-line: late, lost, account, forgetful, orphan, refusing, silent, dying, other."""
+line: late, later, running, lost, account, forgetful, orphan, refusing, dying, mute, talkative, other."""
 import json
 import mmap
 import os
@@ -15,6 +15,9 @@ now = time.monotonic_ns
 
 def say(**members):
     print(json.dumps(members), flush=True)
+
+
+earlier = []  # ledgers of the runs before
 
 
 class Ledger:
@@ -37,12 +40,16 @@ def run(asked):
         ledger.run(3, how=-1)
     called = now()
     returned = now()
+    if "running" in FAULTS and ledger:
+        struct.pack_into("q", ledger.memory, 16 * 3 + 8, 0)
     if "late" in FAULTS and ledger:
         ledger.run(4)
     finished = 4 if "late" in FAULTS else 3
     told = {"finished": finished + ("account" in FAULTS), "interrupted": 1,
             "never_started": asked["jobs"] - finished - 1}
     results = finished - ("lost" in FAULTS)
+    if ledger:
+        earlier.append(ledger)
     return {"called": called, "returned": returned, "seen": returned, "quiet": returned,
             "awake": now(), "told": told, "results": results, "cpu_ns": 1000}
 
@@ -113,10 +120,17 @@ def main():
     scripts = {"cancel": run, "crash": crash, "recover": recover, "programs": programs}
     for line in sys.stdin:
         asked = json.loads(line)
+        if "later" in FAULTS and earlier:
+            earlier[-1].run(9)
         if "refusing" in FAULTS and "ledger" not in asked:
             say(error="not without a ledger")
         else:
-            say(**scripts[asked["script"]](asked))
+            answer = scripts[asked["script"]](asked)
+            if "mute" in FAULTS:
+                answer.pop("returned", None)
+            say(**answer)
+            if "talkative" in FAULTS:
+                say(**answer)
 
 
 main()

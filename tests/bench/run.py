@@ -14,16 +14,19 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-CLEAN = {"started_after": 0, "results_lost": 0, "wrong_accounts": 0, "cancels_lost": 0,
+CLEAN = {"started_after": 0, "still_running": 0, "results_lost": 0, "wrong_accounts": 0, "cancels_lost": 0,
          "started_after_kill": 0, "results_lost_by_kill": 0, "left_alive": 0}
+QUICK = ("truth", "--cancels", "1", "--kills", "0")
 # What the table of truth has of a peer with that fault, where it differs from CLEAN.
 FAULTS = {
     "": {},
     "late": {"started_after": 20, "started_after_kill": 2},
+    "later": {"started_after": 19},
+    "running": {"still_running": 20, "wrong_accounts": 20},
     "lost": {"results_lost": 20},
-    "account": {"wrong_accounts": 20, },
+    "account": {"wrong_accounts": 20},
     "forgetful": {"cancels_lost": 2, "started_after_kill": 2, "results_lost_by_kill": 6},
-    "orphan": {"left_alive": 6},
+    "orphan": {"left_alive": 4},
 }
 
 
@@ -68,7 +71,8 @@ def truth_of(bench):
         found = {key: rows[name].get(key) for key in CLEAN}
         check(found == {**CLEAN, **differs}, f"{name}: {found}")
     found = {key: rows["belay"].get(key) for key in CLEAN}
-    check(found == CLEAN and rows["belay"]["cancels"] == 20, f"belay: {found}")
+    check(found == CLEAN and rows["belay"]["cancels"] == 22, f"belay: {found}")
+    check("left_alive" not in rows["a bare flag"], "what was not looked at is not told")
 
 
 def moments_of(bench):
@@ -108,15 +112,45 @@ def pages_of(bench):
 
 def left_out(bench):
     """A peer that can't be started, or is none, is named, and the rest goes on."""
-    printed = bench.run("throughput", "--rounds", "3", "--peer", "/no/such", "--peer", peer("other"),
+    printed = bench.run(*QUICK, "--peer", "/no/such", "--peer", peer("other"),
                         "--peer", "cat /dev/null").stdout
     for text in ("left out: /no/such", "cancelbench 1 is wanted, not 9", "it ended without an answer"):
         check(text in printed, f"{text!r} is not in {printed}")
 
 
-def one_that_dies(bench):
-    ended = bench.run("truth", "--cancels", "1", "--peer", peer("dying"), status=1)
-    check("test dying: " in ended.stderr and "ended" in ended.stderr, ended.stderr)
+def one_that_fails(bench):
+    """The others are measured all the same, and it is told what was wrong."""
+    for fault, text in (("dying", "it has ended"), ("mute", "its answer has no 'returned'"),
+                        ("talkative", "it has said something that it was not asked")):
+        printed = bench.run("truth", "--cancels", "3", "--kills", "0", "--peer", peer(fault)).stdout
+        check(f"test {fault}: {text}" in printed or f"test {fault}: it ended" in printed, printed)
+        check(re.search(r"^  belay +3 ", printed, re.MULTILINE), printed)
+
+
+def two_of_one_name(bench):
+    found = bench.document(*QUICK, "--peer", f"{bench.belay} bench --speak belay")
+    names = [row["peer"] for row in found["truth"]]
+    check(names == ["belay", "a bare flag", "belay (2)"], names)
+
+
+def stopped(bench):
+    """After SIGTERM it ends by that, and nothing of it is left."""
+    environment = dict(os.environ, TMPDIR=str(bench.folder))
+    running = subprocess.Popen([bench.belay, "bench", "truth", "--cancels", "1000000"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=environment)
+    for line in running.stderr:
+        if "truth" in line:
+            break
+    while not list(bench.folder.glob("belay-bench-*/ledger")):
+        check(running.poll() is None, "it runs")
+    children = subprocess.run(["pgrep", "-P", str(running.pid)], capture_output=True, text=True)
+    check(len(children.stdout.split()) == 2, "two peers run")
+    running.terminate()
+    check(running.wait(timeout=60) == -15, f"status {running.returncode}")
+    check(not list(bench.folder.iterdir()), "the folder is gone")
+    for child in children.stdout.split():
+        check(not os.path.exists(f"/proc/{child}"), f"peer {child} is gone")
 
 
 def wrong_words(bench):
@@ -124,14 +158,30 @@ def wrong_words(bench):
                             (("--speak", "nobody"), "nobody")):
         ended = bench.run(*arguments, status=2)
         check(text in ended.stderr + ended.stdout, f"{arguments}: {ended.stderr}")
-    ended = bench.run("throughput", "--rounds", "3", "--json", "/no/such/file", status=1)
+    ended = bench.run(*QUICK, "--json", "/no/such/file", status=1)
     check("/no/such/file" in ended.stderr, ended.stderr)
+
+
+def places_that_are_no_files(bench):
+    """A link's target is written, a device stays what it is, and a full standard output is told."""
+    target, link = bench.folder / "target", bench.folder / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    bench.run(*QUICK, "--json", str(link))
+    check(link.is_symlink() and json.loads(target.read_text())["cancelbench"] == 1, "the target is new")
+    check(not bench.run(*QUICK, "--json", "/dev/null").stderr.count("belay:"),
+          "a device is no fault")
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([bench.belay, "bench", *QUICK], stdout=full,
+                               stderr=subprocess.PIPE, text=True, timeout=100)
+    check(ended.returncode == 1 and "standard output" in ended.stderr, ended.stderr)
 
 
 def main():
     belay = os.path.abspath(sys.argv[1])
     failed = 0
-    cases = (truth_of, moments_of, pages_of, left_out, one_that_dies, wrong_words)
+    cases = (truth_of, moments_of, pages_of, left_out, one_that_fails, two_of_one_name, stopped,
+             wrong_words, places_that_are_no_files)
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:
             try:

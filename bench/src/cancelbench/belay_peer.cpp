@@ -138,14 +138,18 @@ public:
         return submit(request, options, body_of(request, notes));
     }
 
-    std::int64_t complete(request const& request) override
+    void complete(request const& request, answer& found) override
     {
-        auto const batch = engine_for(request).submit(
-            request.jobs, [spins = request.body_ns](std::uint64_t index) {
+        auto& engine = engine_for(request);
+        found.called = now_ns();
+        auto const batch =
+            engine.submit(request.jobs, [spins = request.body_ns](std::uint64_t index) {
                 spin(spins);
                 return index;
             });
-        return static_cast<std::int64_t>(batch.wait().jobs.succeeded);
+        batch.wait();
+        found.awake = now_ns();
+        found.finished = *typed_run(batch).results();
     }
 
     std::unique_ptr<run> start_programs(request const& request) override

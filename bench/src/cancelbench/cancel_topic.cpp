@@ -25,7 +25,12 @@ request usual_cancel()
             .pause_ns = 1'500'000};
 }
 
-/// The moments of one cancel, with a processor for the caller: there is one worker fewer.
+/// Until they are told to stop: a body that might end by itself while its stop is on its way would not see it, and
+/// so the slow ones would be missing.
+constexpr std::int64_t without_end = 60'000'000'000;
+
+/// The moments of one cancel. Cold there is one worker fewer, so that the caller has a processor to itself;
+/// warm the other run has that.
 void measure_moments(peer_list const& peers, effort const& effort, findings& found, bool warm)
 {
     std::string const how = warm ? "warm" : "cold";
@@ -37,6 +42,7 @@ void measure_moments(peer_list const& peers, effort const& effort, findings& fou
     auto request = usual_cancel();
     request.workers = warm ? bench::workers : bench::workers - 1;
     request.running = bench::workers - 1;
+    request.body_ns = without_end;
     request.warm = warm;
     measure(peers, request, effort, 0,
                   {{charts[0], microseconds(&answer::called, &answer::returned)},
@@ -85,7 +91,7 @@ void measure_polls(peer_list const& peers, effort const& effort, findings& found
     for (std::int64_t const poll : {100, 1'000, 10'000, 100'000}) {
         auto request = usual_cancel();
         request.workers = request.running = bench::workers - 1;
-        request.body_ns = 20 * poll + 50'000;
+        request.body_ns = without_end;
         request.poll_ns = poll;
         measure(peers, request, effort, static_cast<double>(poll),
                       {{seen, microseconds(&answer::called, &answer::seen)}});
@@ -101,6 +107,8 @@ void measure_bodies(peer_list const& peers, effort const& effort, findings& foun
         request.body = body;
         request.running = 1;
         request.workers = 1;
+        if (body == "coroutine")
+            request.jobs = 1; // all of them run at once
         measure(peers, request, effort, 0,
                       {{seen, microseconds(&answer::called, &answer::seen)}});
         found.charts.push_back(std::move(seen));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <random>
 #include <utility>
 
 namespace belay::cancelbench {
@@ -23,14 +24,21 @@ series_point& chart::point(std::string const& peer, double at)
 
 std::optional<answer> ask_if_able(peer_process& peer, request const& request)
 {
-    if (!peer.knows_script(request.script) || !peer.knows_body(request.body) ||
+    bool const has_body = request.script != "cancel" || peer.knows_body(request.body);
+    if (peer.has_failed() || !peer.knows_script(request.script) || !has_body ||
         peer.who().jobs_max < request.jobs)
         return std::nullopt;
     try {
         return peer.ask(request);
-    } catch (refused const&) {
-        return std::nullopt;
+    } catch (refused const& why) {
+        peer.complain(why.what());
+    } catch (wrong_line const& why) {
+        if (peer.is_own())
+            throw;
+        peer.complain(why.what());
+        peer.give_up();
     }
+    return std::nullopt;
 }
 
 void by_turns(peer_list const& peers, request const& request, effort const& effort,
@@ -45,17 +53,23 @@ void by_turns(peer_list const& peers, request const& request, effort const& effo
     for (auto const& peer : peers) // its threads and memory are there after that
         if (ask_if_able(*peer, request))
             turns.push_back({peer.get()});
+    std::minstd_rand random; // the same each time
+    std::uniform_real_distribution pause(0.67, 1.33);
     auto const most = static_cast<std::int64_t>(effort.seconds * 1e9);
     for (std::size_t round = 0; round != effort.rounds; ++round) {
+        // No peer always follows the same one, and nothing keeps step with a quantum or a tick.
+        std::ranges::shuffle(turns, random);
+        auto asked = request;
+        asked.pause_ns = static_cast<std::int64_t>(static_cast<double>(request.pause_ns) * pause(random));
         for (auto& turn : turns) {
             if (round >= rounds_min && turn.used_ns > most)
                 continue;
             auto const begin = now_ns();
-            auto const answer = turn.peer->ask(request);
+            auto const answer = ask_if_able(*turn.peer, asked);
             turn.used_ns += now_ns() - begin;
-            take(*turn.peer, round, answer);
+            if (answer)
+                take(*turn.peer, round, *answer);
         }
-        std::ranges::reverse(turns);
     }
 }
 

@@ -20,17 +20,18 @@ struct effort {
     std::size_t rounds = 100;        ///< of what is quick
     double seconds = 4;              ///< at most, a peer, for one place of an axis
     std::uint64_t cancels = 1'000;   ///< for the truth
-    std::uint64_t kills = 10;        ///< likewise
+    std::uint64_t kills = 10;        ///< likewise, of peers; of programs at most three
     std::uint64_t pending_max = 1'000'000;
 };
 
-/// The answer of a peer that knows the script and the body, can be given so many jobs, and does not refuse.
+/// The answer of a peer that knows the script and the body, can be given so many jobs, does not refuse and has not
+/// failed. What others say is noted with them; a failure of our own is thrown.
 std::optional<answer> ask_if_able(peer_process& peer, request const& request);
 
 /// Told of each answer.
 using take_answer = std::function<void(peer_process const&, std::size_t round, answer const&)>;
 
-/// Asks all peers that are able to, by turns, round by round, each second round the other way about. A peer that
+/// Asks all peers that are able to, by turns, round by round, in another order each time, with pauses that differ. A peer that
 /// has used up its time is left out of further rounds, but has at least three. What each is asked before the
 /// first round is not counted.
 void by_turns(peer_list const& peers, request const& request, effort const& effort,

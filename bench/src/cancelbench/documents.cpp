@@ -1,8 +1,6 @@
 // The JSON document and the page.
 #include "cancelbench/show.hpp"
 
-#include "suite/machine.hpp"
-
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -76,11 +74,11 @@ std::string table_of(chart const& chart)
     for (auto const& line : chart.lines)
         for (auto const& point : line.points) {
             auto const& values = point.values;
-            auto const [low, high] = values.confidence(50);
+            auto const [low, high] = median_interval(values);
             result += row("td", {chart.axis.empty() ? "" : number(point.at), line.peer,
                                  std::to_string(values.size()), number(values.median()),
-                                 number(low), number(high), number(values.percentile(90)),
-                                 number(values.percentile(99)), number(values.percentile(99.9)),
+                                 low, high, percentile_text(values, 90),
+                                 percentile_text(values, 99), percentile_text(values, 99.9),
                                  number(values.maximum()),
                                  point.ratios.empty() ? "-" : number(point.ratios.median())});
         }
@@ -127,36 +125,38 @@ std::string to_json(findings const& found)
     for (auto const& chart : found.charts)
         charts.push_back(to_json_object(chart));
     json::array truths;
-    for (auto const& truth : found.truths) {
-        json::object object{{"peer", truth.peer},
-                            {"cancels", truth.cancels},
-                            {"started_after", truth.started_after},
-                            {"kills", truth.kills},
-                            {"cancels_lost", truth.kills - truth.survived},
-                            {"started_after_kill", truth.started_after_kill},
-                            {"results_lost_by_kill", truth.results_lost_by_kill}};
-        if (truth.results_lost)
-            object["results_lost"] = *truth.results_lost;
-        if (truth.wrong_accounts)
-            object["wrong_accounts"] = *truth.wrong_accounts;
-        if (truth.left_alive)
-            object["left_alive"] = *truth.left_alive;
-        if (!truth.cpu_us.empty())
-            object["cpu_us"] = rounded(truth.cpu_us.median());
+    for (auto const& row : found.truths) {
+        json::object object{
+            {"peer", row.peer}, {"cancels", row.cancels}, {"kills", row.kills}};
+        auto const add = [&](char const* name, truth::count const& value) {
+            if (value)
+                object[name] = *value;
+        };
+        add("started_after", row.started_after);
+        add("still_running", row.still_running);
+        add("results_lost", row.results_lost);
+        add("wrong_accounts", row.wrong_accounts);
+        add("cancels_lost", row.cancels_lost);
+        add("started_after_kill", row.started_after_kill);
+        add("results_lost_by_kill", row.results_lost_by_kill);
+        add("left_alive", row.left_alive);
+        if (!row.cpu_us.empty())
+            object["cpu_us"] = rounded(row.cpu_us.median());
         truths.push_back(std::move(object));
     }
     return json::serialize(json::object{
         {"cancelbench", 1},
-        {"machine", bench::machine_description()},
+        {"machine", found.machine},
         {"peers", json::array(found.peers.begin(), found.peers.end())},
         {"charts", std::move(charts)},
-        {"truth", std::move(truths)}});
+        {"truth", std::move(truths)},
+        {"notes", json::array(found.notes.begin(), found.notes.end())}});
 }
 
 std::string to_page(findings const& found)
 {
     std::string page = page_head;
-    page += "<p>" + escaped(bench::machine_description()) + "</p>\n<ul>\n";
+    page += "<p>" + escaped(found.machine) + "</p>\n<ul>\n";
     for (auto const& peer : found.peers)
         page += "<li>" + escaped(peer) + "</li>\n";
     page += "</ul>\n";
@@ -188,13 +188,23 @@ void write_plots(std::filesystem::path const& directory, findings const& found)
 
 void write_file(std::filesystem::path const& file, std::string const& text)
 {
-    auto const unfinished = file.string() + ".unfinished";
-    std::ofstream out(unfinished, std::ios::binary);
+    namespace fs = std::filesystem;
+    std::error_code none;
+    fs::path const target = fs::exists(file, none) ? fs::canonical(file) : file;
+    // A device or a pipe is written to, and stays what it is.
+    bool const in_place = fs::exists(target, none) && !fs::is_regular_file(target, none);
+    fs::path const written = in_place ? target : fs::path(target.string() + ".unfinished");
+    std::ofstream out(written, std::ios::binary);
     out << text;
     out.close();
-    if (!out)
-        throw std::system_error(errno, std::generic_category(), "can't write " + file.string());
-    std::filesystem::rename(unfinished, file);
+    if (!out) {
+        int const error = errno;
+        if (!in_place)
+            fs::remove(written, none);
+        throw std::system_error(error, std::generic_category(), "can't write " + file.string());
+    }
+    if (!in_place)
+        fs::rename(written, target);
 }
 
 } // namespace belay::cancelbench

@@ -39,20 +39,26 @@ struct chart {
     series_point& point(std::string const& peer, double at);
 };
 
-/// What was found of the truth of one peer's cancels.
+/// What was found of the truth of one peer's cancels; nothing where that was not looked at, or the peer says
+/// nothing that could be wrong.
 struct truth {
+    using count = std::optional<std::uint64_t>;
+
     std::string peer;
     std::uint64_t cancels = 0;
-    std::uint64_t started_after = 0;
-    std::optional<std::uint64_t> results_lost = {};   ///< nothing if it keeps none
-    std::optional<std::uint64_t> wrong_accounts = {}; ///< nothing if it gives none
+    count started_after = {};
+    count still_running = {}; ///< bodies, when the caller was told that all is quiet
+    count results_lost = {};
+    count wrong_accounts = {};
     std::uint64_t kills = 0;
-    std::uint64_t survived = 0;            ///< kills after which it still knew of the cancel
-    std::uint64_t started_after_kill = 0;
-    std::uint64_t results_lost_by_kill = 0;
-    std::optional<std::uint64_t> left_alive = {}; ///< processes; nothing if it runs none
-    bench::samples cpu_us = {};                   ///< of a cancel
-    std::uint64_t cpu_at = 0;                     ///< pending jobs
+    count cancels_lost = {}; ///< by kills
+    count started_after_kill = {};
+    count results_lost_by_kill = {};
+    count left_alive = {};      ///< processes
+    bench::samples cpu_us = {}; ///< of a cancel
+
+    /// Adds to a count that may be the first.
+    static void add(count& to, std::uint64_t more) { to = to.value_or(0) + more; }
 };
 
 struct findings {
@@ -60,6 +66,7 @@ struct findings {
     std::vector<truth> truths = {};
     std::vector<std::string> notes = {};
     std::vector<std::string> peers = {}; ///< with their versions
+    std::string machine = {};
 };
 
 } // namespace belay::cancelbench

@@ -49,15 +49,19 @@ public:
         return std::make_unique<flag_run>(threads, request, notes);
     }
 
-    std::int64_t complete(request const& request) override
+    void complete(request const& request, answer& found) override
     {
         auto& threads = all_.of(request.workers);
-        threads.start(request.jobs, [spins = request.body_ns](std::uint64_t,
-                                                              std::atomic<bool> const&) {
+        kept_indices indices(request.jobs);
+        found.called = now_ns();
+        threads.start(request.jobs, [&indices, spins = request.body_ns](std::uint64_t index,
+                                                                        std::atomic<bool> const&) {
             spin(spins);
+            indices.keep(index);
         });
         threads.wait();
-        return static_cast<std::int64_t>(request.jobs);
+        found.awake = now_ns();
+        found.finished = indices.count();
     }
 
 private:

@@ -23,13 +23,15 @@ namespace {
 
 ledger ledger::make(std::filesystem::path const& file, std::uint64_t jobs)
 {
+    std::filesystem::remove(file); // an earlier one may still be mapped
     int const made = ::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (made < 0)
         fail(file);
-    int const failed = ::ftruncate(made, static_cast<off_t>(jobs * sizeof(job)));
+    // With its blocks: to write into a mapped file on a full disk would end the process.
+    int const failed = ::posix_fallocate(made, 0, static_cast<off_t>(jobs * sizeof(job)));
     ::close(made);
     if (failed != 0)
-        fail(file);
+        throw std::system_error(failed, std::generic_category(), "can't make " + file.string());
     return map(file, jobs * sizeof(job));
 }
 

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace belay::cancelbench {
 
@@ -35,39 +36,54 @@ std::int64_t read_clock(clockid_t clock)
     return ::clock_gettime(clock, &time) == 0 ? time.tv_sec * 1'000'000'000 + time.tv_nsec : 0;
 }
 
-/// Processor time of the threads that there are, each from its own clock (clock_getcpuclockid(3)): that of the
-/// process lags by a tick while they run.
-std::int64_t time_of_threads()
+/// The clocks of the threads that there are (clock_getcpuclockid(3)): that of the process lags by a tick while
+/// they run.
+std::vector<clockid_t> threads()
 {
-    std::int64_t sum = 0;
+    std::vector<clockid_t> clocks;
     for (auto const& entry : std::filesystem::directory_iterator("/proc/self/task")) {
         auto const thread = std::stoi(entry.path().filename().string());
-        sum += read_clock(static_cast<clockid_t>(~thread << 3 | 6));
+        clocks.push_back(static_cast<clockid_t>(~thread << 3 | 6));
     }
+    return clocks;
+}
+
+std::int64_t time_of(std::vector<clockid_t> const& threads)
+{
+    std::int64_t sum = 0;
+    for (auto const thread : threads)
+        sum += read_clock(thread);
     return sum;
 }
 
-/// Processor time from `start()` to `stop()`, made and stopped while no body runs.
+/// Processor time from `start()` to `stop()`, made and stopped while no body runs. `prepare()` finds the
+/// threads: what that costs is not to come just before the call.
 class processor_time {
 public:
-    void start() { start_ = time_of_threads() + ended_; }
+    void prepare() { threads_ = threads(); }
+    void start() { start_ = time_of(threads_) + ended_; }
     [[nodiscard]] std::int64_t stop() const { return read_clock(CLOCK_PROCESS_CPUTIME_ID) - start_; }
 
 private:
-    std::int64_t const ended_ = read_clock(CLOCK_PROCESS_CPUTIME_ID) - time_of_threads();
+    std::vector<clockid_t> threads_;
+    std::int64_t const ended_ = read_clock(CLOCK_PROCESS_CPUTIME_ID) - time_of(threads());
     std::int64_t start_ = 0;
 };
 
-/// Until so many bodies are inside at once, or all jobs have ended.
-void wait_until_inside(notes const& notes, request const& request)
+/// Until so many bodies are inside at once, or all jobs have ended; where that never comes the run is cancelled, as its
+/// bodies use what goes with the exception.
+void wait_until_inside(notes const& notes, request const& request, run& run)
 {
     auto const end = now_ns() + 60'000'000'000;
     auto const count = static_cast<std::int64_t>(request.running);
     auto const jobs = static_cast<std::int64_t>(request.jobs);
     while (notes.inside() < count && notes.finished() + notes.interrupted() < jobs) {
-        if (now_ns() > end)
+        if (now_ns() > end) {
+            run.cancel();
+            run.wait();
             throw std::runtime_error("there were not " + std::to_string(count) +
                                      " bodies inside at once within a minute");
+        }
         std::this_thread::sleep_for(50us);
     }
 }
@@ -80,7 +96,7 @@ public:
         request.jobs = 1;
         request.running = 1;
         run_ = library.start(request, notes_);
-        wait_until_inside(notes_, request);
+        wait_until_inside(notes_, request, *run_);
     }
     void cancel() { run_->cancel(); }
     void wait() { run_->wait(); }
@@ -106,8 +122,9 @@ answer cancel(library& library, request const& request)
     processor_time processor;
     auto const resident = resident_bytes();
     auto const run = library.start(request, notes);
-    wait_until_inside(notes, request);
+    wait_until_inside(notes, request, *run);
     found.bytes = resident_bytes() - resident;
+    processor.prepare();
     std::this_thread::sleep_for(std::chrono::nanoseconds(request.pause_ns));
 
     processor.start();
@@ -136,9 +153,7 @@ answer cancel(library& library, request const& request)
 answer throughput(library& library, request const& request)
 {
     answer found;
-    found.called = now_ns();
-    found.finished = library.complete(request);
-    found.awake = now_ns();
+    library.complete(request, found);
     return found;
 }
 
@@ -148,7 +163,7 @@ answer throughput(library& library, request const& request)
     auto const ledger = ledger::open(request.ledger);
     notes notes(&ledger);
     auto const run = library.start_kept(request, notes);
-    wait_until_inside(notes, request);
+    wait_until_inside(notes, request, *run);
     std::this_thread::sleep_for(std::chrono::nanoseconds(request.pause_ns));
     answer found;
     found.called = now_ns();

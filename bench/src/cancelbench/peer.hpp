@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace belay::cancelbench {
 
@@ -34,6 +35,24 @@ public:
     [[nodiscard]] virtual std::optional<std::int64_t> closed() const { return std::nullopt; }
 };
 
+/// What jobs give that give their index, where the library keeps no results.
+class kept_indices {
+public:
+    explicit kept_indices(std::uint64_t jobs) : values_(jobs, jobs) {}
+
+    void keep(std::uint64_t index) noexcept { values_[index] = index; }
+    [[nodiscard]] std::int64_t count() const noexcept
+    {
+        std::int64_t found = 0;
+        for (std::uint64_t index = 0; index != values_.size(); ++index)
+            found += values_[index] == index ? 1 : 0;
+        return found;
+    }
+
+private:
+    std::vector<std::uint64_t> values_;
+};
+
 /// A library as it is used here. One thread calls it.
 class library {
 public:
@@ -47,8 +66,9 @@ public:
     /// Hands over `request.jobs` jobs, whose bodies note in `notes` what they do.
     virtual std::unique_ptr<run> start(request const& request, notes& notes) = 0;
 
-    /// Runs jobs that `spin` for `request.body_ns` and give their index; how many have given it.
-    virtual std::int64_t complete(request const& request) = 0;
+    /// Runs jobs that `spin` for `request.body_ns` and give their index: says when it began and when the
+    /// last had ended, and how many have given it, which is counted afterwards.
+    virtual void complete(request const& request, answer& found) = 0;
 
     /// Runs `request.command` for each job, `{}` in it being the job's index.
     virtual std::unique_ptr<run> start_programs(request const& request)

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <system_error>
@@ -23,6 +24,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t line_bytes_max = 64 * 1024;
+
+/// The signal that has come.
+std::atomic<int> caught{0};
 
 [[noreturn]] void fail(int error, std::string const& what)
 {
@@ -57,14 +61,39 @@ private:
 
 } // namespace
 
-peer_process::peer_process(std::vector<std::string> command) : command_(std::move(command))
+stopped_by_signal::stopped_by_signal(int number)
+    : std::runtime_error("stopped by signal " + std::to_string(number)), number_(number)
+{
+}
+
+void catch_signals()
+{
+    struct sigaction action{};
+    action.sa_handler = [](int number) { caught = number; };
+    for (int const number : {SIGINT, SIGTERM, SIGHUP})
+        ::sigaction(number, &action, nullptr);
+}
+
+peer_process::peer_process(std::vector<std::string> command, bool is_own)
+    : command_(std::move(command)), is_own_(is_own)
 {
     start();
 }
 
 peer_process::~peer_process()
 {
-    end(10s);
+    end(caught == 0 ? 10s : 0s);
+}
+
+void peer_process::rename(std::string name)
+{
+    who_.peer = name_ = std::move(name);
+}
+
+void peer_process::complain(std::string const& text)
+{
+    if (std::ranges::find(complaints_, text) == complaints_.end())
+        complaints_.push_back(text);
 }
 
 void peer_process::start()
@@ -73,6 +102,9 @@ void peer_process::start()
     who_.peer = command_.front();
     try {
         who_ = parse_introduction(read_line());
+        introduced_as_ = who_.peer;
+        if (!name_.empty())
+            who_.peer = name_;
     } catch (...) {
         end(0s);
         throw;
@@ -143,6 +175,9 @@ bool peer_process::knows_body(std::string_view body) const
 answer peer_process::ask(request const& request)
 {
     try {
+        pollfd unasked{from_, POLLIN, 0};
+        if (!read_.empty() || (::poll(&unasked, 1, 0) == 1 && (unasked.revents & POLLIN) != 0))
+            throw wrong_line("it has said something that it was not asked");
         std::string const line = to_line(request) + '\n';
         for (std::size_t written = 0; written != line.size();) {
             auto const count = ::write(to_, line.data() + written, line.size() - written);
@@ -178,11 +213,14 @@ std::string peer_process::read_line()
             throw wrong_line("a line is longer than 64 KiB");
         auto const left = std::chrono::ceil<std::chrono::milliseconds>(
             until - std::chrono::steady_clock::now());
-        pollfd waited{from_, POLLIN, 0};
-        int const ready = ::poll(&waited, 1, std::max(0, static_cast<int>(left.count())));
-        if (ready == 0)
+        if (caught != 0)
+            throw stopped_by_signal(caught);
+        if (left.count() <= 0)
             throw wrong_line("no answer within two minutes");
-        if (ready < 0)
+        pollfd waited{from_, POLLIN, 0};
+        // No longer than this: a signal may have come just before.
+        int const ready = ::poll(&waited, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 200)));
+        if (ready <= 0)
             continue;
         std::array<char, 4096> bytes;
         auto const count = ::read(from_, bytes.data(), bytes.size());

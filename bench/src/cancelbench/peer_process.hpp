@@ -6,11 +6,25 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace belay::cancelbench {
+
+/// SIGINT, SIGTERM or SIGHUP has come.
+class stopped_by_signal : public std::runtime_error {
+public:
+    explicit stopped_by_signal(int number);
+    [[nodiscard]] int number() const noexcept { return number_; }
+
+private:
+    int number_;
+};
+
+/// From now on these signals end the wait for a peer, and with it the run: nothing of it stays behind.
+void catch_signals();
 
 /// A peer that runs, and the lines to and from it.
 ///
@@ -20,9 +34,9 @@ public:
     /// How long a peer may take for an answer.
     static constexpr std::chrono::seconds answer_max{120};
 
-    /// Starts `command`, the program's path or name and its arguments, and reads its introduction. Throws
-    /// std::system_error, `wrong_line`.
-    explicit peer_process(std::vector<std::string> command);
+    /// Starts `command`, the program's path or name and its arguments, and reads its introduction; `is_own` says
+    /// that it is part of this program. Throws std::system_error, `wrong_line`, `stopped_by_signal`.
+    explicit peer_process(std::vector<std::string> command, bool is_own = false);
     ~peer_process();
     peer_process(peer_process const&) = delete;
     peer_process& operator=(peer_process const&) = delete;
@@ -31,7 +45,22 @@ public:
     [[nodiscard]] bool knows_script(std::string_view script) const;
     [[nodiscard]] bool knows_body(std::string_view body) const;
 
-    /// Throws `wrong_line`, with the name of the peer.
+    [[nodiscard]] bool is_own() const noexcept { return is_own_; }
+
+    /// The name that it has given itself.
+    [[nodiscard]] std::string const& introduced_as() const noexcept { return introduced_as_; }
+    /// What it is to be called from now on.
+    void rename(std::string name);
+
+    /// Notes why it could not do something, each text once.
+    void complain(std::string const& text);
+    [[nodiscard]] std::vector<std::string> const& complaints() const noexcept { return complaints_; }
+
+    /// It is not to be asked any more.
+    void give_up() noexcept { has_failed_ = true; }
+    [[nodiscard]] bool has_failed() const noexcept { return has_failed_; }
+
+    /// Throws `wrong_line`, with the name of the peer, and `stopped_by_signal`.
     answer ask(request const& request);
 
     /// Kills it, and all that it started in its process group, at once; then starts it anew.
@@ -44,6 +73,11 @@ private:
     [[nodiscard]] std::string read_line();
 
     std::vector<std::string> const command_;
+    bool const is_own_;
+    std::string introduced_as_;
+    std::string name_; ///< where it was renamed
+    std::vector<std::string> complaints_;
+    bool has_failed_ = false;
     introduction who_;
     pid_t pid_ = -1;
     int to_ = -1;

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 
@@ -143,8 +144,10 @@ std::optional<std::string> plot(chart const& chart)
                           << (chart.axis.empty() ? plot_boxes(chart, data)
                                                  : plot_lines(chart, data))
                           << '\n';
-    if (!run_gnuplot(script.string()))
+    if (!can_plot())
         return std::nullopt;
+    if (!run_gnuplot(script.string()))
+        throw std::runtime_error("gnuplot did not draw " + chart.name);
     return in_both_schemes(bench::file_content(picture));
 }
 

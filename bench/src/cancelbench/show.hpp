@@ -14,6 +14,16 @@ namespace belay::cancelbench {
 /// Plain tables.
 void print_tables(findings const& found, std::ostream& out);
 
+/// A percentile; `-` where there are too few samples for it.
+[[nodiscard]] std::string percentile_text(bench::samples const& values, double percent);
+
+/// Where the median lies with a confidence of 95 %; `-` where there are too few samples for that.
+struct interval_text {
+    std::string low;
+    std::string high;
+};
+[[nodiscard]] interval_text median_interval(bench::samples const& values);
+
 /// A cell of the table of truth; `-` for what a peer does not do.
 struct truth_column {
     char const* title;

@@ -46,10 +46,10 @@ void print_single(chart const& chart, std::ostream& out)
     for (auto const& line : chart.lines)
         for (auto const& point : line.points) {
             auto const& values = point.values;
-            auto const [low, high] = values.confidence(50);
-            table.row({line.peer, std::to_string(values.size()), number(values.median()),
-                       number(low), number(high), number(values.percentile(90)),
-                       number(values.percentile(99)), number(values.percentile(99.9)),
+            auto const [low, high] = median_interval(values);
+            table.row({line.peer, std::to_string(values.size()), number(values.median()), low, high,
+                       percentile_text(values, 90), percentile_text(values, 99),
+                       percentile_text(values, 99.9),
                        number(values.maximum()),
                        point.ratios.empty() ? "-" : number(point.ratios.median())});
         }
@@ -85,19 +85,33 @@ std::string or_dash(std::optional<T> const& value)
 
 } // namespace
 
+std::string percentile_text(bench::samples const& values, double percent)
+{
+    bool const is_met = static_cast<double>(values.size()) * (100 - percent) >= 100 - 1e-9;
+    return is_met ? number(values.percentile(percent)) : "-";
+}
+
+interval_text median_interval(bench::samples const& values)
+{
+    constexpr std::size_t fewest = 6; // 1 - 2 / 2^6 is 97 %
+    if (values.size() < fewest)
+        return {"-", "-"};
+    auto const [low, high] = values.confidence(50);
+    return {number(low), number(high)};
+}
+
 std::vector<truth_column> const& truth_columns()
 {
     static std::vector<truth_column> const columns{
         {"cancels", [](truth const& t) { return std::to_string(t.cancels); }},
-        {"jobs started after", [](truth const& t) { return std::to_string(t.started_after); }},
+        {"jobs started after", [](truth const& t) { return or_dash(t.started_after); }},
+        {"still running", [](truth const& t) { return or_dash(t.still_running); }},
         {"results lost", [](truth const& t) { return or_dash(t.results_lost); }},
         {"wrong accounts", [](truth const& t) { return or_dash(t.wrong_accounts); }},
         {"kills", [](truth const& t) { return std::to_string(t.kills); }},
-        {"cancels lost",
-         [](truth const& t) { return std::to_string(t.kills - t.survived); }},
-        {"jobs started after",
-         [](truth const& t) { return std::to_string(t.started_after_kill); }},
-        {"results lost", [](truth const& t) { return std::to_string(t.results_lost_by_kill); }},
+        {"cancels lost", [](truth const& t) { return or_dash(t.cancels_lost); }},
+        {"jobs started after", [](truth const& t) { return or_dash(t.started_after_kill); }},
+        {"results lost", [](truth const& t) { return or_dash(t.results_lost_by_kill); }},
         {"processes left", [](truth const& t) { return or_dash(t.left_alive); }},
         {"CPU µs a cancel",
          [](truth const& t) { return t.cpu_us.empty() ? "-" : number(t.cpu_us.median()); }},

@@ -74,11 +74,15 @@ bool batch_core::cancel_polling(cancel_request const& request, stop_cause cause,
     if (!request.reason.empty() || !request.requested_by.empty()) [[unlikely]]
         asked = request;
     auto const closing = gate_.close();
-    if (closing.done)
-        return false;
+    auto& life = life_(lock);
+    if (closing.done) {
+        result.previous_state = life.state(started());
+        life.on(batch_event::all_ended);
+        result.current_state = life.state(started());
+        return true;
+    }
     phase_.exchange(batch_life::when_closed(asked.mode));
     time_point const at = now(); // after the phase: whoever starts later than this has seen it
-    auto& life = life_(lock);
     result.previous_state = life.state(started());
     claimed_at_close_(lock) = std::max(closing.claimed, let_in_end_(lock));
     [[maybe_unused]] auto const actions = life.closed(std::move(asked), cause, true, at, at);

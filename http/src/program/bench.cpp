@@ -12,12 +12,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace belay::program {
@@ -50,20 +52,30 @@ int speak_as(std::string const& name)
     return speak(*library);
 }
 
+/// Gives the last one another name if it has that of another.
+void tell_apart(peer_list& peers)
+{
+    auto& last = *peers.back();
+    auto const same = std::ranges::count_if(
+        peers, [&](auto const& peer) { return peer->introduced_as() == last.introduced_as(); });
+    if (same > 1)
+        last.rename(last.who().peer + " (" + std::to_string(same) + ")");
+}
+
 /// belay, the flag, and the others that can be started; about those that can't there is a note.
 peer_list start_peers(bench_options const& options, findings& found)
 {
     std::string const self = "/proc/self/exe";
     peer_list peers;
-    peers.push_back(std::make_unique<peer_process>(
-        std::vector<std::string>{self, "bench", "--speak", "belay"}));
-    peers.push_back(std::make_unique<peer_process>(
-        std::vector<std::string>{self, "bench", "--speak", "flag"}));
+    for (std::string const own : {"belay", "flag"})
+        peers.push_back(std::make_unique<peer_process>(
+            std::vector<std::string>{self, "bench", "--speak", own}, true));
     for (auto const& command : options.peers) {
         try {
             peers.push_back(std::make_unique<peer_process>(
-                std::vector<std::string>{"/bin/sh", "-c", "exec " + command}));
-        } catch (std::exception const& error) {
+                std::vector<std::string>{"/bin/sh", "-c", command}));
+            tell_apart(peers);
+        } catch (wrong_line const& error) {
             found.notes.push_back("left out: " + command + ": " + error.what());
         }
     }
@@ -77,9 +89,10 @@ int bench_command(bench_options const& options)
     if (!options.speak.empty())
         return speak_as(options.speak);
     std::signal(SIGPIPE, SIG_IGN); // a peer may end at any time
+    catch_signals();
     bench::keep_to_few_processors();
-    std::cout << bench::machine_description() << "\n" << std::flush;
-    findings found;
+    findings found{.machine = bench::machine_description()};
+    std::cout << found.machine << "\n" << std::flush;
     auto const peers = start_peers(options, found);
     for (auto const& topic : topics) {
         if (!options.topics.empty() && std::ranges::find(options.topics, topic.name) == options.topics.end())
@@ -87,7 +100,11 @@ int bench_command(bench_options const& options)
         std::fprintf(stderr, "measuring %s ...\n", topic.name);
         topic.measure(peers, options.effort, found);
     }
+    for (auto const& peer : peers)
+        found.notes.insert(found.notes.end(), peer->complaints().begin(), peer->complaints().end());
     print_tables(found, std::cout);
+    if (!std::cout)
+        throw std::system_error(errno, std::generic_category(), "can't write to standard output");
     if (!options.json.empty())
         write_file(options.json, to_json(found));
     bool const wants_plots = !options.html.empty() || !options.plots.empty();
@@ -98,6 +115,19 @@ int bench_command(bench_options const& options)
     if (!options.plots.empty())
         write_plots(options.plots, found);
     return 0;
+}
+
+/// A signal that stopped it ends the process, as whoever waits for that expects.
+int bench_until_signal(bench_options const& options)
+{
+    int number = 0;
+    try {
+        return bench_command(options);
+    } catch (stopped_by_signal const& stopped) {
+        number = stopped.number();
+    }
+    std::signal(number, SIG_DFL);
+    return std::raise(number);
 }
 
 } // namespace
@@ -114,6 +144,7 @@ void add_bench(CLI::App& app, std::function<int()>& run)
         ->check(CLI::IsMember(names));
     command->add_option("--peer", options->peers,
                         "Measure what this command speaks for, too; see docs/benchmarks/cancelbench.md")
+        ->allow_extra_args(false)
         ->option_text("COMMAND ...");
     command->add_option("--json", options->json, "Write all samples to this file")->option_text("FILE");
     command->add_option("--html", options->html, "Write a page with tables and plots to this file")
@@ -134,13 +165,13 @@ void add_bench(CLI::App& app, std::function<int()>& run)
     command->add_option("--cancels", options->effort.cancels, "How many cancels are checked")
         ->check(CLI::Range(1, 10'000'000))
         ->capture_default_str();
-    command->add_option("--kills", options->effort.kills, "After how many a peer is killed")
+    command->add_option("--kills", options->effort.kills, "After how many cancels a peer is killed, and how often programs are cancelled, at most 3 times")
         ->check(CLI::Range(0, 10'000))
         ->capture_default_str();
     command->add_option("--speak", options->speak, "Be a peer: speak cancelbench for belay, or a bare flag")
         ->check(CLI::IsMember({"belay", "flag"}))
         ->option_text("NAME");
-    command->callback([&run, options] { run = [options] { return bench_command(*options); }; });
+    command->callback([&run, options] { run = [options] { return bench_until_signal(*options); }; });
 }
 
 } // namespace belay::program
