@@ -38,7 +38,8 @@ HTTP = {
 }
 BENCH = {
     "suite": [],
-    "cancelbench": ["suite"],
+    "figures": ["suite"],
+    "cancelbench": ["suite", "figures"],
 }
 # Libraries of others that are used in these folders alone.
 OTHERS = {

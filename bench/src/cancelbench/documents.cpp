@@ -85,16 +85,17 @@ std::string table_of(chart const& chart)
     return result + "</table>\n";
 }
 
-std::string truth_table(findings const& found)
+template <class Row>
+std::string table_of(std::vector<column<Row>> const& columns, std::vector<Row> const& rows)
 {
-    std::vector<std::string> head{"peer"};
-    for (auto const& column : truth_columns())
+    std::vector<std::string> head;
+    for (auto const& column : columns)
         head.emplace_back(column.title);
     std::string result = "<table>\n" + row("th", head);
-    for (auto const& truth : found.truths) {
-        std::vector<std::string> cells{truth.peer};
-        for (auto const& column : truth_columns())
-            cells.push_back(column.text(truth));
+    for (auto const& one : rows) {
+        std::vector<std::string> cells;
+        for (auto const& column : columns)
+            cells.push_back(column.text(one));
         result += row("td", cells);
     }
     return result + "</table>\n";
@@ -144,12 +145,22 @@ std::string to_json(findings const& found)
             object["cpu_us"] = rounded(row.cpu_us.median());
         truths.push_back(std::move(object));
     }
+    json::array figures;
+    for (auto const& figure : found.figures)
+        figures.push_back(json::object{{"figure", figure.name},
+                                       {"at", figure.at},
+                                       {"value", rounded(figure.value)},
+                                       {"unit", figure.unit},
+                                       {"yardstick", figure.yardstick},
+                                       {"yardstick_value", rounded(figure.yardstick_value)},
+                                       {"ratio", rounded(figure.ratio())}});
     return json::serialize(json::object{
         {"cancelbench", 1},
         {"machine", found.machine},
         {"peers", json::array(found.peers.begin(), found.peers.end())},
         {"charts", std::move(charts)},
         {"truth", std::move(truths)},
+        {"figures", std::move(figures)},
         {"notes", json::array(found.notes.begin(), found.notes.end())}});
 }
 
@@ -172,7 +183,11 @@ std::string to_page(findings const& found)
                 "</div></details>\n";
     }
     if (!found.truths.empty())
-        page += "<h2>Is it true?</h2>\n<div class=\"wide\">\n" + truth_table(found) + "</div>\n";
+        page += "<h2>Is it true?</h2>\n<div class=\"wide\">\n" +
+                table_of(truth_columns(), found.truths) + "</div>\n";
+    if (!found.figures.empty())
+        page += "<h2>Figures, each beside a yardstick of the same run</h2>\n<div class=\"wide\">\n" +
+                table_of(figure_columns(), found.figures) + "</div>\n";
     for (auto const& note : found.notes)
         page += "<p>" + escaped(note) + "</p>\n";
     return page + "</body></html>\n";

@@ -64,6 +64,7 @@ struct truth {
 struct findings {
     std::vector<chart> charts = {};
     std::vector<truth> truths = {};
+    std::vector<bench::figure> figures = {};
     std::vector<std::string> notes = {};
     std::vector<std::string> peers = {}; ///< with their versions
     std::string machine = {};

@@ -1,5 +1,7 @@
 #include "cancelbench/peer_process.hpp"
 
+#include "cancelbench/signals.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -8,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <system_error>
@@ -24,9 +25,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t line_bytes_max = 64 * 1024;
-
-/// The signal that has come.
-std::atomic<int> caught{0};
 
 [[noreturn]] void fail(int error, std::string const& what)
 {
@@ -61,19 +59,6 @@ private:
 
 } // namespace
 
-stopped_by_signal::stopped_by_signal(int number)
-    : std::runtime_error("stopped by signal " + std::to_string(number)), number_(number)
-{
-}
-
-void catch_signals()
-{
-    struct sigaction action{};
-    action.sa_handler = [](int number) { caught = number; };
-    for (int const number : {SIGINT, SIGTERM, SIGHUP})
-        ::sigaction(number, &action, nullptr);
-}
-
 peer_process::peer_process(std::vector<std::string> command, bool is_own)
     : command_(std::move(command)), is_own_(is_own)
 {
@@ -82,7 +67,7 @@ peer_process::peer_process(std::vector<std::string> command, bool is_own)
 
 peer_process::~peer_process()
 {
-    end(caught == 0 ? 10s : 0s);
+    end(caught_signal() == 0 ? 10s : 0s);
 }
 
 void peer_process::rename(std::string name)
@@ -213,8 +198,7 @@ std::string peer_process::read_line()
             throw wrong_line("a line is longer than 64 KiB");
         auto const left = std::chrono::ceil<std::chrono::milliseconds>(
             until - std::chrono::steady_clock::now());
-        if (caught != 0)
-            throw stopped_by_signal(caught);
+        throw_if_caught();
         if (left.count() <= 0)
             throw wrong_line("no answer within two minutes");
         pollfd waited{from_, POLLIN, 0};

@@ -6,25 +6,11 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace belay::cancelbench {
-
-/// SIGINT, SIGTERM or SIGHUP has come.
-class stopped_by_signal : public std::runtime_error {
-public:
-    explicit stopped_by_signal(int number);
-    [[nodiscard]] int number() const noexcept { return number_; }
-
-private:
-    int number_;
-};
-
-/// From now on these signals end the wait for a peer, and with it the run: nothing of it stays behind.
-void catch_signals();
 
 /// A peer that runs, and the lines to and from it.
 ///

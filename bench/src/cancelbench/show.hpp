@@ -24,12 +24,18 @@ struct interval_text {
 };
 [[nodiscard]] interval_text median_interval(bench::samples const& values);
 
-/// A cell of the table of truth; `-` for what a peer does not do.
-struct truth_column {
+/// What a table has of each row.
+template <class Row>
+struct column {
     char const* title;
-    std::string (*text)(truth const&);
+    std::string (*text)(Row const&);
 };
+using truth_column = column<truth>;
+using figure_column = column<bench::figure>;
+
+/// The table of truth; `-` for what a peer does not do.
 [[nodiscard]] std::vector<truth_column> const& truth_columns();
+[[nodiscard]] std::vector<figure_column> const& figure_columns();
 
 /// One JSON document with all samples, each with four digits.
 [[nodiscard]] std::string to_json(findings const& found);

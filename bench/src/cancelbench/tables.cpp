@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iomanip>
 #include <ostream>
 #include <set>
 #include <string>
@@ -25,18 +24,24 @@ public:
         std::vector<std::size_t> widths(rows_.front().size());
         for (auto const& row : rows_)
             for (std::size_t i = 0; i != row.size(); ++i)
-                widths[i] = std::max(widths[i], row[i].size());
+                widths[i] = std::max(widths[i], width(row[i]));
         for (auto const& row : rows_) {
-            out << "  " << std::left << std::setw(static_cast<int>(widths[0])) << row[0]
-                << std::right;
+            out << "  " << row[0] << std::string(widths[0] - width(row[0]), ' ');
             for (std::size_t i = 1; i != row.size(); ++i)
-                out << "  " << std::setw(static_cast<int>(widths[i])) << row[i];
+                out << "  " << std::string(widths[i] - width(row[i]), ' ') << row[i];
             out << '\n';
         }
         out << '\n';
     }
 
 private:
+    /// In characters: what goes on with the byte before is not counted.
+    static std::size_t width(std::string const& text)
+    {
+        return static_cast<std::size_t>(
+            std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+    }
+
     std::vector<std::vector<std::string>> rows_;
 };
 
@@ -77,6 +82,22 @@ void print_axis(chart const& chart, std::ostream& out)
     table.print(out);
 }
 
+template <class Column, class Row>
+void print_columns(std::vector<Column> const& columns, std::vector<Row> const& rows, std::ostream& out)
+{
+    std::vector<std::string> head;
+    for (auto const& column : columns)
+        head.emplace_back(column.title);
+    table table(std::move(head));
+    for (auto const& row : rows) {
+        std::vector<std::string> cells;
+        for (auto const& column : columns)
+            cells.push_back(column.text(row));
+        table.row(std::move(cells));
+    }
+    table.print(out);
+}
+
 template <class T>
 std::string or_dash(std::optional<T> const& value)
 {
@@ -103,6 +124,7 @@ interval_text median_interval(bench::samples const& values)
 std::vector<truth_column> const& truth_columns()
 {
     static std::vector<truth_column> const columns{
+        {"", [](truth const& t) { return t.peer; }},
         {"cancels", [](truth const& t) { return std::to_string(t.cancels); }},
         {"jobs started after", [](truth const& t) { return or_dash(t.started_after); }},
         {"still running", [](truth const& t) { return or_dash(t.still_running); }},
@@ -115,6 +137,27 @@ std::vector<truth_column> const& truth_columns()
         {"processes left", [](truth const& t) { return or_dash(t.left_alive); }},
         {"CPU µs a cancel",
          [](truth const& t) { return t.cpu_us.empty() ? "-" : number(t.cpu_us.median()); }},
+    };
+    return columns;
+}
+
+std::vector<figure_column> const& figure_columns()
+{
+    using bench::figure;
+    static std::vector<figure_column> const columns{
+        {"figure", [](figure const& f) { return f.name; }},
+        {"at", [](figure const& f) { return f.at; }},
+        {"value", [](figure const& f) { return number(f.value); }},
+        {"unit", [](figure const& f) { return f.unit; }},
+        {"aim",
+         [](figure const& f) {
+             return f.at_least > 0  ? "at least " + number(f.at_least)
+                    : f.at_most > 0 ? "at most " + number(f.at_most)
+                                    : "-";
+         }},
+        {"yardstick", [](figure const& f) { return f.yardstick; }},
+        {"its value", [](figure const& f) { return number(f.yardstick_value); }},
+        {"ratio", [](figure const& f) { return number(f.ratio()); }},
     };
     return columns;
 }
@@ -133,19 +176,13 @@ void print_tables(findings const& found, std::ostream& out)
         else
             print_axis(chart, out);
     }
+    if (!found.figures.empty()) {
+        out << "Figures, each beside a yardstick of the same run\n";
+        print_columns(figure_columns(), found.figures, out);
+    }
     if (!found.truths.empty()) {
         out << "Is it true?\n";
-        std::vector<std::string> head{""};
-        for (auto const& column : truth_columns())
-            head.emplace_back(column.title);
-        table table(std::move(head));
-        for (auto const& row : found.truths) {
-            std::vector<std::string> cells{row.peer};
-            for (auto const& column : truth_columns())
-                cells.push_back(column.text(row));
-            table.row(std::move(cells));
-        }
-        table.print(out);
+        print_columns(truth_columns(), found.truths, out);
     }
     for (auto const& note : found.notes)
         out << note << '\n';

@@ -4,6 +4,10 @@
 
 #include "cancelbench/compare.hpp"
 #include "cancelbench/findings.hpp"
+#include "figures/question.hpp"
+
+#include <cstddef>
+#include <optional>
 
 namespace belay::cancelbench {
 
@@ -15,6 +19,10 @@ void measure_throughput(peer_list const& peers, effort const& effort, findings& 
 
 /// Whether what the peers say of their cancels is true.
 void check_truth(peer_list const& peers, effort const& effort, findings& found);
+
+/// Answers a question in a process of its own, which is gone afterwards, with `runs` samples or as many as is usual.
+/// Throws std::runtime_error where something failed or was wrong, and `stopped_by_signal`.
+void ask_question(bench::figures::question const& question, std::optional<std::size_t> runs, findings& found);
 
 } // namespace belay::cancelbench
 

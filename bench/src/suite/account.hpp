@@ -1,7 +1,7 @@
 #ifndef BELAY_BENCH_ACCOUNT_HPP
 #define BELAY_BENCH_ACCOUNT_HPP
 
-#include "suite/program.hpp"
+#include "suite/expect.hpp"
 
 #include <belay/batch.hpp>
 

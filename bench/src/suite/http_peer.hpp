@@ -2,9 +2,10 @@
 #define BELAY_BENCH_HTTP_PEER_HPP
 
 #include "suite/child_process.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
-#include "suite/program.hpp"
+#include "suite/samples.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <boost/asio/connect.hpp>
@@ -32,25 +33,12 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 namespace json = boost::json;
 
-/// `belay` beside this program, or, in b2's tree, below one of the folders it lies in.
-inline std::filesystem::path belay_program()
-{
-    auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-    for (; folder != folder.root_path(); folder = folder.parent_path())
-        for (auto const* name : {"belay", "release/belay"})
-            if (std::filesystem::is_regular_file(folder / name))
-                return folder / name;
-    throw std::runtime_error("there is no program 'belay' near this one; build it (b2 release "
-                             "program) or say where it is (--belay FILE)");
-}
-
 /// A server of our own, on a port that was free.
 class server {
 public:
     /// `options` say where it keeps its batches.
-    server(std::filesystem::path const& program, std::vector<std::string> options)
-        : process_(command(program.empty() ? belay_program() : program, std::move(options)),
-                   log_file())
+    explicit server(std::vector<std::string> options)
+        : process_(command(std::move(options)), log_file())
     {
         timestamp const end = now() + 30s;
         while (!std::filesystem::exists(ready_file())) {
@@ -80,10 +68,10 @@ public:
     }
 
 private:
-    [[nodiscard]] std::vector<std::string> command(std::filesystem::path const& program,
-                                                   std::vector<std::string> options) const
+    /// This program serves, too.
+    [[nodiscard]] std::vector<std::string> command(std::vector<std::string> options) const
     {
-        std::vector<std::string> words{program.string(),        "serve",         "--threads",
+        std::vector<std::string> words{"/proc/self/exe",        "serve",         "--threads",
                                        std::to_string(workers), "--listen",      "127.0.0.1:0",
                                        "--ready-file",          ready_file().string()};
         words.insert(words.end(), options.begin(), options.end());
@@ -184,20 +172,6 @@ inline connection::response timed(connection& connection, connection::request co
     auto answer = connection.exchange(request);
     found.add(microseconds(begin, now()));
     return answer;
-}
-
-/// Runs a benchmark of a server: `measure(belay, runs, report)`, where `belay` is what `--belay` says,
-/// or empty.
-template <class Measure>
-[[nodiscard]] int run_with_server(program& program, int argc, char** argv, Measure measure)
-{
-    std::filesystem::path belay;
-    program.command_line()
-        .add_option("--belay", belay, "the program to measure; else the one built beside this")
-        ->option_text("FILE")
-        ->check(CLI::ExistingFile);
-    return program.run(argc, argv,
-                       [&](std::size_t runs, report& report) { measure(belay, runs, report); });
 }
 
 } // namespace belay::bench

@@ -4,7 +4,6 @@
 #include "suite/samples.hpp"
 
 #include <cstdint>
-#include <iosfwd>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,46 +24,30 @@ struct figure {
     [[nodiscard]] double ratio() const noexcept { return value / yardstick_value; }
 };
 
-/// `figure` as one line of JSON, without the newline; names and texts are plain ASCII.
-[[nodiscard]] std::string to_json(figure const& figure);
-
 /// Enough digits for a measurement, too few for noise; no exponent where it can be helped.
 [[nodiscard]] std::string number(double value);
 
 /// 1e3 for 1000: the numbers of jobs that are measured are powers of ten.
 [[nodiscard]] std::string power_of_ten(std::uint64_t number);
 
-/// What a benchmark found out. It is kept until all has been seen to be right.
-///
-/// Thread safety: none.
-class report {
-public:
-    /// A row of the table.
-    void row(std::string what, std::string unit, samples values);
+/// What was measured with one of several means.
+struct row {
+    std::string what;
+    std::string unit;
+    samples values;
+};
 
+/// What a benchmark found out.
+struct report {
+    std::vector<row> rows = {};
+    std::vector<figure> figures = {};
+    std::vector<std::string> notes = {}; ///< to know about the figures
+
+    void add(std::string what, std::string unit, samples values);
     void add(figure figure);
-
-    /// Something to know about the figures: a line of its own.
-    void note(std::string text);
 
     /// Notes how much a figure differs from size to size, by its medians.
     void note_flatness(std::string const& name, std::span<double const> medians);
-
-    /// The table, then the figures and the notes.
-    void print(std::ostream& out) const;
-
-    /// Appends the figures to a file, one object a line. Throws std::system_error.
-    void append_json(std::string const& file) const;
-
-private:
-    struct line {
-        std::string what;
-        std::string unit;
-        samples values;
-    };
-    std::vector<line> lines_;
-    std::vector<figure> figures_;
-    std::vector<std::string> notes_;
 };
 
 } // namespace belay::bench

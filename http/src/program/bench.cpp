@@ -4,8 +4,10 @@
 #include "cancelbench/belay_peer.hpp"
 #include "cancelbench/compare.hpp"
 #include "cancelbench/show.hpp"
+#include "cancelbench/signals.hpp"
 #include "cancelbench/topics.hpp"
 
+#include "figures/question.hpp"
 #include "suite/machine.hpp"
 
 #include <CLI/CLI.hpp>
@@ -18,7 +20,9 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -28,22 +32,36 @@ namespace {
 
 using namespace cancelbench;
 
+/// What is measured beside peers; then come the topic's questions.
 struct topic {
     char const* name;
-    void (*measure)(peer_list const&, effort const&, findings&);
+    void (*measure)(peer_list const&, effort const&, findings&) = nullptr;
 };
 constexpr std::array topics{topic{"cancel", measure_cancel},
                             topic{"throughput", measure_throughput},
+                            topic{"http"},
+                            topic{"store"},
+                            topic{"process"},
                             topic{"truth", check_truth}};
 
 struct bench_options {
-    std::vector<std::string> topics = {};
+    std::vector<std::string> asked = {}; ///< topics and questions
     std::vector<std::string> peers = {};
     std::string json = {};
     std::string html = {};
     std::string plots = {};
     std::string speak = {};
+    std::optional<std::size_t> rounds = {};
     cancelbench::effort effort = {};
+
+    [[nodiscard]] bool asks(std::string_view topic) const
+    {
+        return asked.empty() || std::ranges::find(asked, topic) != asked.end();
+    }
+    [[nodiscard]] bool asks(bench::figures::question const& question) const
+    {
+        return asks(std::string_view(question.topic)) || asks(std::string_view(question.name));
+    }
 };
 
 int speak_as(std::string const& name)
@@ -84,6 +102,29 @@ peer_list start_peers(bench_options const& options, findings& found)
     return peers;
 }
 
+void measure_topics(bench_options const& options, findings& found)
+{
+    auto effort = options.effort;
+    effort.rounds = options.rounds.value_or(effort.rounds);
+    bool const with_peers = std::ranges::any_of(topics, [&](topic const& topic) {
+        return topic.measure != nullptr && options.asks(topic.name);
+    });
+    auto const peers = with_peers ? start_peers(options, found) : peer_list();
+    for (auto const& topic : topics) {
+        if (topic.measure != nullptr && options.asks(topic.name)) {
+            std::fprintf(stderr, "measuring %s ...\n", topic.name);
+            topic.measure(peers, effort, found);
+        }
+        for (auto const* const question : bench::figures::questions())
+            if (std::string_view(question->topic) == topic.name && options.asks(*question)) {
+                std::fprintf(stderr, "measuring %s ...\n", question->name);
+                ask_question(*question, options.rounds, found);
+            }
+    }
+    for (auto const& peer : peers)
+        found.notes.insert(found.notes.end(), peer->complaints().begin(), peer->complaints().end());
+}
+
 int bench_command(bench_options const& options)
 {
     if (!options.speak.empty())
@@ -93,15 +134,7 @@ int bench_command(bench_options const& options)
     bench::keep_to_few_processors();
     findings found{.machine = bench::machine_description()};
     std::cout << found.machine << "\n" << std::flush;
-    auto const peers = start_peers(options, found);
-    for (auto const& topic : topics) {
-        if (!options.topics.empty() && std::ranges::find(options.topics, topic.name) == options.topics.end())
-            continue;
-        std::fprintf(stderr, "measuring %s ...\n", topic.name);
-        topic.measure(peers, options.effort, found);
-    }
-    for (auto const& peer : peers)
-        found.notes.insert(found.notes.end(), peer->complaints().begin(), peer->complaints().end());
+    measure_topics(options, found);
     print_tables(found, std::cout);
     if (!std::cout)
         throw std::system_error(errno, std::generic_category(), "can't write to standard output");
@@ -140,7 +173,9 @@ void add_bench(CLI::App& app, std::function<int()>& run)
     std::vector<std::string> names;
     for (auto const& topic : topics)
         names.emplace_back(topic.name);
-    command->add_option("topics", options->topics, "What to measure; all unless told")
+    for (auto const* const question : bench::figures::questions())
+        names.emplace_back(question->name);
+    command->add_option("topics", options->asked, "Topics, or single questions; all topics unless told")
         ->check(CLI::IsMember(names));
     command->add_option("--peer", options->peers,
                         "Measure what this command speaks for, too; see docs/benchmarks/cancelbench.md")
@@ -156,9 +191,10 @@ void add_bench(CLI::App& app, std::function<int()>& run)
                         "How long a peer is asked at most for each thing measured; three times at least")
         ->check(CLI::Range(0.0, 3600.0))
         ->capture_default_str();
-    command->add_option("--rounds", options->effort.rounds, "How often each is asked")
-        ->check(CLI::Range(3, 1'000'000))
-        ->capture_default_str();
+    command->add_option("--rounds", options->rounds,
+                        "How often each is measured; " + std::to_string(options->effort.rounds) +
+                            " times beside peers unless told, and a single question as often as is usual for it")
+        ->check(CLI::Range(1, 1'000'000));
     command->add_option("--pending-max", options->effort.pending_max, "The most pending jobs")
         ->check(CLI::Range(std::uint64_t{1'000}, std::uint64_t{100'000'000}))
         ->capture_default_str();

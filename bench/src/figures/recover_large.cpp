@@ -1,7 +1,9 @@
 // How much memory does a start take that finds jobs with large results?
+#include "figures/question.hpp"
+
 #include "suite/child_process.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
-#include "suite/program.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/store.hpp>
@@ -23,9 +25,10 @@
 #include <thread>
 #include <utility>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace recover_large {
+namespace {
 
 constexpr std::uint64_t ended = 2000;
 constexpr std::size_t result_bytes = 1'000'000;
@@ -111,8 +114,8 @@ void measure(std::size_t runs, report& report)
         belay.add(with_belay(folder.path(), id));
         sqlite.add(with_sqlite(folder.path()));
     }
-    report.row("resident at a start, at most", "MB", belay);
-    report.row("SQLite alone, reading the states", "MB", sqlite);
+    report.add("resident at a start, at most", "MB", belay);
+    report.add("SQLite alone, reading the states", "MB", sqlite);
     report.add({.name = "recover_large_rss_mb",
                 .at = "2e3",
                 .value = belay.median(),
@@ -123,9 +126,13 @@ void measure(std::size_t runs, report& report)
 }
 
 } // namespace
+} // namespace recover_large
 
-int main(int argc, char** argv)
-{
-    program program("recover_large: a start that finds 2,000 jobs with results of 1 MB each", 3);
-    return program.run(argc, argv, measure);
-}
+question const recover_large_question{
+    .name = "recover_large",
+    .topic = "store",
+    .text = "a start that finds 2,000 jobs with results of 1 MB each",
+    .runs = 3,
+    .measure = recover_large::measure};
+
+} // namespace belay::bench::figures

@@ -1,17 +1,20 @@
 // What does a large batch cost until it is there: time, memory, and the time to be there again?
+#include "figures/question.hpp"
+
 #include "suite/bare_sqlite.hpp"
+#include "suite/expect.hpp"
 #include "suite/http_peer.hpp"
 #include "suite/machine.hpp"
-#include "suite/program.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace http_create {
+namespace {
 
 constexpr std::uint64_t jobs = 1'000'000;
 constexpr double megabyte = 1024 * 1024;
@@ -74,14 +77,14 @@ struct measured {
     samples start_s;
 };
 
-void measure_once(std::filesystem::path const& program, std::string const& body, measured& found)
+void measure_once(std::string const& body, measured& found)
 {
     scratch_directory const folder;
     std::vector<std::string> const options{"--data", (folder.path() / "data").string()};
     timestamp begin = now();
     std::string batch;
     {
-        server const server(program, options);
+        server const server(options);
         found.start_s.add(microseconds(begin, now()) * 1e-6);
         connection connection(server);
         found.idle_mb.add(static_cast<double>(server.memory("VmRSS")) / megabyte);
@@ -96,7 +99,7 @@ void measure_once(std::filesystem::path const& program, std::string const& body,
         found.pending_bytes.add((static_cast<double>(server.memory("VmRSS")) - before) / jobs);
     }
     begin = now();
-    server const again(program, options);
+    server const again(options);
     found.recover_s.add(microseconds(begin, now()) * 1e-6);
     connection connection(again);
     auto const data = connection.data(http::verb::get, batch, http::status::ok);
@@ -110,20 +113,20 @@ void measure_once(std::filesystem::path const& program, std::string const& body,
     found.insert_s.add(insert_seconds(body));
 }
 
-void measure(std::filesystem::path const& program, std::size_t runs, report& report)
+void measure(std::size_t runs, report& report)
 {
     auto const body = lines();
     measured found;
     for (std::size_t i = 0; i != runs; ++i)
-        measure_once(program, body, found);
+        measure_once(body, found);
 
-    report.row("a batch of 10^6 lines, until 202", "s", found.create_s);
-    report.row("the lines as rows by SQLite alone", "s", found.insert_s);
-    report.row("most memory the server had", "MiB", found.rss_mb);
-    report.row("memory of an idle server", "MiB", found.idle_mb);
-    report.row("memory a pending job", "B", found.pending_bytes);
-    report.row("from start until ready, 2x10^6 pending", "s", found.recover_s);
-    report.row("the same with no batches", "s", found.start_s);
+    report.add("a batch of 10^6 lines, until 202", "s", found.create_s);
+    report.add("the lines as rows by SQLite alone", "s", found.insert_s);
+    report.add("most memory the server had", "MiB", found.rss_mb);
+    report.add("memory of an idle server", "MiB", found.idle_mb);
+    report.add("memory a pending job", "B", found.pending_bytes);
+    report.add("from start until ready, 2x10^6 pending", "s", found.recover_s);
+    report.add("the same with no batches", "s", found.start_s);
     auto const add = [&](char const* name, char const* unit, samples const& value, double at_most,
                          char const* yardstick, double yardstick_value) {
         report.add({.name = name,
@@ -144,9 +147,13 @@ void measure(std::filesystem::path const& program, std::size_t runs, report& rep
 }
 
 } // namespace
+} // namespace http_create
 
-int main(int argc, char** argv)
-{
-    program program("http_create: a batch of 10^6 jobs, as lines over loopback, on disk", 3);
-    return run_with_server(program, argc, argv, measure);
-}
+question const http_create_question{
+    .name = "http_create",
+    .topic = "http",
+    .text = "a batch of 10^6 jobs, as lines over loopback, on disk",
+    .runs = 3,
+    .measure = http_create::measure};
+
+} // namespace belay::bench::figures

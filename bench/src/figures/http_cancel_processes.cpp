@@ -1,7 +1,9 @@
-// How long does a client wait until 64 programs are gone and told of?
+// How long does a client wait until many programs are gone and told of?
+#include "figures/question.hpp"
+
+#include "suite/expect.hpp"
 #include "suite/http_peer.hpp"
 #include "suite/machine.hpp"
-#include "suite/program.hpp"
 
 #include <array>
 #include <csignal>
@@ -16,42 +18,42 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace belay::bench::figures {
+
+namespace http_cancel_processes {
 namespace {
-
-using namespace belay::bench;
-
-constexpr std::size_t programs = 64;
 
 void write_configuration(std::filesystem::path const& file)
 {
     std::ofstream(file) << "[type.hold]\n"
                            "command = [\"/bin/sh\", \"-c\","
                            " \"echo BELAY_PROGRESS 1; exec sleep 1000\"]\n"
-                           "concurrency = 64\n";
+                           "concurrency = 512\n";
     std::filesystem::permissions(file, std::filesystem::perms::owner_read);
 }
 
-void wait_until_all_run(connection& connection, std::string const& batch)
+void wait_until_all_run(connection& connection, std::string const& batch, std::size_t programs)
 {
     timestamp const end = now() + 60s;
     for (std::size_t running = 0; running != programs;) {
         expect(now() < end, "all programs run within a minute");
-        auto const data = connection.data(http::verb::get, batch + "/jobs?limit=64", http::status::ok);
+        auto const data = connection.data(http::verb::get, batch + "/jobs?limit=" + std::to_string(programs),
+                                          http::status::ok);
         running = 0;
         for (auto const& job : data.at("jobs").as_array())
-            running += job.at("progress") == json::value(1.0);
+            running += job.at("progress").is_number() && job.at("progress").to_number<double>() == 1;
         std::this_thread::sleep_for(1ms);
     }
 }
 
-void cancel_one(connection& connection, samples& found)
+void cancel_one(connection& connection, std::size_t programs, samples& found)
 {
     json::array inputs(programs, json::object{});
     auto const created = connection.data(
         http::verb::post, "/v1/batches", http::status::accepted,
         json::serialize(json::object{{"type", "hold"}, {"inputs", std::move(inputs)}}));
     std::string const batch = "/v1/batches/" + std::string(created.at("batch_id").as_string());
-    wait_until_all_run(connection, batch);
+    wait_until_all_run(connection, batch, programs);
     samples microseconds;
     auto const answer =
         timed(connection, connection.prepare(http::verb::put, batch + "/state"), microseconds);
@@ -65,7 +67,7 @@ void cancel_one(connection& connection, samples& found)
 }
 
 /// The same programs, started, told to end and waited for, one after the other.
-void with_posix_spawn(samples& found)
+void with_posix_spawn(std::size_t programs, samples& found)
 {
     std::vector<pid_t> children(programs);
     for (auto& child : children) {
@@ -88,37 +90,42 @@ void with_posix_spawn(samples& found)
     found.add(microseconds(begin, now()) / 1000);
 }
 
-void measure(std::filesystem::path const& program, std::size_t runs, report& report)
+void measure(std::size_t runs, report& report)
 {
     scratch_directory const folder;
     auto const configuration = folder.path() / "types.toml";
     write_configuration(configuration);
-    server const server(program, {"--data", (folder.path() / "data").string(), "--config",
+    server const server({"--data", (folder.path() / "data").string(), "--config",
                                   configuration.string()});
     connection connection(server);
-    samples belay;
-    samples bare;
-    for (std::size_t i = 0; i != runs; ++i) {
-        cancel_one(connection, belay);
-        with_posix_spawn(bare);
+    for (std::size_t const programs : {std::size_t{1}, std::size_t{64}, std::size_t{512}}) {
+        samples belay;
+        samples bare;
+        for (std::size_t i = 0; i != runs; ++i) {
+            cancel_one(connection, programs, belay);
+            with_posix_spawn(programs, bare);
+        }
+        auto const at = std::to_string(programs);
+        report.add("PUT ../state of " + at + " programs that sleep", "ms", belay);
+        report.add("kill and waitpid of " + at, "ms", bare);
+        report.add({.name = "cancel_processes_ms",
+                    .at = at,
+                    .value = belay.median(),
+                    .unit = "ms",
+                    .yardstick = "kill_and_waitpid",
+                    .yardstick_value = bare.median(),
+                    .at_most = programs == 64 ? 20.0 : 0.0});
     }
-    report.row("PUT ../state of 64 programs that sleep", "ms", belay);
-    report.row("kill and waitpid of 64", "ms", bare);
-    report.add({.name = "cancel_64_processes_ms",
-                .at = "64",
-                .value = belay.median(),
-                .unit = "ms",
-                .yardstick = "kill_and_waitpid",
-                .yardstick_value = bare.median(),
-                .at_most = 20});
 }
 
 } // namespace
+} // namespace http_cancel_processes
 
-int main(int argc, char** argv)
-{
-    program program("http_cancel_processes: PUT /v1/batches/{id}/state over loopback, 64 programs "
-                    "running, batches on disk",
-                    51);
-    return run_with_server(program, argc, argv, measure);
-}
+question const http_cancel_processes_question{
+    .name = "http_cancel_processes",
+    .topic = "process",
+    .text = "PUT /v1/batches/{id}/state over loopback, 1, 64 and 512 programs running, batches on disk",
+    .runs = 21,
+    .measure = http_cancel_processes::measure};
+
+} // namespace belay::bench::figures

@@ -1,9 +1,11 @@
 // How soon after a cancel does a body end that sleeps?
+#include "figures/question.hpp"
+
 #include "suite/account.hpp"
 #include "suite/bare_index.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/engine.hpp>
@@ -19,9 +21,10 @@
 #include <mutex>
 #include <stop_token>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace sleep_wake {
+namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t jobs = 1'000;
@@ -105,25 +108,27 @@ void measure(std::size_t runs, report& report)
         with_belay(engine, belay);
         with_condition_variable(threads, condition);
     }
-    report.row("job.sleep_for, each of the two bodies", "us", belay.each_us);
-    report.row("job.sleep_for, the later of the two", "us", belay.last_us);
-    report.row("condition_variable_any, each", "us", condition.each_us);
-    report.row("condition_variable_any, the later", "us", condition.last_us);
+    report.add("job.sleep_for, each of the two bodies", "µs", belay.each_us);
+    report.add("job.sleep_for, the later of the two", "µs", belay.last_us);
+    report.add("condition_variable_any, each", "µs", condition.each_us);
+    report.add("condition_variable_any, the later", "µs", condition.last_us);
     report.add({.name = "sleep_wake_us",
                 .at = power_of_ten(jobs),
                 .value = belay.each_us.median(),
-                .unit = "us",
+                .unit = "µs",
                 .yardstick = "condition_variable_any",
                 .yardstick_value = condition.each_us.median(),
                 .at_most = 50});
 }
 
 } // namespace
+} // namespace sleep_wake
 
-int main(int argc, char** argv)
-{
-    program program("sleep_wake: a cancel while both workers are in a body that sleeps; until the "
-                    "body goes on",
-                    201);
-    return program.run(argc, argv, measure);
-}
+question const sleep_wake_question{
+    .name = "sleep_wake",
+    .topic = "cancel",
+    .text = "a cancel while both workers are in a body that sleeps; until the body goes on",
+    .runs = 201,
+    .measure = sleep_wake::measure};
+
+} // namespace belay::bench::figures

@@ -1,7 +1,9 @@
 // How long does the engine's look at ten thousand jobs take that run and have a time-out?
+#include "figures/question.hpp"
+
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/asio.hpp>
@@ -24,9 +26,10 @@
 #include <utility>
 #include <vector>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace tick {
+namespace {
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
@@ -142,29 +145,33 @@ void measure(std::size_t runs, report& report)
         tick(median, longest);
         timers.add(queue_of_timers());
     }
-    report.row("a look at 10,000 coroutines with a time-out", "us", median);
-    report.row("the longest of 40", "us", longest);
-    report.row("a heap of 10,000 timers, each taken out and put back", "us", timers);
+    report.add("a look at 10,000 coroutines with a time-out", "µs", median);
+    report.add("the longest of 40", "µs", longest);
+    report.add("a heap of 10,000 timers, each taken out and put back", "µs", timers);
     report.add({.name = "tick_10k_us",
                 .at = power_of_ten(coroutines),
                 .value = median.median(),
-                .unit = "us",
+                .unit = "µs",
                 .yardstick = "heap_of_timers",
                 .yardstick_value = timers.median(),
                 .at_most = 1000});
     report.add({.name = "tick_10k_longest_us",
                 .at = power_of_ten(coroutines),
                 .value = longest.median(),
-                .unit = "us",
+                .unit = "µs",
                 .yardstick = "heap_of_timers",
                 .yardstick_value = timers.median(),
                 .at_most = 1000});
 }
 
 } // namespace
+} // namespace tick
 
-int main(int argc, char** argv)
-{
-    program program("tick: how long the engine looks at 10,000 coroutines that have a time-out", 5);
-    return program.run(argc, argv, measure);
-}
+question const tick_question{
+    .name = "tick",
+    .topic = "throughput",
+    .text = "how long the engine looks at 10,000 coroutines that have a time-out",
+    .runs = 5,
+    .measure = tick::measure};
+
+} // namespace belay::bench::figures

@@ -1,9 +1,11 @@
 // How much memory does a job hold that waits for its turn?
+#include "figures/question.hpp"
+
 #include "suite/account.hpp"
 #include "suite/asio_jobs.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
-#include "suite/program.hpp"
 
 #include <belay/engine.hpp>
 
@@ -17,9 +19,10 @@
 #include <memory>
 #include <stop_token>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace pending_job_bytes {
+namespace {
 
 constexpr std::uint64_t jobs = 10'000'000;
 
@@ -103,10 +106,10 @@ void measure(std::size_t runs, report& report)
         with_belay(engine, belay);
         with_asio(pool, asio);
     }
-    report.row("belay, resident a pending job", "bytes", belay.pending);
-    report.row("  the same jobs once they have ended", "bytes", belay.ended);
-    report.row("asio::post, resident a pending job", "bytes", asio.pending);
-    report.row("  freed, not yet returned once they ended", "bytes", asio.ended);
+    report.add("belay, resident a pending job", "bytes", belay.pending);
+    report.add("  the same jobs once they have ended", "bytes", belay.ended);
+    report.add("asio::post, resident a pending job", "bytes", asio.pending);
+    report.add("  freed, not yet returned once they ended", "bytes", asio.ended);
     report.add({.name = "pending_job_bytes",
                 .at = power_of_ten(jobs),
                 .value = belay.pending.median(),
@@ -117,9 +120,13 @@ void measure(std::size_t runs, report& report)
 }
 
 } // namespace
+} // namespace pending_job_bytes
 
-int main(int argc, char** argv)
-{
-    program program("pending_job_bytes: 10^7 jobs that wait while both workers are busy", 3);
-    return program.run(argc, argv, measure);
-}
+question const pending_job_bytes_question{
+    .name = "pending_job_bytes",
+    .topic = "throughput",
+    .text = "10^7 jobs that wait while both workers are busy",
+    .runs = 3,
+    .measure = pending_job_bytes::measure};
+
+} // namespace belay::bench::figures

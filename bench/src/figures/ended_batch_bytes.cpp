@@ -1,7 +1,9 @@
 // How much memory does a batch take that has ended and is on disk?
+#include "figures/question.hpp"
+
 #include "suite/child_process.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
-#include "suite/program.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/store.hpp>
@@ -18,9 +20,10 @@
 #include <utility>
 #include <vector>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace ended_batch_bytes {
+namespace {
 
 constexpr std::uint64_t batches = 100'000;
 
@@ -135,8 +138,8 @@ void measure(std::size_t runs, report& report)
         ids.add(with_map());
         ended.add(with_belay());
     }
-    report.row("belay, resident an ended batch", "bytes", ended);
-    report.row("an std::unordered_map of the ids", "bytes", ids);
+    report.add("belay, resident an ended batch", "bytes", ended);
+    report.add("an std::unordered_map of the ids", "bytes", ids);
     report.add({.name = "ended_batch_bytes",
                 .at = power_of_ten(batches),
                 .value = ended.median(),
@@ -147,10 +150,13 @@ void measure(std::size_t runs, report& report)
 }
 
 } // namespace
+} // namespace ended_batch_bytes
 
-int main(int argc, char** argv)
-{
-    program program("ended_batch_bytes: memory of a batch of one job that has ended and is on disk",
-                    1);
-    return program.run(argc, argv, measure);
-}
+question const ended_batch_bytes_question{
+    .name = "ended_batch_bytes",
+    .topic = "store",
+    .text = "memory of a batch of one job that has ended and is on disk",
+    .runs = 1,
+    .measure = ended_batch_bytes::measure};
+
+} // namespace belay::bench::figures

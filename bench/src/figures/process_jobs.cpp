@@ -1,7 +1,9 @@
 // How many programs a second can be run, two at a time?
+#include "figures/question.hpp"
+
 #include "suite/child_process.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/engine.hpp>
@@ -22,9 +24,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace process_jobs {
+namespace {
 
 constexpr std::uint64_t programs = 10'000;
 constexpr std::uint64_t parallel_programs = 1'000; // it takes milliseconds for each
@@ -121,8 +124,8 @@ void measure(std::size_t runs, report& report)
         if (double const rate = with_parallel(folder.path()); rate != 0)
             parallel.add(rate);
     }
-    report.row("belay, jobs that run /bin/true", "1/s", belay);
-    report.row("posix_spawn, a pipe, a directory", "1/s", bare);
+    report.add("belay, jobs that run /bin/true", "1/s", belay);
+    report.add("posix_spawn, a pipe, a directory", "1/s", bare);
     report.add({.name = "process_jobs_per_s",
                 .at = power_of_ten(programs),
                 .value = belay.median(),
@@ -131,8 +134,8 @@ void measure(std::size_t runs, report& report)
                 .yardstick_value = bare.median(),
                 .at_least = 0.6 * bare.median()});
     if (parallel.size() == 0)
-        return report.note("GNU parallel is not there (Debian: parallel): not compared with it");
-    report.row("GNU parallel -j2", "1/s", parallel);
+        return report.notes.push_back("GNU parallel is not there (Debian: parallel): not compared with it");
+    report.add("GNU parallel -j2", "1/s", parallel);
     report.add({.name = "process_jobs_per_s",
                 .at = power_of_ten(programs),
                 .value = belay.median(),
@@ -143,9 +146,13 @@ void measure(std::size_t runs, report& report)
 }
 
 } // namespace
+} // namespace process_jobs
 
-int main(int argc, char** argv)
-{
-    program program("process_jobs: 10^4 programs, two at a time", 5);
-    return program.run(argc, argv, measure);
-}
+question const process_jobs_question{
+    .name = "process_jobs",
+    .topic = "process",
+    .text = "10^4 programs, two at a time",
+    .runs = 5,
+    .measure = process_jobs::measure};
+
+} // namespace belay::bench::figures

@@ -1,9 +1,11 @@
 // Does a cancel get slower with the number of batches that are open?
+#include "figures/question.hpp"
+
 #include "suite/account.hpp"
 #include "suite/bare_index.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/engine.hpp>
@@ -17,9 +19,10 @@
 #include <memory>
 #include <vector>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace batches_alive {
+namespace {
 
 constexpr std::uint64_t jobs = 100;
 
@@ -101,12 +104,12 @@ void measure(std::size_t runs, report& report)
     }
     for (auto const& size : sizes) {
         auto const at = power_of_ten(size.open);
-        report.row("cancel() until the batch has ended, " + at + " open", "us", size.quiet_us);
-        report.row("  bare atomic index, until both are out", "us", size.bare_us);
+        report.add("cancel() until the batch has ended, " + at + " open", "µs", size.quiet_us);
+        report.add("  bare atomic index, until both are out", "µs", size.bare_us);
         report.add({.name = "batches_alive_cancel_us",
                     .at = at,
                     .value = size.quiet_us.median(),
-                    .unit = "us",
+                    .unit = "µs",
                     .yardstick = "bare_index",
                     .yardstick_value = size.bare_us.median(),
                     .at_most = 2 * sizes.front().quiet_us.median()});
@@ -118,10 +121,13 @@ void measure(std::size_t runs, report& report)
 }
 
 } // namespace
+} // namespace batches_alive
 
-int main(int argc, char** argv)
-{
-    program program("batches_alive: a batch is cancelled while it runs and many others are open",
-                    41);
-    return program.run(argc, argv, measure);
-}
+question const batches_alive_question{
+    .name = "batches_alive",
+    .topic = "cancel",
+    .text = "a batch is cancelled while it runs and many others are open",
+    .runs = 41,
+    .measure = batches_alive::measure};
+
+} // namespace belay::bench::figures

@@ -1,8 +1,10 @@
 // What does belay add to a job that does next to nothing?
+#include "figures/question.hpp"
+
 #include "suite/account.hpp"
 #include "suite/asio_jobs.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/engine.hpp>
@@ -15,9 +17,10 @@
 #include <stop_token>
 #include <vector>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace job_trivial {
+namespace {
 
 constexpr std::uint64_t jobs = 1'000'000;
 
@@ -63,8 +66,8 @@ void measure(std::size_t runs, report& report)
         belay.add(with_belay(engine));
         asio.add(with_asio(pool));
     }
-    report.row("belay, submit to wait, a job", "ns", belay);
-    report.row("asio::post and stop_token, a job", "ns", asio);
+    report.add("belay, submit to wait, a job", "ns", belay);
+    report.add("asio::post and stop_token, a job", "ns", asio);
     report.add({.name = "job_trivial_ns",
                 .at = power_of_ten(jobs),
                 .value = belay.median(),
@@ -75,9 +78,13 @@ void measure(std::size_t runs, report& report)
 }
 
 } // namespace
+} // namespace job_trivial
 
-int main(int argc, char** argv)
-{
-    program program("job_trivial: 10^6 jobs that return their index, each cancellable alone", 31);
-    return program.run(argc, argv, measure);
-}
+question const job_trivial_question{
+    .name = "job_trivial",
+    .topic = "throughput",
+    .text = "10^6 jobs that return their index, each cancellable alone",
+    .runs = 31,
+    .measure = job_trivial::measure};
+
+} // namespace belay::bench::figures

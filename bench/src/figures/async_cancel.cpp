@@ -1,7 +1,9 @@
 // How soon after a cancel has a coroutine ended that waits for a timer?
+#include "figures/question.hpp"
+
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/asio.hpp>
@@ -20,9 +22,10 @@
 #include <memory>
 #include <thread>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace async_cancel {
+namespace {
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
@@ -88,24 +91,27 @@ void measure(std::size_t runs, report& report)
         if (i % 10 == 0)
             cancel(engine, io, 1'000, thousand);
     }
-    report.row("cancel, until one coroutine has ended", "us", one);
-    report.row("cancel, until a thousand have", "us", thousand);
-    report.row("asio::post there and back", "us", post);
+    report.add("cancel, until one coroutine has ended", "µs", one);
+    report.add("cancel, until a thousand have", "µs", thousand);
+    report.add("asio::post there and back", "µs", post);
     report.add({.name = "async_cancel_us",
                 .at = power_of_ten(1),
                 .value = one.median(),
-                .unit = "us",
+                .unit = "µs",
                 .yardstick = "asio::post there and back",
                 .yardstick_value = post.median(),
                 .at_most = 3 * post.median()});
 }
 
 } // namespace
+} // namespace async_cancel
 
-int main(int argc, char** argv)
-{
-    program program("async_cancel: a cancel while a coroutine waits for a timer; until the caller "
-                    "knows that it has ended",
-                    301);
-    return program.run(argc, argv, measure);
-}
+question const async_cancel_question{
+    .name = "async_cancel",
+    .topic = "cancel",
+    .text = "a cancel while a coroutine waits for a timer; until the caller knows that it "
+     "has ended",
+    .runs = 301,
+    .measure = async_cancel::measure};
+
+} // namespace belay::bench::figures

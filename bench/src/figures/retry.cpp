@@ -1,8 +1,10 @@
 // What does a failed attempt cost, and the one after it?
+#include "figures/question.hpp"
+
 #include "suite/account.hpp"
 #include "suite/bare_index.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/engine.hpp>
@@ -13,9 +15,10 @@
 #include <cstdint>
 #include <stdexcept>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace retry {
+namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t jobs = 1'000'000;
@@ -76,10 +79,10 @@ void measure(std::size_t runs, report& report)
         difference.add(std::max(0.0, with - without));
         thrown.add(with_bare_index(bare));
     }
-    report.row("jobs that succeed at once, a job", "ns", plain);
-    report.row("jobs that fail once, a job", "ns", failing);
-    report.row("the difference", "ns", difference);
-    report.row("an exception thrown and caught, nothing else", "ns", thrown);
+    report.add("jobs that succeed at once, a job", "ns", plain);
+    report.add("jobs that fail once, a job", "ns", failing);
+    report.add("the difference", "ns", difference);
+    report.add("an exception thrown and caught, nothing else", "ns", thrown);
     report.add({.name = "retry_ns",
                 .at = power_of_ten(jobs),
                 .value = difference.median(),
@@ -90,10 +93,13 @@ void measure(std::size_t runs, report& report)
 }
 
 } // namespace
+} // namespace retry
 
-int main(int argc, char** argv)
-{
-    program program(
-        "retry: 10^6 jobs that fail once and then succeed, over such as succeed at once", 11);
-    return program.run(argc, argv, measure);
-}
+question const retry_question{
+    .name = "retry",
+    .topic = "throughput",
+    .text = "10^6 jobs that fail once and then succeed, over such as succeed at once",
+    .runs = 11,
+    .measure = retry::measure};
+
+} // namespace belay::bench::figures

@@ -1,7 +1,9 @@
 // How long does a client wait for the answer to a cancel, every worker of the server busy?
+#include "figures/question.hpp"
+
+#include "suite/expect.hpp"
 #include "suite/http_peer.hpp"
 #include "suite/machine.hpp"
-#include "suite/program.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -9,9 +11,10 @@
 #include <string>
 #include <string_view>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace http_cancel {
+namespace {
 
 constexpr std::uint64_t jobs = 1'000'000;
 constexpr std::uint64_t spin_ms = 5;
@@ -125,9 +128,9 @@ void cancel_one(connection& connection, std::string const& spins, bool all, meas
     check_results(connection, batch, account, all);
 }
 
-void measure(std::filesystem::path const& program, std::size_t runs, report& report)
+void measure(std::size_t runs, report& report)
 {
-    server const server(program, {"--in-memory"});
+    server const server({"--in-memory"});
     connection connection(server);
     auto const spins = batch_of_spins();
     measured warm_up;
@@ -136,13 +139,13 @@ void measure(std::filesystem::path const& program, std::size_t runs, report& rep
     for (std::size_t i = 0; i != runs; ++i)
         cancel_one(connection, spins, i + 1 == runs, found);
 
-    report.row("PUT ../state of 10^6 spin jobs", "us", found.cancel_us);
-    report.row("GET /healthz, same connection", "us", found.constant_us);
+    report.add("PUT ../state of 10^6 spin jobs", "µs", found.cancel_us);
+    report.add("GET /healthz, same connection", "µs", found.constant_us);
     auto const add = [&](char const* name, double percent, double at_most) {
         report.add({.name = name,
                     .at = power_of_ten(jobs),
                     .value = found.cancel_us.percentile(percent),
-                    .unit = "us",
+                    .unit = "µs",
                     .yardstick = "http_get_healthz",
                     .yardstick_value = found.constant_us.percentile(percent),
                     .at_most = at_most});
@@ -152,11 +155,13 @@ void measure(std::filesystem::path const& program, std::size_t runs, report& rep
 }
 
 } // namespace
+} // namespace http_cancel
 
-int main(int argc, char** argv)
-{
-    program program("http_cancel: PUT /v1/batches/{id}/state over loopback, both workers of the "
-                    "server busy",
-                    300);
-    return run_with_server(program, argc, argv, measure);
-}
+question const http_cancel_question{
+    .name = "http_cancel",
+    .topic = "http",
+    .text = "PUT /v1/batches/{id}/state over loopback, both workers of the server busy",
+    .runs = 300,
+    .measure = http_cancel::measure};
+
+} // namespace belay::bench::figures

@@ -1,8 +1,10 @@
 // How many jobs a second end durably?
+#include "figures/question.hpp"
+
 #include "suite/bare_sqlite.hpp"
 #include "suite/child_process.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/engine.hpp>
@@ -14,9 +16,10 @@
 #include <string_view>
 #include <vector>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace durable_outcomes {
+namespace {
 
 constexpr std::uint64_t jobs = 1'000'000;
 constexpr std::uint64_t rows_a_transaction = 1'000;
@@ -79,8 +82,8 @@ void measure(std::size_t runs, report& report)
         bare.add(with_sqlite());
         belay.add(with_belay());
     }
-    report.row("jobs that end durably", "1/s", belay);
-    report.row("rows by SQLite alone, 1,000 a commit", "1/s", bare);
+    report.add("jobs that end durably", "1/s", belay);
+    report.add("rows by SQLite alone, 1,000 a commit", "1/s", bare);
     report.add({.name = "durable_outcomes_per_s",
                 .at = power_of_ten(jobs),
                 .value = belay.median(),
@@ -91,10 +94,13 @@ void measure(std::size_t runs, report& report)
 }
 
 } // namespace
+} // namespace durable_outcomes
 
-int main(int argc, char** argv)
-{
-    program program("durable_outcomes: jobs whose outputs of about 100 bytes are on disk, a second",
-                    5);
-    return program.run(argc, argv, measure);
-}
+question const durable_outcomes_question{
+    .name = "durable_outcomes",
+    .topic = "store",
+    .text = "jobs whose outputs of about 100 bytes are on disk, a second",
+    .runs = 5,
+    .measure = durable_outcomes::measure};
+
+} // namespace belay::bench::figures

@@ -1,9 +1,11 @@
 // How long does a client wait for the answer to a cancel that is on disk by then?
+#include "figures/question.hpp"
+
 #include "suite/bare_sqlite.hpp"
+#include "suite/expect.hpp"
 #include "suite/http_peer.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
-#include "suite/program.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,9 +14,10 @@
 #include <string_view>
 #include <thread>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace http_cancel_durable {
+namespace {
 
 constexpr std::uint64_t jobs = 1'000'000;
 constexpr std::uint64_t spin_ms = 5;
@@ -93,10 +96,10 @@ void commit_rows(bare_sqlite& sqlite, std::uint64_t& next, int rows, samples& fo
     found.add(microseconds(begin, now()));
 }
 
-void measure(std::filesystem::path const& program, std::size_t runs, report& report)
+void measure(std::size_t runs, report& report)
 {
     scratch_directory const folder;
-    server const server(program, {"--data", (folder.path() / "data").string()});
+    server const server({"--data", (folder.path() / "data").string()});
     connection connection(server);
     bare_sqlite sqlite;
     auto const spins = batch_of_spins();
@@ -109,32 +112,35 @@ void measure(std::filesystem::path const& program, std::size_t runs, report& rep
         commit_rows(sqlite, next, 1, found.one_row_us);
     }
 
-    report.row("PUT ../state of 10^6 spin jobs", "us", found.cancel_us);
-    report.row("two rows, committed one by one", "us", found.two_rows_us);
-    report.row("the same, Prefer: respond-async", "us", found.async_us);
-    report.row("one row, committed", "us", found.one_row_us);
+    report.add("PUT ../state of 10^6 spin jobs", "µs", found.cancel_us);
+    report.add("two rows, committed one by one", "µs", found.two_rows_us);
+    report.add("the same, Prefer: respond-async", "µs", found.async_us);
+    report.add("one row, committed", "µs", found.one_row_us);
     report.add({.name = "http_cancel_durable_p50_us",
                 .at = power_of_ten(jobs),
                 .value = found.cancel_us.median(),
-                .unit = "us",
+                .unit = "µs",
                 .yardstick = "sqlite_two_commits",
                 .yardstick_value = found.two_rows_us.median(),
                 .at_most = found.two_rows_us.median() + 200});
     report.add({.name = "http_cancel_durable_async_p50_us",
                 .at = power_of_ten(jobs),
                 .value = found.async_us.median(),
-                .unit = "us",
+                .unit = "µs",
                 .yardstick = "sqlite_one_commit",
                 .yardstick_value = found.one_row_us.median(),
                 .at_most = found.one_row_us.median() + 150});
 }
 
 } // namespace
+} // namespace http_cancel_durable
 
-int main(int argc, char** argv)
-{
-    program program("http_cancel_durable: PUT /v1/batches/{id}/state over loopback, both workers of "
-                    "the server busy, batches on disk",
-                    50);
-    return run_with_server(program, argc, argv, measure);
-}
+question const http_cancel_durable_question{
+    .name = "http_cancel_durable",
+    .topic = "http",
+    .text = "PUT /v1/batches/{id}/state over loopback, both workers of the server busy, "
+     "batches on disk",
+    .runs = 50,
+    .measure = http_cancel_durable::measure};
+
+} // namespace belay::bench::figures

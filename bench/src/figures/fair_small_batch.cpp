@@ -1,9 +1,11 @@
 // How much longer does a small batch take while a large one runs?
+#include "figures/question.hpp"
+
 #include "suite/account.hpp"
 #include "suite/asio_jobs.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/engine.hpp>
@@ -15,9 +17,10 @@
 #include <cstdint>
 #include <stop_token>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace fair_small_batch {
+namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t few = 10'000;
@@ -99,24 +102,27 @@ void measure(std::size_t runs, report& report)
         ratio.add(shared / by_itself);
         asio_ratio.add(behind_a_large_one(pool) / small_with_asio(pool));
     }
-    report.row("10^4 jobs of 10 us, alone", "ms", alone);
-    report.row("  beside 10^7 such jobs", "ms", beside);
-    report.row("  so many times as long", "", ratio);
-    report.row("asio::post, behind 10^5 such jobs", "", asio_ratio);
+    report.add("10^4 jobs of 10 us, alone", "ms", alone);
+    report.add("  beside 10^7 such jobs", "ms", beside);
+    report.add("  so many times as long", "times", ratio);
+    report.add("asio::post, behind 10^5 such jobs", "times", asio_ratio);
     report.add({.name = "fair_small_batch_ratio",
                 .at = power_of_ten(many),
                 .value = ratio.median(),
-                .unit = "",
+                .unit = "times",
                 .yardstick = "asio_post_1e5",
                 .yardstick_value = asio_ratio.median(),
-                .at_most = 3});
+                .at_most = 2.2});
 }
 
 } // namespace
+} // namespace fair_small_batch
 
-int main(int argc, char** argv)
-{
-    program program("fair_small_batch: 10^4 jobs of 10 us that arrive while 10^7 such jobs run",
-                    11);
-    return program.run(argc, argv, measure);
-}
+question const fair_small_batch_question{
+    .name = "fair_small_batch",
+    .topic = "throughput",
+    .text = "10^4 jobs of 10 us that arrive while 10^7 such jobs run",
+    .runs = 11,
+    .measure = fair_small_batch::measure};
+
+} // namespace belay::bench::figures

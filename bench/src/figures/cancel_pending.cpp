@@ -1,11 +1,13 @@
 // How long does cancel() take, and how long is it until all is quiet, with few and many pending
 // jobs?
+#include "figures/question.hpp"
+
 #include "suite/account.hpp"
 #include "suite/asio_jobs.hpp"
 #include "suite/bare_index.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/engine.hpp>
@@ -20,9 +22,10 @@
 #include <memory>
 #include <stop_token>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace cancel_pending {
+namespace {
 
 /// Posting ten million handlers takes seconds and a gigabyte: not every time.
 constexpr std::size_t rare = 8;
@@ -145,13 +148,13 @@ struct size {
 void report_size(size const& size, report& report)
 {
     auto const at = power_of_ten(size.pending);
-    report.row("cancel() at " + at, "ns", size.belay.call_ns);
-    report.row("  of another batch just afterwards", "ns", size.second_call_ns);
-    report.row("  request_stop() of asio::post's token", "ns", size.asio.call_ns);
-    report.row("  bare atomic index, its flag", "ns", size.bare.call_ns);
-    report.row("cancel() until wait() is back, at " + at, "us", size.belay.quiet_us);
-    report.row("  asio::post, until all is drained", "us", size.asio.quiet_us);
-    report.row("  bare atomic index, until both are out", "us", size.bare.quiet_us);
+    report.add("cancel() at " + at, "ns", size.belay.call_ns);
+    report.add("  of another batch just afterwards", "ns", size.second_call_ns);
+    report.add("  request_stop() of asio::post's token", "ns", size.asio.call_ns);
+    report.add("  bare atomic index, its flag", "ns", size.bare.call_ns);
+    report.add("cancel() until wait() is back, at " + at, "µs", size.belay.quiet_us);
+    report.add("  asio::post, until all is drained", "µs", size.asio.quiet_us);
+    report.add("  bare atomic index, until both are out", "µs", size.bare.quiet_us);
     report.add({.name = "cancel_call_ns",
                 .at = at,
                 .value = size.belay.call_ns.median(),
@@ -162,7 +165,7 @@ void report_size(size const& size, report& report)
     report.add({.name = "cancel_quiet_us",
                 .at = at,
                 .value = size.belay.quiet_us.median(),
-                .unit = "us",
+                .unit = "µs",
                 .yardstick = "asio_post",
                 .yardstick_value = size.asio.quiet_us.median(),
                 .at_most = 20});
@@ -204,11 +207,14 @@ void measure(std::size_t runs, report& report)
 }
 
 } // namespace
+} // namespace cancel_pending
 
-int main(int argc, char** argv)
-{
-    program program("cancel: a batch whose bodies poll about every microsecond is cancelled while "
-                    "both workers are in one",
-                    41);
-    return program.run(argc, argv, measure);
-}
+question const cancel_pending_question{
+    .name = "cancel_pending",
+    .topic = "cancel",
+    .text = "a batch whose bodies poll about every microsecond is cancelled while both "
+     "workers are in one",
+    .runs = 41,
+    .measure = cancel_pending::measure};
+
+} // namespace belay::bench::figures

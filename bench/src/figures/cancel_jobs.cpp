@@ -1,9 +1,11 @@
 // How soon are a hundred thousand jobs of one batch cancelled one by one?
+#include "figures/question.hpp"
+
 #include "suite/bare_sqlite.hpp"
 #include "suite/child_process.hpp"
+#include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
-#include "suite/program.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/engine.hpp>
@@ -14,9 +16,10 @@
 #include <string_view>
 #include <utility>
 
-namespace {
+namespace belay::bench::figures {
 
-using namespace belay::bench;
+namespace cancel_jobs {
+namespace {
 
 constexpr std::uint64_t jobs = 100'000;
 
@@ -111,9 +114,9 @@ void measure(std::size_t runs, report& report)
         disk.add(durable());
         bare.add(with_sqlite());
     }
-    report.row("10^5 jobs cancelled one by one, in memory", "ms", memory);
-    report.row("the same, until all are durable", "ms", disk);
-    report.row("their rows by SQLite alone, in one transaction", "ms", bare);
+    report.add("10^5 jobs cancelled one by one, in memory", "ms", memory);
+    report.add("the same, until all are durable", "ms", disk);
+    report.add("their rows by SQLite alone, in one transaction", "ms", bare);
     for (auto const& [name, found] : {std::pair("cancel_jobs_100k_ms", &memory),
                                       std::pair("cancel_jobs_100k_durable_ms", &disk)})
         report.add({.name = name,
@@ -126,9 +129,13 @@ void measure(std::size_t runs, report& report)
 }
 
 } // namespace
+} // namespace cancel_jobs
 
-int main(int argc, char** argv)
-{
-    program program("cancel_jobs: 10^5 pending jobs of one batch, cancelled one by one", 5);
-    return program.run(argc, argv, measure);
-}
+question const cancel_jobs_question{
+    .name = "cancel_jobs",
+    .topic = "cancel",
+    .text = "10^5 pending jobs of one batch, cancelled one by one",
+    .runs = 5,
+    .measure = cancel_jobs::measure};
+
+} // namespace belay::bench::figures
