@@ -41,7 +41,7 @@ private:
 /// The stop of a pool throws away what has not begun, when the pool is destroyed.
 class stop_run final : public run {
 public:
-    stop_run(request const& request, notes& notes) : pool_(request.workers)
+    stop_run(request const& request, std::size_t workers, notes& notes) : pool_(workers)
     {
         for (std::uint64_t index = 0; index != request.jobs; ++index)
             boost::asio::post(pool_, [this, &notes, index, body = request.body_ns, poll = request.poll_ns] {
@@ -79,9 +79,7 @@ public:
     {
         if (!stops_)
             return std::make_unique<post_run>(pool_for(request.workers), request, notes);
-        if (request.warm)
-            throw wrong_line("two runs don't share a pool that is stopped");
-        return std::make_unique<stop_run>(request, notes);
+        return std::make_unique<stop_run>(request, workers_apart(request), notes);
     }
 
     void complete(request const& request, answer& found) override

@@ -24,11 +24,11 @@ std::uint64_t to_index(gpointer pointer)
 
 class pool_run final : public run {
 public:
-    pool_run(request const& request, notes& notes)
+    pool_run(request const& request, std::size_t workers, notes& notes)
         : request_(request), notes_(notes), cancellable_(g_cancellable_new()),
           pool_(g_thread_pool_new(
               [](gpointer job, gpointer self) { static_cast<pool_run*>(self)->work(to_index(job)); },
-              this, static_cast<gint>(request.workers), FALSE, nullptr))
+              this, static_cast<gint>(workers), FALSE, nullptr))
     {
         for (std::uint64_t index = 0; index != request.jobs; ++index)
             g_thread_pool_push(pool_, to_pointer(index), nullptr);
@@ -68,9 +68,7 @@ public:
 
     std::unique_ptr<run> start(request const& request, notes& notes) override
     {
-        if (request.warm)
-            throw wrong_line("two runs don't share the threads of a GThreadPool");
-        return std::make_unique<pool_run>(request, notes);
+        return std::make_unique<pool_run>(request, workers_apart(request), notes);
     }
 
     void complete(request const& request, answer& found) override

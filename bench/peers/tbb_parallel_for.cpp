@@ -100,7 +100,7 @@ private:
             arena_.reset();
             control_.reset();
             control_.emplace(tbb::global_control::max_allowed_parallelism, workers);
-            arena_.emplace(static_cast<int>(workers), 0);
+            arena_.emplace(static_cast<int>(workers), 1);
         }
         return *arena_;
     }

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """A cancelbench peer that runs its jobs in one thread and has faults, each by a word of the command
-line: late, later, running, lost, account, forgetful, orphan, refusing, dying, mute, talkative, other."""
+line: late, later, running, lost, account, forgetful, orphan, refusing, dying, mute, talkative,
+other, sour, signalled, littering."""
 import json
 import mmap
 import os
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 FAULTS = set(sys.argv[1:])
@@ -115,6 +117,10 @@ def main():
         return
     say(cancelbench=1, peer=" ".join(["test", *sys.argv[1:]]), version="1",
         scripts=["cancel", "crash", "programs"], bodies=["poll"], jobs_max=1_000_000)
+    if "littering" in FAULTS:
+        tempfile.mkdtemp()
+        subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL)
     if "dying" in FAULTS:
         return
     scripts = {"cancel": run, "crash": crash, "recover": recover, "programs": programs}
@@ -131,6 +137,10 @@ def main():
             say(**answer)
             if "talkative" in FAULTS:
                 say(**answer)
+    if "sour" in FAULTS:
+        sys.exit(3)
+    if "signalled" in FAULTS:
+        os.kill(os.getpid(), 11)
 
 
 main()

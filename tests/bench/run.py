@@ -43,8 +43,9 @@ class Bench:
     def __init__(self, belay, folder):
         self.belay, self.folder = belay, folder
 
-    def run(self, *arguments, status=0, path=None):
-        environment = dict(os.environ, **({"PATH": path} if path else {}))
+    def run(self, *arguments, status=0, path=None, temporary=None):
+        environment = dict(os.environ, **({"PATH": path} if path else {}),
+                           **({"TMPDIR": str(temporary)} if temporary else {}))
         ended = subprocess.run([self.belay, "bench", *arguments], capture_output=True, text=True,
                                timeout=200, env=environment)
         check(ended.returncode == status,
@@ -127,6 +128,29 @@ def one_that_fails(bench):
         check(re.search(r"^  belay +3 ", printed, re.MULTILINE), printed)
 
 
+def one_that_ends_badly(bench):
+    """Its status is told, after all that it was asked; of one that ends well, and of one that was killed, nothing is."""
+    printed = bench.run("truth", "--cancels", "1", "--kills", "1", "--peer", peer("sour"),
+                        "--peer", peer("signalled"), "--peer", peer()).stdout
+    for text in ("test sour: it ended with status 3", "test signalled: it ended with status 139"):
+        check(text in printed, f"{text!r} is not in {printed}")
+    check(not re.search(r"^ *(test|belay|a bare flag): ", printed, re.MULTILINE), printed)
+
+
+def one_that_leaves_things(bench):
+    """What a peer leaves in its TMPDIR and in its process group is gone, also when it is killed."""
+    temporary = bench.folder / "temporary"
+    temporary.mkdir()
+    bench.run("truth", "--cancels", "1", "--kills", "1", "--peer", peer("littering"), temporary=temporary)
+    check(not list(temporary.iterdir()), "the folder is empty")
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (process / "environ").read_bytes()
+        except OSError:
+            continue
+        check(f"TMPDIR={temporary}".encode() not in variables, f"process {process.name} is gone")
+
+
 def two_of_one_name(bench):
     found = bench.document(*QUICK, "--peer", f"{bench.belay} bench --speak belay")
     names = [row["peer"] for row in found["truth"]]
@@ -180,8 +204,8 @@ def places_that_are_no_files(bench):
 def main():
     belay = os.path.abspath(sys.argv[1])
     failed = 0
-    cases = (truth_of, moments_of, pages_of, left_out, one_that_fails, two_of_one_name, stopped,
-             wrong_words, places_that_are_no_files)
+    cases = (truth_of, moments_of, pages_of, left_out, one_that_fails, one_that_ends_badly,
+             one_that_leaves_things, two_of_one_name, stopped, wrong_words, places_that_are_no_files)
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:
             try:

@@ -100,15 +100,18 @@ func (l ledger) note(place int, time int64) {
 	}
 }
 
-// What the bodies of one worker did, or the body of one coroutine. Nobody else writes there.
+// What the bodies of one worker did, or the body of one coroutine. Nobody else writes there, and
+// while bodies run, others read only how many have started and ended.
 type notes struct {
-	started, finished, interrupted int64
-	seen, left                     int64
-	_                              [128 - 40]byte // no other's cache line
+	started, ended        atomic.Int64
+	finished, interrupted int64
+	seen, left            int64
+	_                     [128 - 48]byte // no other's cache line
 }
 
+// add sums up; no body runs any more.
 func (n *notes) add(m *notes) {
-	n.started += m.started
+	n.started.Add(m.started.Load())
 	n.finished += m.finished
 	n.interrupted += m.interrupted
 	if m.seen > n.seen {
@@ -123,15 +126,14 @@ func (n *notes) add(m *notes) {
 func (r *run) enter(i int, n *notes) int64 {
 	time := now()
 	r.ledger.note(2*i, time)
-	n.started++
-	r.inside.Add(1)
+	n.started.Store(n.started.Load() + 1)
 	return time
 }
 
 // finish is the last act of a body that came to its end.
 func (r *run) finish(i int, n *notes) error {
 	n.finished++
-	r.leave(n)
+	n.leave()
 	r.ledger.note(2*i+1, n.left)
 	return nil
 }
@@ -141,7 +143,7 @@ func (r *run) finish(i int, n *notes) error {
 func (r *run) interrupt(i int, n *notes, began int64, err error) error {
 	n.seen = now()
 	n.interrupted++
-	r.leave(n)
+	n.leave()
 	if began == 0 {
 		began = n.left
 	}
@@ -149,8 +151,18 @@ func (r *run) interrupt(i int, n *notes, began int64, err error) error {
 	return err
 }
 
-func (r *run) leave(n *notes) {
-	r.inside.Add(-1)
-	r.ended.Add(1)
+func (n *notes) leave() {
+	n.ended.Store(n.ended.Load() + 1)
 	n.left = now()
+}
+
+// counts says how many bodies are inside, and how many have left.
+func (r *run) counts() (inside, ended int64) {
+	for i := range r.notes {
+		ended += r.notes[i].ended.Load()
+	}
+	for i := range r.notes {
+		inside += r.notes[i].started.Load()
+	}
+	return inside - ended, ended
 }

@@ -23,7 +23,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -62,8 +61,6 @@ type run struct {
 	group   sync.WaitGroup
 	results []int // a job's index where it has finished
 	notes   []notes
-	inside  atomic.Int64
-	ended   atomic.Int64
 	ledger  ledger
 }
 
@@ -171,7 +168,11 @@ func (r *run) spawn(f func()) {
 // await waits until as many bodies are inside as were asked for, or all jobs have ended.
 func (r *run) await() error {
 	end := now() + int64(time.Minute)
-	for r.inside.Load() < r.Running && r.ended.Load() < int64(r.Jobs) {
+	for {
+		inside, ended := r.counts()
+		if inside >= r.Running || ended >= int64(r.Jobs) {
+			return nil
+		}
 		if now() > end {
 			r.cancel()
 			r.group.Wait()
@@ -179,7 +180,6 @@ func (r *run) await() error {
 		}
 		time.Sleep(50 * time.Microsecond)
 	}
-	return nil
 }
 
 func cancel(req request, ledger ledger) (answer, error) {
@@ -189,8 +189,12 @@ func cancel(req request, ledger ledger) (answer, error) {
 	}
 	var other *run
 	if req.Warm {
+		if req.Workers < 2 {
+			return nil, fmt.Errorf("two runs want two workers")
+		}
 		endless := req
-		endless.Jobs, endless.Running, endless.BodyNs = 1, 1, int64(time.Hour)
+		endless.Jobs, endless.Running, endless.Workers, endless.BodyNs = 1, 1, 1, int64(time.Hour)
+		req.Workers-- // goroutines that share the threads, and as many as workers in all
 		other = start(endless, nil, body)
 		if err := other.await(); err != nil {
 			return nil, err
@@ -228,7 +232,7 @@ func cancel(req request, ledger ledger) (answer, error) {
 		sum.add(&r.notes[i])
 	}
 	found := answer{"called": called, "returned": returned, "quiet": sum.left, "awake": awake,
-		"started": sum.started, "finished": sum.finished, "interrupted": sum.interrupted,
+		"started": sum.started.Load(), "finished": sum.finished, "interrupted": sum.interrupted,
 		"bytes": memory, "cpu_ns": used, "results": r.count()}
 	if sum.seen != 0 {
 		found["seen"] = sum.seen

@@ -9,7 +9,7 @@
 // What is told: the tasks in the list that shutdownNow returns never started; a Future whose get()
 // throws was interrupted, one that gives a result has finished. A pool that was shut down is gone
 // with its threads. So each run has a pool of its own, whose threads are there before its jobs, and
-// another run is in another pool. `cpu_ns` is left out: Java counts the processor time of the
+// another run is in another pool, which has one of the workers. `cpu_ns` is left out: Java counts the processor time of the
 // process in steps of 10 ms.
 //
 //     javac -d DIRECTORY Peer.java && java -cp DIRECTORY Peer
@@ -35,7 +35,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.IntFunction;
 import java.util.function.ToLongFunction;
 import java.util.regex.Pattern;
@@ -47,9 +47,23 @@ public final class Peer {
 
     /** A thread and what its bodies did; no other thread writes there. */
     static final class Worker extends Thread {
-        long started, finished, interrupted, seen, left;
+        /** While bodies run, others read these two. */
+        private static final int STARTED = 16, ENDED = 17;
+        private final AtomicLongArray counts = new AtomicLongArray(2 * 16 + 2); // no other's cache line
+        long finished, interrupted, seen, left;
 
         Worker(Runnable task) { super(task); }
+
+        void enter() { counts.setRelease(STARTED, counts.getPlain(STARTED) + 1); }
+
+        void leave() {
+            counts.setRelease(ENDED, counts.getPlain(ENDED) + 1);
+            left = System.nanoTime();
+        }
+
+        long started() { return counts.getAcquire(STARTED); }
+
+        long ended() { return counts.getAcquire(ENDED); }
 
         static Worker current() { return (Worker) Thread.currentThread(); }
     }
@@ -58,7 +72,6 @@ public final class Peer {
     static final class Run {
         final Request request;
         final LongBuffer ledger; // two times a job; or null
-        final AtomicInteger inside = new AtomicInteger();
         final List<Worker> workers = new CopyOnWriteArrayList<>();
         final ThreadPoolExecutor pool;
         final List<Future<Integer>> futures = new ArrayList<>();
@@ -89,8 +102,10 @@ public final class Peer {
 
         void awaitInside() throws InterruptedException {
             long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
-            while (inside.get() < request.running()
-                    && pool.getCompletedTaskCount() < request.jobs()) {
+            while (true) {
+                long ended = sum(Worker::ended); // first, so that none seems to be inside that is not
+                if (sum(Worker::started) - ended >= request.running() || ended >= request.jobs())
+                    return;
                 if (System.nanoTime() > end) {
                     cancel();
                     await();
@@ -160,16 +175,14 @@ public final class Peer {
             long time = System.nanoTime();
             if (ledger != null)
                 ledger.put(2 * index, time);
-            ++Worker.current().started;
-            inside.getAndIncrement();
+            Worker.current().enter();
             return time;
         }
 
         int finished(int index) {
             var worker = Worker.current();
             ++worker.finished;
-            inside.getAndDecrement();
-            worker.left = System.nanoTime();
+            worker.leave();
             if (ledger != null)
                 ledger.put(2 * index + 1, worker.left);
             return index;
@@ -180,8 +193,7 @@ public final class Peer {
             var worker = Worker.current();
             worker.seen = System.nanoTime();
             ++worker.interrupted;
-            inside.getAndDecrement();
-            worker.left = System.nanoTime();
+            worker.leave();
             if (ledger != null)
                 ledger.put(2 * index + 1, began != 0 ? -began : -worker.left);
             return stop;
@@ -198,11 +210,15 @@ public final class Peer {
         }
     }
 
-    static Map<String, Object> cancel(Request request) throws Exception {
+    static Map<String, Object> cancel(Request asked) throws Exception {
         Run other = null;
-        if (request.warm()) {
-            other = new Run(request.endlessJob(), null);
+        var request = asked;
+        if (asked.warm()) {
+            if (asked.workers() < 2)
+                throw new IllegalArgumentException("two runs want two workers");
+            other = new Run(asked.endlessJob(), null);
             other.submit(other::body).awaitInside();
+            request = asked.withWorkers(asked.workers() - 1);
         }
         var run = new Run(request, openLedger(request));
         System.gc(); // so that what earlier requests left is not taken for this one's
@@ -226,7 +242,7 @@ public final class Peer {
         var told = run.told();
         var found = new HashMap<String, Object>(Map.of("called", called, "returned", returned,
                 "quiet", run.last(worker -> worker.left), "awake", awake,
-                "started", run.sum(worker -> worker.started),
+                "started", run.sum(Worker::started),
                 "finished", run.sum(worker -> worker.finished),
                 "interrupted", run.sum(worker -> worker.interrupted), "bytes", memory,
                 "told", told, "results", told.get("finished")));
@@ -290,9 +306,14 @@ public final class Peer {
                     Boolean.parseBoolean(members.get("warm")), members.get("ledger"));
         }
 
-        /** A single job that ends only when it is told to. */
+        Request withWorkers(int count) {
+            return new Request(script, jobs, count, running, body, bodyNs, pollNs, pauseNs, warm,
+                    ledger);
+        }
+
+        /** A single job, on one worker, that ends only when it is told to. */
         Request endlessJob() {
-            return new Request(script, 1, workers, 1, body, HOUR, pollNs, pauseNs, false, null);
+            return new Request(script, 1, 1, 1, body, HOUR, pollNs, pauseNs, false, null);
         }
     }
 

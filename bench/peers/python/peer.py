@@ -9,7 +9,7 @@ futures are cancelled as there are.
 
 What is told is what the futures say: one that is cancelled() never started, one with an exception
 was interrupted, one with a result has finished. A shutdown ends the threads, so each run has a pool
-of its own, and another run is in another pool. Before a cancel the threads begin when all jobs have
+of its own, and another run is in another pool, which has one of the workers. Before a cancel the threads begin when all jobs have
 been handed over: bodies that spin would keep the interpreter's lock from the caller that long that
 most jobs were over.
 
@@ -195,8 +195,11 @@ def began(request):
 def cancel(request):
     other = None
     if request.get("warm"):
-        single = {"jobs": 1, "running": 1, "body_ns": HOUR, "ledger": None}
+        if request["workers"] < 2:
+            raise ValueError("two runs want two workers")
+        single = {"jobs": 1, "workers": 1, "running": 1, "body_ns": HOUR, "ledger": None}
         other, _ = began(request | single)
+        request = request | {"workers": request["workers"] - 1}
     run, memory = began(request)
     threads = [~int(thread) << 3 | 6 for thread in os.listdir("/proc/self/task")]  # their clocks
     time.sleep(request["pause_ns"] / 1e9)

@@ -15,11 +15,12 @@ async function relay(connection) {
 
 function poll(notes, {body_ns, poll_ns}) {
     return async (job, token, signal) => {
-        let time = notes.enter(job.data);
-        for (const end = time + body_ns; time < end;) {
+        const began = notes.enter(job.data);
+        let time = began;
+        for (const end = began + body_ns; time < end;) {
             if (signal.aborted) {
                 notes.see();
-                notes.leave(job.data, true);
+                notes.leave(job.data, true, time === began ? began : undefined);
                 throw new UnrecoverableError('cancelled');
             }
             const next = time + poll_ns;

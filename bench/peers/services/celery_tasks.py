@@ -46,7 +46,8 @@ class Run:
         self.started += 1
         self.write()
 
-    def leave(self, index, interrupted):
+    def leave(self, index, interrupted, began=None):
+        """A body that was interrupted by its first question gives when it began, since when it has done nothing."""
         self.inside -= 1
         if interrupted:
             self.interrupted += 1
@@ -54,7 +55,7 @@ class Run:
             self.finished += 1
         self.left = now()
         if self.ledger:
-            TIME.pack_into(self.ledger, 16 * index + 8, -self.left if interrupted else self.left)
+            TIME.pack_into(self.ledger, 16 * index + 8, -(began or self.left) if interrupted else self.left)
         self.write()
 
 
@@ -69,14 +70,14 @@ def run_of(path):
 
 
 def poll(self, index, path):
-    time = now()
+    time = began = now()
     run = run_of(path)
-    run.enter(index, time)
-    end = time + run.request["body_ns"]
+    run.enter(index, began)
+    end = began + run.request["body_ns"]
     while time < end:
         if self.is_aborted():
             run.seen = now()
-            run.leave(index, interrupted=True)
+            run.leave(index, interrupted=True, began=began if time == began else None)
             raise Aborted
         ask = time + run.request["poll_ns"]
         time = now()

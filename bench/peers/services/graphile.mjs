@@ -10,6 +10,7 @@ import { database, postgres, speak, waitUntil } from './service.mjs';
 
 const CHUNK = 10_000;
 const REASON = 'cancelled';
+const BODY_NS_MAX = 1e9;
 const logger = new Logger(() => (level, message) => level === 'error' && console.error(message));
 
 const query = (utils, text, values) =>
@@ -79,4 +80,5 @@ async function connect(directory) {
 }
 
 const {version} = JSON.parse(readFileSync(new URL('node_modules/graphile-worker/package.json', import.meta.url)));
-await speak({peer: 'Graphile Worker, PostgreSQL', version}, new URL('graphile_worker.mjs', import.meta.url), connect);
+await speak({peer: 'Graphile Worker, PostgreSQL', version}, new URL('graphile_worker.mjs', import.meta.url), connect,
+            BODY_NS_MAX);

@@ -6,11 +6,12 @@ const logger = new Logger(() => (level, message) => level === 'error' && console
 
 function poll(notes, {body_ns, poll_ns}) {
     return async ({index}, {abortSignal}) => {
-        let time = notes.enter(index);
-        for (const end = time + body_ns; time < end;) {
+        const began = notes.enter(index);
+        let time = began;
+        for (const end = began + body_ns; time < end;) {
             if (abortSignal.aborted) {
                 notes.see();
-                notes.leave(index, true);
+                notes.leave(index, true, time === began ? began : undefined);
                 throw new Error('cancelled');
             }
             const next = time + poll_ns;

@@ -34,6 +34,7 @@ export async function waitUntil(what, condition, pauseMs = 1, seconds = 120) {
     }
 }
 
+const HOUR_NS = 3.6e12;
 const SUMS = ['inside', 'started', 'finished', 'interrupted', 'seen', 'left'];
 const PLACE_BYTES = 8 * SUMS.length;
 
@@ -57,11 +58,12 @@ export class Notes {
         return time;
     }
     see() { this.sums.seen = now(); }
-    leave(index, interrupted) {
+    /** A body that was interrupted by its first question gives when it `began`, since when it has done nothing. */
+    leave(index, interrupted, began) {
         this.sums[interrupted ? 'interrupted' : 'finished'] += 1;
         this.sums.inside -= 1;
         this.sums.left = now();
-        this.#log(16 * index + 8, interrupted ? -this.sums.left : this.sums.left);
+        this.#log(16 * index + 8, interrupted ? -(began ?? this.sums.left) : this.sums.left);
         this.#write();
     }
     close() {
@@ -156,6 +158,15 @@ export async function redis(directory) {
     return {socket, end: () => stop(server, 'SIGTERM')};
 }
 
+/** Sees to it that a segment of shared memory is gone after this process, also where its owner was killed and
+ *  could not remove it: by a process in a session of its own, whose input ends with this one. */
+function removeSegment(id, identity) {
+    const remover = spawn('setpriv', [...identity, '--', 'sh', '-c', 'read -r end; exec ipcrm -m "$1"', 'sh', id],
+                          {cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore']});
+    remover.unref();
+    remover.stdin.unref();
+}
+
 /** Where clients find the server below. */
 export const database = (socket) => `postgres://postgres@${encodeURIComponent(socket)}/postgres`;
 
@@ -163,8 +174,9 @@ export const database = (socket) => `postgres://postgres@${encodeURIComponent(so
  *  user may not see `directory`, its data is in a folder of its own, to which a file there points. */
 export async function postgres(directory) {
     const versions = '/usr/lib/postgresql';
-    const newest = Math.max(...readdirSync(versions).map(Number));
-    const program = (name) => join(versions, String(newest), 'bin', name);
+    const program = (name, version = newest) => join(versions, String(version), 'bin', name);
+    const newest = Math.max(...readdirSync(versions).map(Number).filter((version) =>
+        existsSync(program('postgres', version))));
     const root = process.getuid() === 0;
     const identity = root ? ['--reuid', 'postgres', '--regid', 'postgres', '--init-groups'] : [];
     const pointer = join(directory, 'postgres');
@@ -188,7 +200,9 @@ export async function postgres(directory) {
     }
     const ready = () => spawnSync(program('pg_isready'), ['-q', '-h', data, '-U', 'postgres']).status === 0;
     const server = await serve('postgres', [program('postgres'), '-D', data, '-c', 'listen_addresses=', '-c',
-        `unix_socket_directories=${data}`], {directory, cwd: '/', identity, accepts: ready});
+        `unix_socket_directories=${data}`, '-c', 'dynamic_shared_memory_type=mmap'],
+        {directory, cwd: '/', identity, accepts: ready});
+    removeSegment(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[6].trim().split(/ +/)[1], identity);
     return {socket: data, async end() {
         await stop(server, 'SIGINT');
         rmSync(data, {recursive: true, force: true});
@@ -200,12 +214,12 @@ class Workers {
     #processes = [];
     constructor(program) { this.program = program; }
 
-    /** Has each of `count` processes do what `message` says, and waits until all have. */
-    async all(count, message) {
-        while (this.#processes.length < count)
+    /** Has each of `count` processes, from the `first` on, do what `message` says, and waits until all have. */
+    async all({first, count}, message) {
+        while (this.#processes.length < first + count)
             this.#processes.push(start([process.execPath, fileURLToPath(this.program)],
                                        {stdio: ['ignore', process.stderr, process.stderr, 'ipc']}));
-        await Promise.all(this.#processes.slice(0, count).map((child, place) => new Promise((resolve, reject) => {
+        await Promise.all(this.#processes.slice(first, first + count).map((child, place) => new Promise((resolve, reject) => {
             const ended = () => reject(new Error('a worker has ended'));
             child.once('exit', ended);
             child.once('message', (error) => {
@@ -232,8 +246,9 @@ export function work(open) {
     process.on('disconnect', () => process.exit());
 }
 
-/** Introduces a peer, then answers requests until there are no more. `connect` starts its library in a folder. */
-export async function speak(introduction, program, connect) {
+/** Introduces a peer, then answers requests until there are no more. `connect` starts its library in a folder;
+ *  where bodies can't be told to stop, those that take longer than `bodyNsMax` are refused. */
+export async function speak(introduction, program, connect, bodyNsMax = Infinity) {
     const places = new Map(); // by the folder: what is connected
     const scratch = mkdtempSync(join(tmpdir(), 'cancelbench-'));
     const workers = new Workers(program);
@@ -247,20 +262,21 @@ export async function speak(introduction, program, connect) {
         return places.get(directory);
     };
 
-    /** A run whose bodies can start, before it has jobs. */
-    async function open(request, {name = `run-${++runs}`, directory = join(scratch, 'data'), noted = true, kept} = {}) {
+    /** A run whose bodies can start in these processes, before it has jobs. */
+    async function open(request, {name = `run-${++runs}`, directory = join(scratch, 'data'), noted = true, kept,
+                                  processes = {first: 0, count: request.workers}} = {}) {
         const place = await library(directory);
         const notes = noted && join(scratch, `notes-${name}`);
         if (noted)
-            writeFileSync(notes, Buffer.alloc(request.workers * PLACE_BYTES));
+            writeFileSync(notes, Buffer.alloc(processes.count * PLACE_BYTES));
         const run = await place.run(name, kept);
-        const {body_ns, poll_ns, workers: count} = request;
-        await workers.all(count, {name, notes, ledger: noted && request.ledger, kept, body_ns, poll_ns,
+        const {body_ns, poll_ns} = request;
+        await workers.all(processes, {name, notes, ledger: noted && request.ledger, kept, body_ns, poll_ns,
                                   socket: place.socket});
         return Object.assign(run, {
             noted: () => readNotes(notes),
             async end() {
-                await workers.all(count, {name, close: true});
+                await workers.all(processes, {name, close: true});
                 await run.close();
                 rmSync(notes || '', {force: true});
             },
@@ -274,9 +290,16 @@ export async function speak(introduction, program, connect) {
         await waitUntil(`${running} workers running`, () => run.noted().begun >= running, 0.2);
     }
 
+    /** Two runs would have two bodies at once in each process, so that the other run has one to itself. */
     async function cancel(request) {
-        const run = await open(request);
-        const other = request.warm ? await open({...request, ledger: undefined}) : undefined;
+        const endless = {...request, body_ns: HOUR_NS, ledger: undefined};
+        if ((request.warm ? endless : request).body_ns > bodyNsMax)
+            throw new Error('a body can not be told to stop here, so that it must come to an end');
+        const first = request.warm ? 1 : 0;
+        if (request.workers <= first)
+            throw new Error('two runs want two workers');
+        const run = await open(request, {processes: {first, count: request.workers - first}});
+        const other = request.warm ? await open(endless, {processes: {first: 0, count: 1}}) : undefined;
         if (other)
             await begin(other, 1, 1);
         const before = residentBytes();
@@ -339,7 +362,7 @@ export async function speak(introduction, program, connect) {
             const request = JSON.parse(line);
             say(await scripts[request.script](request));
         } catch (error) {
-            say({error: String(error.stack ?? error)});
+            say({error: error.message});
         }
     }
     await workers.end();

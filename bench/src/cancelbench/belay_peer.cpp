@@ -1,5 +1,7 @@
 #include "cancelbench/belay_peer.hpp"
 
+#include "suite/child_process.hpp"
+
 #include <belay/asio.hpp>
 #include <belay/engine.hpp>
 #include <belay/store.hpp>
@@ -43,6 +45,13 @@ account account_of(job_counts const& jobs)
     return {.finished = jobs.succeeded,
             .interrupted = jobs.stopped + jobs.terminated + jobs.killed + jobs.abandoned,
             .never_started = jobs.not_started};
+}
+
+/// A moment of belay's clock as one of CLOCK_MONOTONIC.
+std::int64_t monotonic(time_point time)
+{
+    auto const before = system_clock().now() - time;
+    return now_ns() - std::chrono::duration_cast<std::chrono::nanoseconds>(before).count();
 }
 
 /// The end of a body that has waited.
@@ -97,6 +106,11 @@ public:
     {
         return account_of(batch_.status().jobs);
     }
+    [[nodiscard]] std::optional<std::int64_t> ended() const override
+    {
+        auto const at = batch_.status().ended_at;
+        return at ? std::optional(monotonic(*at)) : std::nullopt;
+    }
 
 protected:
     Batch batch_;
@@ -113,9 +127,28 @@ public:
             found += result.value == result.index ? 1 : 0;
         return found;
     }
+    /// In memory that is the time of the request, which is taken once the gate is closed.
+    [[nodiscard]] std::optional<std::int64_t> closed() const override
+    {
+        auto const request = batch_.status().cancel;
+        return request ? std::optional(monotonic(request->requested_at)) : std::nullopt;
+    }
 };
 
-class belay_peer final : public library {
+class recorded_run final : public belay_run<recorded_batch> {
+public:
+    using belay_run::belay_run;
+
+    [[nodiscard]] std::optional<std::int64_t> results() const override
+    {
+        std::int64_t found = 0;
+        for (auto const& result : batch_.results())
+            found += result.value == std::to_string(result.index) ? 1 : 0;
+        return found;
+    }
+};
+
+class belay_peer : public library {
 public:
     [[nodiscard]] introduction introduce() const override
     {
@@ -128,9 +161,7 @@ public:
 
     std::unique_ptr<run> start(request const& request, notes& notes) override
     {
-        batch_options options;
-        if (request.warm)
-            options.concurrency = 1;
+        auto options = options_of(request);
         if (request.body == "coroutine") {
             options.concurrency = request.running;
             return start_coroutines(request, notes, options);
@@ -192,21 +223,24 @@ public:
         return answer;
     }
 
-private:
-    template <class Body>
-    std::unique_ptr<run> submit(request const& request, batch_options const& options, Body body)
+protected:
+    using body = std::function<std::uint64_t(std::uint64_t, job&)>;
+
+    [[nodiscard]] static batch_options options_of(request const& request)
     {
-        return std::make_unique<typed_run>(
-            engine_for(request).submit(request.jobs, std::move(body), options));
+        batch_options options;
+        if (request.warm)
+            options.concurrency = 1;
+        return options;
     }
 
     /// What each job of a batch of `request.body` does.
-    std::function<std::uint64_t(std::uint64_t, job&)> body_of(request const& request, notes& notes)
+    body body_of(request const& request, notes& notes)
     {
         if (request.body == "poll")
-            return [&notes, body = request.body_ns, poll = request.poll_ns](std::uint64_t index,
+            return [&notes, spins = request.body_ns, poll = request.poll_ns](std::uint64_t index,
                                                                            job& job) {
-                poll_body(notes, index, body, poll, [&] { return job.stop_requested(); });
+                poll_body(notes, index, spins, poll, [&] { return job.stop_requested(); });
                 return index;
             };
         if (request.body == "sleep")
@@ -226,6 +260,14 @@ private:
                 return index;
             };
         throw wrong_line("belay has no body '" + request.body + "' here");
+    }
+
+private:
+    template <class Body>
+    std::unique_ptr<run> submit(request const& request, batch_options const& options, Body body)
+    {
+        return std::make_unique<typed_run>(
+            engine_for(request).submit(request.jobs, std::move(body), options));
     }
 
     std::unique_ptr<run> start_coroutines(request const& request, notes& notes,
@@ -266,7 +308,7 @@ private:
         batch_spec spec{.type = recorded_type};
         for (std::uint64_t index = 0; index != request.jobs; ++index)
             spec.inputs.push_back(std::to_string(index));
-        return std::make_unique<belay_run<recorded_batch>>(engine_->submit(std::move(spec)));
+        return std::make_unique<recorded_run>(engine_->submit(std::move(spec)));
     }
 
     engine& open_kept(request const& request, notes& notes)
@@ -289,10 +331,74 @@ private:
     std::unique_ptr<engine> engine_; // what its bodies use is above
 };
 
+/// With a store, and so a cancel that is on disk when its call is back.
+class belay_on_disk_peer final : public belay_peer {
+public:
+    [[nodiscard]] introduction introduce() const override
+    {
+        return {.peer = "belay, on disk",
+                .version = BELAY_VERSION,
+                .scripts = {"cancel", "throughput"},
+                .bodies = {"poll", "sleep", "descriptor"},
+                .jobs_max = 1'000'000};
+    }
+
+    std::unique_ptr<run> start(request const& request, notes& notes) override
+    {
+        return std::make_unique<recorded_run>(submit(request, body_of(request, notes)));
+    }
+
+    void complete(request const& request, answer& found) override
+    {
+        (void)engine_for(request);
+        found.called = now_ns();
+        auto const batch = submit(request, [spins = request.body_ns](std::uint64_t index, job&) {
+            spin(spins);
+            return index;
+        });
+        batch.wait();
+        found.awake = now_ns();
+        found.finished = *recorded_run(batch).results();
+    }
+
+private:
+    recorded_batch submit(request const& request, body body)
+    {
+        auto& engine = engine_for(request);
+        last_ = 1 - last_;
+        bodies_.at(last_) = std::move(body);
+        auto draft = engine.draft({.type = recorded_type, .options = options_of(request)});
+        for (std::uint64_t index = 0; index != request.jobs; ++index)
+            draft.add(last_ == 0 ? "0" : "1");
+        return draft.submit();
+    }
+
+    /// The one of the last request, or another where that had more or fewer workers.
+    engine& engine_for(request const& request)
+    {
+        if (engine_ && engine_->workers() == request.workers)
+            return *engine_;
+        engine_.reset();
+        engine_ = std::make_unique<engine>(
+            engine_options{.workers = request.workers, .store = open_store(directory_.path())});
+        engine_->define({.name = recorded_type, .body = [this](std::string_view input, job& job) {
+                             return std::to_string(bodies_[input == "1"](job.index(), job));
+                         }});
+        return *engine_;
+    }
+
+    bench::scratch_directory directory_;
+    std::array<body, 2> bodies_; ///< of this run and of the other beside it
+    std::size_t last_ = 0;
+    std::unique_ptr<engine> engine_; // what its bodies use is above
+};
+
 } // namespace
 
-std::unique_ptr<library> make_belay_peer()
+std::unique_ptr<library> make_belay_peer(bool on_disk)
 {
+    if (on_disk)
+        return std::make_unique<belay_on_disk_peer>();
     return std::make_unique<belay_peer>();
 }
 

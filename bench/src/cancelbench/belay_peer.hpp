@@ -7,8 +7,9 @@
 
 namespace belay::cancelbench {
 
-/// belay itself: batches of lambdas in memory, and for `crash` recorded ones in a store.
-[[nodiscard]] std::unique_ptr<library> make_belay_peer();
+/// belay itself: batches of lambdas in memory, and for `crash` recorded ones in a store; with `on_disk` recorded
+/// ones in a store for all.
+[[nodiscard]] std::unique_ptr<library> make_belay_peer(bool on_disk);
 
 /// The least there can be: threads that take jobs from an atomic index until a flag says stop. It
 /// keeps no state of any job.

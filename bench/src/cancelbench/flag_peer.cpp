@@ -44,9 +44,9 @@ public:
     {
         if (!request.warm)
             return std::make_unique<flag_run>(all_.of(request.workers), request, notes);
-        // Two runs share the workers: one has a thread to itself.
-        auto& threads = request.jobs == 1 ? one_.of(1) : others_.of(request.workers - 1);
-        return std::make_unique<flag_run>(threads, request, notes);
+        // Two runs at once: one has a thread to itself.
+        auto& threads = request.jobs == 1 ? one_ : others_;
+        return std::make_unique<flag_run>(threads.of(workers_apart(request)), request, notes);
     }
 
     void complete(request const& request, answer& found) override

@@ -145,6 +145,7 @@ std::string to_line(answer const& answer)
     json::object object;
     add(object, "called", answer.called);
     add(object, "closed", answer.closed);
+    add(object, "ended", answer.ended);
     add(object, "returned", answer.returned);
     add(object, "seen", answer.seen);
     add(object, "quiet", answer.quiet);
@@ -210,6 +211,7 @@ answer parse_answer(std::string_view line)
     answer result;
     found.get_to(result.called, "called");
     found.get_to(result.closed, "closed");
+    found.get_to(result.ended, "ended");
     found.get_to(result.returned, "returned");
     found.get_to(result.seen, "seen");
     found.get_to(result.quiet, "quiet");

@@ -64,6 +64,7 @@ struct account {
 struct answer {
     std::optional<std::int64_t> called = {};
     std::optional<std::int64_t> closed = {};
+    std::optional<std::int64_t> ended = {};
     std::optional<std::int64_t> returned = {};
     std::optional<std::int64_t> seen = {};
     std::optional<std::int64_t> quiet = {};

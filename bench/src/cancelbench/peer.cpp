@@ -140,6 +140,7 @@ answer cancel(library& library, request const& request)
     if (other)
         other->wait();
     found.closed = run->closed();
+    found.ended = run->ended();
     found.seen = notes.seen();
     found.quiet = notes.left();
     found.started = notes.started();

@@ -33,6 +33,8 @@ public:
 
     /// When the library says that nothing started any more.
     [[nodiscard]] virtual std::optional<std::int64_t> closed() const { return std::nullopt; }
+    /// When all had ended, by the library's clock.
+    [[nodiscard]] virtual std::optional<std::int64_t> ended() const { return std::nullopt; }
 };
 
 /// What jobs give that give their index, where the library keeps no results.
@@ -52,6 +54,16 @@ public:
 private:
     std::vector<std::uint64_t> values_;
 };
+
+/// How many workers a run has where two runs can't share them: with `warm` the other one, of a single job, has one.
+[[nodiscard]] inline std::size_t workers_apart(request const& request)
+{
+    if (!request.warm)
+        return request.workers;
+    if (request.workers < 2)
+        throw wrong_line("two runs want two workers");
+    return request.jobs == 1 ? 1 : request.workers - 1;
+}
 
 /// A library as it is used here. One thread calls it.
 class library {

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -25,6 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t line_bytes_max = 64 * 1024;
+constexpr auto end_max = 10s;
 
 [[noreturn]] void fail(int error, std::string const& what)
 {
@@ -57,17 +59,62 @@ private:
     std::array<int, 2> ends_{-1, -1};
 };
 
+/// That of this process, with another TMPDIR.
+std::vector<std::string> environment(std::string const& temporary)
+{
+    std::vector<std::string> variables{"TMPDIR=" + temporary};
+    for (auto** variable = environ; *variable != nullptr; ++variable)
+        if (!std::string_view(*variable).starts_with("TMPDIR="))
+            variables.emplace_back(*variable);
+    return variables;
+}
+
+/// What posix_spawn() wants; valid as long as `texts`.
+std::vector<char*> pointers(std::vector<std::string> const& texts)
+{
+    std::vector<char*> result;
+    for (auto const& text : texts)
+        result.push_back(const_cast<char*>(text.c_str()));
+    result.push_back(nullptr);
+    return result;
+}
+
+/// Whether it has ended; it is still to be waited for.
+bool has_ended(pid_t process)
+{
+    siginfo_t found{};
+    return ::waitid(P_PID, static_cast<id_t>(process), &found, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           found.si_pid == process;
+}
+
 } // namespace
 
 peer_process::peer_process(std::vector<std::string> command, bool is_own)
     : command_(std::move(command)), is_own_(is_own)
 {
+    // A service that runs as another user has a directory of its own in there.
+    using enum std::filesystem::perms;
+    std::filesystem::permissions(temporary_.path(), owner_all | group_exec | others_exec);
     start();
 }
 
 peer_process::~peer_process()
 {
-    end(caught_signal() == 0 ? 10s : 0s);
+    end(end_max);
+}
+
+void peer_process::finish()
+{
+    auto const ended = end(end_max);
+    throw_if_caught();
+    if (!ended) {
+        complain(who_.peer + ": it was killed, since it had not ended 10 s after its input had");
+        return;
+    }
+    // As the shell has it, which may be what has waited for the peer: a signal is added to 128.
+    int const status = WIFSIGNALED(*ended) ? 128 + WTERMSIG(*ended) : WEXITSTATUS(*ended);
+    if (status != 0)
+        complain(who_.peer + ": it ended with status " + std::to_string(status) + ", not with 0");
 }
 
 void peer_process::rename(std::string name)
@@ -112,12 +159,10 @@ void peer_process::spawn()
     sigemptyset(&pipe_signal);
     sigaddset(&pipe_signal, SIGPIPE);
     posix_spawnattr_setsigdefault(&attributes, &pipe_signal);
-    std::vector<char*> arguments;
-    for (auto const& argument : command_)
-        arguments.push_back(const_cast<char*>(argument.c_str()));
-    arguments.push_back(nullptr);
+    auto const arguments = pointers(command_);
+    auto const variables = environment(temporary_.path());
     int const error = posix_spawnp(&pid_, arguments.front(), &actions, &attributes,
-                                   arguments.data(), environ);
+                                   arguments.data(), pointers(variables).data());
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (error != 0) {
@@ -128,23 +173,22 @@ void peer_process::spawn()
     from_ = from.take_reading();
 }
 
-void peer_process::end(std::chrono::milliseconds patience) noexcept
+std::optional<int> peer_process::end(std::chrono::milliseconds patience) noexcept
 {
     if (pid_ < 0)
-        return;
+        return 0;
     ::close(std::exchange(to_, -1));
     auto const until = std::chrono::steady_clock::now() + patience;
     bool ended = false;
-    while (!(ended = ::waitpid(pid_, nullptr, WNOHANG) == pid_) &&
-           std::chrono::steady_clock::now() < until)
+    while (!(ended = has_ended(pid_)) && caught_signal() == 0 && std::chrono::steady_clock::now() < until)
         std::this_thread::sleep_for(1ms);
-    if (!ended) {
-        ::kill(-pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-    }
+    ::kill(-pid_, SIGKILL); // also what it has left in its group
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
     ::close(std::exchange(from_, -1));
     read_.clear();
     pid_ = -1;
+    return ended ? std::optional(status) : std::nullopt;
 }
 
 bool peer_process::knows_script(std::string_view script) const

@@ -3,18 +3,22 @@
 
 #include "cancelbench/message.hpp"
 
+#include "suite/child_process.hpp"
+
 #include <sys/types.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace belay::cancelbench {
 
-/// A peer that runs, and the lines to and from it.
+/// A peer that runs, the lines to and from it, and the directory that it has for temporary files.
 ///
-/// Lifetime: the destructor ends its input, waits for it for 10 s, then kills it.
+/// Lifetime: the destructor ends its input, waits for it for 10 s or until a signal comes, then kills it and what is
+/// left of its process group, and removes the directory.
 class peer_process {
 public:
     /// How long a peer may take for an answer.
@@ -49,17 +53,23 @@ public:
     /// Throws `wrong_line`, with the name of the peer, and `stopped_by_signal`.
     answer ask(request const& request);
 
+    /// Ends its input and waits as the destructor does; complains unless it ends with status 0. It can't be asked any
+    /// more. Throws `stopped_by_signal`.
+    void finish();
+
     /// Kills it, and all that it started in its process group, at once; then starts it anew.
     void kill_and_restart();
 
 private:
     void start();
     void spawn();
-    void end(std::chrono::milliseconds patience) noexcept;
+    /// The status with which it ended by itself.
+    std::optional<int> end(std::chrono::milliseconds patience) noexcept;
     [[nodiscard]] std::string read_line();
 
     std::vector<std::string> const command_;
     bool const is_own_;
+    bench::scratch_directory const temporary_; ///< stays when it is killed: what it recovers may be there
     std::string introduced_as_;
     std::string name_; ///< where it was renamed
     std::vector<std::string> complaints_;

@@ -127,11 +127,12 @@ void check_cancels(peer_process& peer, fs::path const& directory, std::uint64_t 
         look_again(*last, found);
 }
 
-void measure_processor(peer_process& peer, truth& found)
+void measure_processor(peer_process& peer, effort const& effort, truth& found)
 {
+    auto const jobs = std::min({std::uint64_t{100'000}, peer.who().jobs_max, effort.pending_max});
     for (int i = 0; i != 10; ++i) {
         auto const answer = ask_if_able(peer, {.script = "cancel",
-                                               .jobs = std::min<std::uint64_t>(100'000, peer.who().jobs_max),
+                                               .jobs = jobs,
                                                .workers = bench::workers,
                                                .running = bench::workers,
                                                .body_ns = 50'000,
@@ -233,7 +234,7 @@ void check_programs(peer_process& peer, truth& found)
 void check_peer(peer_process& peer, fs::path const& directory, effort const& effort, truth& row)
 {
     check_cancels(peer, directory, effort.cancels, row);
-    measure_processor(peer, row);
+    measure_processor(peer, effort, row);
     if (peer.knows_script("crash"))
         for (std::uint64_t i = 0; i != effort.kills; ++i)
             check_kill(peer, row);

@@ -67,8 +67,14 @@ scratch_directory::scratch_directory()
 
 scratch_directory::~scratch_directory()
 {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+    using namespace std::chrono_literals;
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+    // A process that was killed may have some that end, and write, a moment later.
+    for (int i = 0; i != 100 && error; ++i) {
+        std::this_thread::sleep_for(10ms);
+        std::filesystem::remove_all(path_, error);
+    }
 }
 
 std::string file_content(std::filesystem::path const& file)

@@ -66,7 +66,7 @@ struct bench_options {
 
 int speak_as(std::string const& name)
 {
-    auto const library = name == "flag" ? make_flag_peer() : make_belay_peer();
+    auto const library = name == "flag" ? make_flag_peer() : make_belay_peer(name == "belay-on-disk");
     return speak(*library);
 }
 
@@ -80,12 +80,12 @@ void tell_apart(peer_list& peers)
         last.rename(last.who().peer + " (" + std::to_string(same) + ")");
 }
 
-/// belay, the flag, and the others that can be started; about those that can't there is a note.
+/// belay, belay with a store, the flag, and the others that can be started; about those that can't there is a note.
 peer_list start_peers(bench_options const& options, findings& found)
 {
     std::string const self = "/proc/self/exe";
     peer_list peers;
-    for (std::string const own : {"belay", "flag"})
+    for (std::string const own : {"belay", "belay-on-disk", "flag"})
         peers.push_back(std::make_unique<peer_process>(
             std::vector<std::string>{self, "bench", "--speak", own}, true));
     for (auto const& command : options.peers) {
@@ -121,8 +121,10 @@ void measure_topics(bench_options const& options, findings& found)
                 ask_question(*question, options.rounds, found);
             }
     }
-    for (auto const& peer : peers)
+    for (auto const& peer : peers) {
+        peer->finish();
         found.notes.insert(found.notes.end(), peer->complaints().begin(), peer->complaints().end());
+    }
 }
 
 int bench_command(bench_options const& options)
@@ -163,6 +165,19 @@ int bench_until_signal(bench_options const& options)
     return std::raise(number);
 }
 
+/// What the topics are, for --help.
+std::string list_of_questions()
+{
+    std::string text = "Topics: cancel and throughput, beside peers; http, store, process; truth, beside peers. "
+                       "Questions of these:";
+    for (auto const* const question : bench::figures::questions()) {
+        std::string name = question->name;
+        name.resize(std::max<std::size_t>(name.size(), 22), ' ');
+        text += "\n  " + name + " " + question->text;
+    }
+    return text;
+}
+
 } // namespace
 
 void add_bench(CLI::App& app, std::function<int()>& run)
@@ -176,7 +191,9 @@ void add_bench(CLI::App& app, std::function<int()>& run)
     for (auto const* const question : bench::figures::questions())
         names.emplace_back(question->name);
     command->add_option("topics", options->asked, "Topics, or single questions; all topics unless told")
-        ->check(CLI::IsMember(names));
+        ->check(CLI::IsMember(names).description(""))
+        ->option_text("TOPIC|QUESTION ...");
+    command->footer(list_of_questions());
     command->add_option("--peer", options->peers,
                         "Measure what this command speaks for, too; see docs/benchmarks/cancelbench.md")
         ->allow_extra_args(false)
@@ -204,8 +221,8 @@ void add_bench(CLI::App& app, std::function<int()>& run)
     command->add_option("--kills", options->effort.kills, "After how many cancels a peer is killed, and how often programs are cancelled, at most 3 times")
         ->check(CLI::Range(0, 10'000))
         ->capture_default_str();
-    command->add_option("--speak", options->speak, "Be a peer: speak cancelbench for belay, or a bare flag")
-        ->check(CLI::IsMember({"belay", "flag"}))
+    command->add_option("--speak", options->speak, "Be a peer: speak cancelbench for belay, or for a bare flag")
+        ->check(CLI::IsMember({"belay", "belay-on-disk", "flag"}))
         ->option_text("NAME");
     command->callback([&run, options] { run = [options] { return bench_until_signal(*options); }; });
 }
