@@ -127,7 +127,7 @@ question const batches_alive_question{
     .name = "batches_alive",
     .topic = "cancel",
     .text = "a batch is cancelled while it runs and many others are open",
-    .runs = 41,
+    .runs = 21,
     .measure = batches_alive::measure};
 
 } // namespace belay::bench::figures

@@ -135,7 +135,7 @@ question const cancel_jobs_question{
     .name = "cancel_jobs",
     .topic = "cancel",
     .text = "10^5 pending jobs of one batch, cancelled one by one",
-    .runs = 5,
+    .runs = 3,
     .measure = cancel_jobs::measure};
 
 } // namespace belay::bench::figures

@@ -214,7 +214,7 @@ question const cancel_pending_question{
     .topic = "cancel",
     .text = "a batch whose bodies poll about every microsecond is cancelled while both "
      "workers are in one",
-    .runs = 41,
+    .runs = 17,
     .measure = cancel_pending::measure};
 
 } // namespace belay::bench::figures

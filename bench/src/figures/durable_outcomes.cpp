@@ -100,7 +100,7 @@ question const durable_outcomes_question{
     .name = "durable_outcomes",
     .topic = "store",
     .text = "jobs whose outputs of about 100 bytes are on disk, a second",
-    .runs = 5,
+    .runs = 3,
     .measure = durable_outcomes::measure};
 
 } // namespace belay::bench::figures

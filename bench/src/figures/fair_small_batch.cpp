@@ -122,7 +122,7 @@ question const fair_small_batch_question{
     .name = "fair_small_batch",
     .topic = "throughput",
     .text = "10^4 jobs of 10 us that arrive while 10^7 such jobs run",
-    .runs = 11,
+    .runs = 7,
     .measure = fair_small_batch::measure};
 
 } // namespace belay::bench::figures

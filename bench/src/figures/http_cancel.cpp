@@ -161,7 +161,7 @@ question const http_cancel_question{
     .name = "http_cancel",
     .topic = "http",
     .text = "PUT /v1/batches/{id}/state over loopback, both workers of the server busy",
-    .runs = 300,
+    .runs = 100,
     .measure = http_cancel::measure};
 
 } // namespace belay::bench::figures

@@ -29,8 +29,8 @@ namespace belay::bench::figures {
 namespace process_jobs {
 namespace {
 
-constexpr std::uint64_t programs = 10'000;
-constexpr std::uint64_t parallel_programs = 1'000; // it takes milliseconds for each
+constexpr std::uint64_t programs = 1'000;
+constexpr std::uint64_t parallel_programs = 200; // it takes milliseconds for each
 constexpr std::size_t at_once = 2;
 constexpr char const* program_path = "/bin/true";
 
@@ -151,7 +151,7 @@ void measure(std::size_t runs, report& report)
 question const process_jobs_question{
     .name = "process_jobs",
     .topic = "process",
-    .text = "10^4 programs, two at a time",
+    .text = "10^3 programs, two at a time",
     .runs = 5,
     .measure = process_jobs::measure};
 

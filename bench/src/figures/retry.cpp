@@ -99,7 +99,7 @@ question const retry_question{
     .name = "retry",
     .topic = "throughput",
     .text = "10^6 jobs that fail once and then succeed, over such as succeed at once",
-    .runs = 11,
+    .runs = 5,
     .measure = retry::measure};
 
 } // namespace belay::bench::figures

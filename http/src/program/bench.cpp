@@ -54,14 +54,11 @@ struct bench_options {
     std::optional<std::size_t> rounds = {};
     cancelbench::effort effort = {};
 
-    [[nodiscard]] bool asks(std::string_view topic) const
+    [[nodiscard]] bool names(std::string_view topic_or_question) const
     {
-        return asked.empty() || std::ranges::find(asked, topic) != asked.end();
+        return std::ranges::find(asked, topic_or_question) != asked.end();
     }
-    [[nodiscard]] bool asks(bench::figures::question const& question) const
-    {
-        return asks(std::string_view(question.topic)) || asks(std::string_view(question.name));
-    }
+    [[nodiscard]] bool asks(std::string_view topic) const { return asked.empty() || names(topic); }
 };
 
 int speak_as(std::string const& name)
@@ -116,9 +113,11 @@ void measure_topics(bench_options const& options, findings& found)
             topic.measure(peers, effort, found);
         }
         for (auto const* const question : bench::figures::questions())
-            if (std::string_view(question->topic) == topic.name && options.asks(*question)) {
+            if (std::string_view(question->topic) == topic.name &&
+                (options.asks(topic.name) || options.names(question->name))) {
                 std::fprintf(stderr, "measuring %s ...\n", question->name);
-                ask_question(*question, options.rounds, found);
+                ask_question(*question, options.names(question->name) ? options.rounds : std::nullopt,
+                             found);
             }
     }
     for (auto const& peer : peers) {
@@ -209,8 +208,8 @@ void add_bench(CLI::App& app, std::function<int()>& run)
         ->check(CLI::Range(0.0, 3600.0))
         ->capture_default_str();
     command->add_option("--rounds", options->rounds,
-                        "How often each is measured; " + std::to_string(options->effort.rounds) +
-                            " times beside peers unless told, and a single question as often as is usual for it")
+                        "How often is measured beside peers (" + std::to_string(options->effort.rounds) +
+                            " unless told), and each question that is named")
         ->check(CLI::Range(1, 1'000'000));
     command->add_option("--pending-max", options->effort.pending_max, "The most pending jobs")
         ->check(CLI::Range(std::uint64_t{1'000}, std::uint64_t{100'000'000}))
