@@ -11,7 +11,6 @@
 #include <belay/engine.hpp>
 #include <belay/job_type.hpp>
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -72,20 +71,22 @@ public:
                 turn, index, body_.get_executor(), call{body_.get(), input{inputs_(index)}}, detached,
                 [this, detached, index, started](job& job, value& returned,
                                                  std::exception_ptr exception) {
-                    resume(*detached, [&](belay::detail::turn& later) {
+                    auto const end = [&](belay::detail::turn& later) {
                         auto const how =
                             exception ? job_access::threw(job) : job_access::returned(job);
                         end_detached(later, *this, index, how, returned, exception, started);
-                    });
+                    };
+                    resume(*detached, std::cref(end)); // without memory: nobody would do it again
                 });
         } catch (...) {
-            resume(*detached, [&](belay::detail::turn& later) {
+            auto const end = [&](belay::detail::turn& later) {
                 value none;
                 auto exception = std::current_exception();
                 job job = job_access::make(later, index);
                 job_access::set_entered(job, false);
                 end_detached(later, *this, index, job_access::threw(job), none, exception, started);
-            });
+            };
+            resume(*detached, std::cref(end));
         }
     }
 

@@ -5,6 +5,7 @@
 #include <belay/detail/run.hpp>
 
 #include <exception>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,21 +22,23 @@ void coroutine_backend::start(recorded& batch, turn& turn, std::uint64_t index,
             turn, index, found.input, std::move(found.page), job,
             [&batch, job](belay::job& seen, std::optional<std::string>& text,
                           std::exception_ptr exception) {
-                resume(*job, [&](detail::turn& turn) {
+                auto const end = [&](detail::turn& turn) {
                     recorded::value result{.text = std::move(text).value_or(""), .process = {}};
                     auto const how =
                         exception ? job_access::threw(seen) : job_access::returned(seen);
                     end_detached(turn, batch, job->index, how, result, exception, job->started);
-                });
+                };
+                resume(*job, std::cref(end)); // which needs no memory: nobody would do it again
             });
     } catch (...) {
-        resume(*job, [&](detail::turn& turn) {
+        auto const end = [&](detail::turn& turn) {
             recorded::value none;
             auto exception = std::current_exception();
             belay::job seen = job_access::make(turn, index);
             job_access::set_entered(seen, false);
             end_detached(turn, batch, index, job_access::threw(seen), none, exception, started);
-        });
+        };
+        resume(*job, std::cref(end));
     }
 }
 

@@ -8,9 +8,7 @@
 #include <belay/error.hpp>
 #include <belay/job.hpp>
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
@@ -37,14 +35,15 @@ namespace belay::detail {
 ///
 /// Thread safety: `stop` and `kill` may be called from any thread; all else is the strand's. Where
 /// the executor's context is destroyed under it, that counts as the strand.
-template <class R, class Call, class Done>
-class coroutine_run final : public asynchronous_body,
-                            public std::enable_shared_from_this<coroutine_run<R, Call, Done>> {
+template <class R, class Executor, class Call, class Done>
+class coroutine_run final
+    : public asynchronous_body,
+      public std::enable_shared_from_this<coroutine_run<R, Executor, Call, Done>> {
 public:
     using value = typename typed_results<R>::value;
 
-    coroutine_run(turn& turn, std::uint64_t index, boost::asio::any_io_executor const& executor,
-                  Call call, std::shared_ptr<detached_job const> detached, Done done)
+    coroutine_run(turn& turn, std::uint64_t index, Executor const& executor, Call call,
+                  std::shared_ptr<detached_job const> detached, Done done)
         : strand_(std::in_place, executor), detached_(std::move(detached)),
           job_(job_access::make(turn, index)), call_(std::move(call)), done_(std::move(done))
     {
@@ -101,7 +100,13 @@ public:
 private:
     /// Tells of the end once, also where the coroutine is destroyed without one.
     struct completion {
-        explicit completion(std::shared_ptr<coroutine_run> run) : of(std::move(run)) {}
+        // Its own, where `bind_cancellation_slot` would have each stop dispatched once more.
+        using cancellation_slot_type = boost::asio::cancellation_slot;
+
+        explicit completion(std::shared_ptr<coroutine_run> run)
+            : of(std::move(run)), slot(of->signal_.slot())
+        {
+        }
         completion(completion&&) noexcept = default;
         completion& operator=(completion&&) = delete;
         ~completion()
@@ -114,7 +119,10 @@ private:
             auto const run = std::move(of);
             run->finish(exception ? exception : run->exception_);
         }
+        [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return slot; }
+
         std::shared_ptr<coroutine_run> of;
+        cancellation_slot_type slot;
     };
 
     void enter(completion ending)
@@ -124,7 +132,7 @@ private:
         try {
             boost::asio::co_spawn(
                 *strand_, [self = this->shared_from_this()] { return self->run(); },
-                boost::asio::bind_cancellation_slot(signal_.slot(), std::move(ending)));
+                std::move(ending));
         } catch (...) {
             failure = std::current_exception();
         }
@@ -225,7 +233,7 @@ private:
     // Held while something is posted: who tells of the end, or destroys the context, waits until the
     // strand is out of the posting thread's hands. Recursive: a post that fails drops the completion.
     std::recursive_mutex mutex_;
-    std::optional<boost::asio::strand<boost::asio::any_io_executor>> strand_; // set under mutex_
+    std::optional<boost::asio::strand<Executor>> strand_; // set under mutex_
     stage stage_ = stage::not_started; // guarded by mutex_
     std::atomic<bool> told_{false}; // set under mutex_
     bool dropped_ = false; // guarded by mutex_
@@ -245,12 +253,11 @@ private:
 
 /// Starts a coroutine for a job that was detached: `call(job)` gives it, and `done(job, value,
 /// exception)` is told of its end, once. Throws if there is none to start.
-template <class R, class Call, class Done>
-void start_coroutine(turn& turn, std::uint64_t index,
-                     boost::asio::any_io_executor const& executor, Call call,
+template <class R, class Executor, class Call, class Done>
+void start_coroutine(turn& turn, std::uint64_t index, Executor const& executor, Call call,
                      std::shared_ptr<detached_job const> const& job, Done done)
 {
-    using run = coroutine_run<R, Call, Done>;
+    using run = coroutine_run<R, Executor, Call, Done>;
     auto const made = std::make_shared<run>(turn, index, executor, std::move(call), job,
                                             std::move(done));
     set_body(*job, made);
