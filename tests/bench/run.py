@@ -95,7 +95,7 @@ def moments_of(bench):
 def pages_of(bench):
     """The page has a plot a chart, or tables alone where there is no gnuplot, and fetches nothing."""
     file = bench.folder / "page.html"
-    short = ("throughput", "--rounds", "3", "--html", str(file))
+    short = ("sleep_wake", "--rounds", "3", "--html", str(file))
     if shutil.which("gnuplot"):
         bench.run(*short)
         page = file.read_text()
@@ -109,6 +109,20 @@ def pages_of(bench):
     page = file.read_text()
     check("<svg" not in page and "<table>" in page, "tables alone")
     check("gnuplot" in printed, "it says that plots want gnuplot")
+
+
+def questions_of(bench):
+    """A question that is named has as many samples as were asked for, in charts and figures; no peer is started."""
+    found = bench.document("noise", "http_cancel_durable", "--rounds", "3")
+    charts = {chart["name"]: chart for chart in found["charts"]}
+    check(set(charts) == {"noise", "noise_2", "http_cancel_durable"}, charts.keys())
+    check(charts["noise"]["unit"] == "ns" and charts["noise_2"]["unit"] == "µs", "a chart for each unit")
+    for chart in charts.values():
+        for line in chart["lines"]:
+            check([len(point["samples"]) for point in line["points"]] == [3], line["peer"])
+    figures = {figure["figure"]: figure for figure in found["figures"]}
+    check(set(figures) == {"http_cancel_durable_p50_us", "http_cancel_durable_async_p50_us"}, figures.keys())
+    check(found["peers"] == [], "no peer")
 
 
 def left_out(bench):
@@ -154,7 +168,7 @@ def one_that_leaves_things(bench):
 def two_of_one_name(bench):
     found = bench.document(*QUICK, "--peer", f"{bench.belay} bench --speak belay")
     names = [row["peer"] for row in found["truth"]]
-    check(names == ["belay", "a bare flag", "belay (2)"], names)
+    check(names == ["belay", "belay, on disk", "a bare flag", "belay (2)"], names)
 
 
 def stopped(bench):
@@ -169,7 +183,7 @@ def stopped(bench):
     while not list(bench.folder.glob("belay-bench-*/ledger")):
         check(running.poll() is None, "it runs")
     children = subprocess.run(["pgrep", "-P", str(running.pid)], capture_output=True, text=True)
-    check(len(children.stdout.split()) == 2, "two peers run")
+    check(len(children.stdout.split()) == 3, "three peers run")
     running.terminate()
     check(running.wait(timeout=60) == -15, f"status {running.returncode}")
     check(not list(bench.folder.iterdir()), "the folder is gone")
@@ -177,8 +191,22 @@ def stopped(bench):
         check(not os.path.exists(f"/proc/{child}"), f"peer {child} is gone")
 
 
+def stopped_beside_a_server(bench):
+    """So does a question, and its server."""
+    environment = dict(os.environ, TMPDIR=str(bench.folder))
+    running = subprocess.Popen([bench.belay, "bench", "http_cancel", "--rounds", "1000000"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    while not list(bench.folder.glob("belay-bench-*/belay-bench-*/ready")):
+        check(running.poll() is None, "it runs")
+    server = json.loads(next(bench.folder.glob("belay-bench-*/belay-bench-*/ready")).read_text())["pid"]
+    running.terminate()
+    check(running.wait(timeout=60) == -15, f"status {running.returncode}")
+    check(not list(bench.folder.iterdir()), "the folder is gone")
+    check(not os.path.exists(f"/proc/{server}"), "the server is gone")
+
+
 def wrong_words(bench):
-    for arguments, text in ((("speed",), "speed"), (("--rounds", "2"), "rounds"),
+    for arguments, text in ((("speed",), "speed"), (("--rounds", "0"), "rounds"),
                             (("--speak", "nobody"), "nobody")):
         ended = bench.run(*arguments, status=2)
         check(text in ended.stderr + ended.stdout, f"{arguments}: {ended.stderr}")
@@ -204,8 +232,9 @@ def places_that_are_no_files(bench):
 def main():
     belay = os.path.abspath(sys.argv[1])
     failed = 0
-    cases = (truth_of, moments_of, pages_of, left_out, one_that_fails, one_that_ends_badly,
-             one_that_leaves_things, two_of_one_name, stopped, wrong_words, places_that_are_no_files)
+    cases = (truth_of, moments_of, pages_of, questions_of, left_out, one_that_fails, one_that_ends_badly,
+             one_that_leaves_things, two_of_one_name, stopped,
+             stopped_beside_a_server, wrong_words, places_that_are_no_files)
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:
             try:

@@ -7,6 +7,7 @@
 #include <belay/store.hpp>
 #include <belay/version.hpp>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -281,13 +282,9 @@ private:
                           [&notes](std::uint64_t index) -> asio::awaitable<std::uint64_t> {
                               auto const entered = notes.enter(index);
                               asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
-                              bool stopped = false;
-                              try {
-                                  co_await timer.async_wait(asio::use_awaitable);
-                              } catch (boost::system::system_error const&) {
-                                  stopped = true;
-                              }
-                              leave(notes, index, entered, stopped);
+                              auto const [error] =
+                                  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+                              leave(notes, index, entered, error.failed());
                               co_return index;
                           }));
     }

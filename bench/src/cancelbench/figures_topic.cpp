@@ -134,14 +134,17 @@ public:
         ::close(from_);
         if (pid_ < 0)
             return;
-        ::kill(-pid_, SIGTERM);
+        ::kill(-pid_, SIGTERM); // and a server that it started, if there is one
         auto const until = std::chrono::steady_clock::now() + 10s;
-        bool ended = false;
-        while (!(ended = ::waitpid(pid_, nullptr, WNOHANG) != 0) &&
-               std::chrono::steady_clock::now() < until)
+        bool is_waited_for = false;
+        auto const all_have_ended = [&] {
+            is_waited_for = is_waited_for || ::waitpid(pid_, nullptr, WNOHANG) != 0;
+            return is_waited_for && ::kill(-pid_, 0) != 0;
+        };
+        while (!all_have_ended() && std::chrono::steady_clock::now() < until)
             std::this_thread::sleep_for(1ms);
-        ::kill(-pid_, SIGKILL); // a server that it started, if there is one
-        if (!ended)
+        ::kill(-pid_, SIGKILL);
+        if (!is_waited_for)
             ::waitpid(pid_, nullptr, 0);
     }
 
