@@ -9,9 +9,11 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLEAN = {"started_after": 0, "still_running": 0, "results_lost": 0, "wrong_accounts": 0, "cancels_lost": 0,
@@ -191,18 +193,30 @@ def stopped(bench):
         check(not os.path.exists(f"/proc/{child}"), f"peer {child} is gone")
 
 
+def is_alive(process):
+    try:
+        return pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
+    except OSError:
+        return False
+
+
 def stopped_beside_a_server(bench):
-    """So does a question, and its server."""
+    """So does a question, and its server; if it is killed its server ends all the same."""
     environment = dict(os.environ, TMPDIR=str(bench.folder))
-    running = subprocess.Popen([bench.belay, "bench", "http_cancel", "--rounds", "1000000"],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    while not list(bench.folder.glob("belay-bench-*/belay-bench-*/ready")):
-        check(running.poll() is None, "it runs")
-    server = json.loads(next(bench.folder.glob("belay-bench-*/belay-bench-*/ready")).read_text())["pid"]
-    running.terminate()
-    check(running.wait(timeout=60) == -15, f"status {running.returncode}")
-    check(not list(bench.folder.iterdir()), "the folder is gone")
-    check(not os.path.exists(f"/proc/{server}"), "the server is gone")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        running = subprocess.Popen([bench.belay, "bench", "http_cancel", "--rounds", "1000000"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        while not (ready := list(bench.folder.glob("belay-bench-*/belay-bench-*/ready"))):
+            check(running.poll() is None, "it runs")
+        server = json.loads(ready[0].read_text())["pid"]
+        running.send_signal(number)
+        check(running.wait(timeout=60) == -number, f"status {running.returncode}")
+        if number == signal.SIGTERM:
+            check(not list(bench.folder.iterdir()), "the folder is gone")
+            check(not is_alive(server), "the server is gone")
+        deadline = time.monotonic() + 60
+        while is_alive(server):
+            check(time.monotonic() < deadline, "the server ends")
 
 
 def wrong_words(bench):

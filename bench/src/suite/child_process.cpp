@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,17 +23,25 @@ child_process::child_process(std::vector<std::string> command, std::filesystem::
         arguments.push_back(argument.data());
     arguments.push_back(nullptr);
 
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output.c_str(),
-                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    int const failed =
-        posix_spawn(&pid_, arguments.front(), &actions, nullptr, arguments.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0)
-        throw std::system_error(failed, std::generic_category(), "can't start " + command.front());
+    int const to = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (to < 0)
+        throw std::system_error(errno, std::generic_category(), "can't write " + output.string());
+    int const from = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    pid_t const parent = ::getpid();
+    pid_ = ::fork(); // not posix_spawn, which can't have it end with this process
+    if (pid_ == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (::getppid() == parent && ::dup2(from, STDIN_FILENO) >= 0 &&
+            ::dup2(to, STDOUT_FILENO) >= 0 && ::dup2(to, STDERR_FILENO) >= 0)
+            ::execv(arguments.front(), arguments.data());
+        ::_exit(127);
+    }
+    int const error = errno;
+    ::close(to);
+    if (from >= 0)
+        ::close(from);
+    if (pid_ < 0)
+        throw std::system_error(error, std::generic_category(), "can't start " + command.front());
 }
 
 child_process::~child_process()

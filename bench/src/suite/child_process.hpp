@@ -11,7 +11,8 @@ namespace belay::bench {
 
 /// A program that runs beside this one, its output in a file.
 ///
-/// Lifetime: the destructor sends SIGTERM, after 10 s SIGKILL, and waits for its end.
+/// Lifetime: the destructor sends SIGTERM, after 10 s SIGKILL, and waits for its end. When the thread ends that has
+/// started it, it is sent SIGTERM, too.
 class child_process {
 public:
     /// `command` is the program's path and its arguments. Throws std::system_error.
