@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -45,11 +46,12 @@ class Bench:
     def __init__(self, belay, folder):
         self.belay, self.folder = belay, folder
 
-    def run(self, *arguments, status=0, path=None, temporary=None):
+    def run(self, *arguments, status=0, path=None, temporary=None, limits=None):
         environment = dict(os.environ, **({"PATH": path} if path else {}),
                            **({"TMPDIR": str(temporary)} if temporary else {}))
         ended = subprocess.run([self.belay, "bench", *arguments], capture_output=True, text=True,
-                               timeout=200, env=environment)
+                               timeout=200, env=environment,
+                               preexec_fn=limits and (lambda: resource.setrlimit(*limits)))
         check(ended.returncode == status,
               f"status {ended.returncode}, not {status}: {ended.stdout}{ended.stderr}")
         return ended
@@ -75,6 +77,10 @@ def truth_of(bench):
         check(found == {**CLEAN, **differs}, f"{name}: {found}")
     found = {key: rows["belay"].get(key) for key in CLEAN}
     check(found == CLEAN and rows["belay"]["cancels"] == 22, f"belay: {found}")
+    on_disk = rows["belay, on disk"]
+    check(on_disk["cancels"] == 20, on_disk)
+    for fault in ("started_after", "still_running", "results_lost", "wrong_accounts"):
+        check(on_disk[fault] == 0, f"belay, on disk: {on_disk}")
     check("left_alive" not in rows["a bare flag"], "what was not looked at is not told")
 
 
@@ -125,6 +131,17 @@ def questions_of(bench):
     figures = {figure["figure"]: figure for figure in found["figures"]}
     check(set(figures) == {"http_cancel_durable_p50_us", "http_cancel_durable_async_p50_us"}, figures.keys())
     check(found["peers"] == [], "no peer")
+    peers = bench.document("truth", "store", "--peers-only", "--cancels", "1", "--kills", "0")
+    check(peers["figures"] == [] and peers["peers"], "peers only")
+
+
+def question_that_fails(bench):
+    """It is told with the status, and the others are answered."""
+    file = bench.folder / "found.json"
+    ended = bench.run("noise", "durable_outcomes", "--rounds", "3", "--json", str(file), status=1,
+                      limits=(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)))
+    check("durable_outcomes: " in ended.stdout, ended.stdout)
+    check({chart["name"] for chart in json.loads(file.read_text())["charts"]} == {"noise", "noise_2"}, "noise")
 
 
 def left_out(bench):
@@ -153,18 +170,26 @@ def one_that_ends_badly(bench):
     check(not re.search(r"^ *(test|belay|a bare flag): ", printed, re.MULTILINE), printed)
 
 
+def processes_with(variable):
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if variable in (process / "environ").read_bytes():
+                found.append(process.name)
+        except OSError:
+            pass
+    return found
+
+
 def one_that_leaves_things(bench):
     """What a peer leaves in its TMPDIR and in its process group is gone, also when it is killed."""
     temporary = bench.folder / "temporary"
     temporary.mkdir()
     bench.run("truth", "--cancels", "1", "--kills", "1", "--peer", peer("littering"), temporary=temporary)
     check(not list(temporary.iterdir()), "the folder is empty")
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (process / "environ").read_bytes()
-        except OSError:
-            continue
-        check(f"TMPDIR={temporary}".encode() not in variables, f"process {process.name} is gone")
+    deadline = time.monotonic() + 60
+    while processes_with(f"TMPDIR={temporary}".encode()):
+        check(time.monotonic() < deadline, "its processes are gone")
 
 
 def two_of_one_name(bench):
@@ -246,7 +271,7 @@ def places_that_are_no_files(bench):
 def main():
     belay = os.path.abspath(sys.argv[1])
     failed = 0
-    cases = (truth_of, moments_of, pages_of, questions_of, left_out, one_that_fails, one_that_ends_badly,
+    cases = (truth_of, moments_of, pages_of, questions_of, question_that_fails, left_out, one_that_fails, one_that_ends_badly,
              one_that_leaves_things, two_of_one_name, stopped,
              stopped_beside_a_server, wrong_words, places_that_are_no_files)
     for case in cases:

@@ -158,11 +158,12 @@ func (n *notes) leave() {
 
 // counts says how many bodies are inside, and how many have left.
 func (r *run) counts() (inside, ended int64) {
-	for i := range r.notes {
-		ended += r.notes[i].ended.Load()
-	}
+	// First, so that none seems to be inside that is not.
 	for i := range r.notes {
 		inside += r.notes[i].started.Load()
+	}
+	for i := range r.notes {
+		ended += r.notes[i].ended.Load()
 	}
 	return inside - ended, ended
 }

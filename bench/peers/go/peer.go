@@ -204,6 +204,9 @@ func cancel(req request, ledger ledger) (answer, error) {
 	memory := resident()
 	r := start(req, ledger, body)
 	if err := r.await(); err != nil {
+		if other != nil {
+			other.cancel()
+		}
 		return nil, err
 	}
 	memory = resident() - memory

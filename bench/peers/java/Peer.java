@@ -103,8 +103,9 @@ public final class Peer {
         void awaitInside() throws InterruptedException {
             long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
             while (true) {
-                long ended = sum(Worker::ended); // first, so that none seems to be inside that is not
-                if (sum(Worker::started) - ended >= request.running() || ended >= request.jobs())
+                long started = sum(Worker::started); // first, so that none seems to be inside that is not
+                long ended = sum(Worker::ended);
+                if (started - ended >= request.running() || ended >= request.jobs())
                     return;
                 if (System.nanoTime() > end) {
                     cancel();

@@ -1,6 +1,7 @@
 #include "cancelbench/belay_peer.hpp"
 
 #include "suite/child_process.hpp"
+#include "suite/running_context.hpp"
 
 #include <belay/asio.hpp>
 #include <belay/engine.hpp>
@@ -8,7 +9,6 @@
 #include <belay/version.hpp>
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -48,11 +48,33 @@ account account_of(job_counts const& jobs)
             .never_started = jobs.not_started};
 }
 
+std::int64_t nanoseconds_of(time_point time)
+{
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+/// What CLOCK_MONOTONIC is behind belay's clock, which goes as steadily: of some pairs of readings the closest.
+std::int64_t read_clock_offset()
+{
+    std::int64_t closest = std::numeric_limits<std::int64_t>::max();
+    std::int64_t offset = 0;
+    for (int i = 0; i != 100; ++i) {
+        auto const before = now_ns();
+        auto const time = nanoseconds_of(system_clock().now());
+        auto const apart = now_ns() - before;
+        if (apart < closest) {
+            closest = apart;
+            offset = time - before - apart / 2;
+        }
+    }
+    return offset;
+}
+
 /// A moment of belay's clock as one of CLOCK_MONOTONIC.
 std::int64_t monotonic(time_point time)
 {
-    auto const before = system_clock().now() - time;
-    return now_ns() - std::chrono::duration_cast<std::chrono::nanoseconds>(before).count();
+    static auto const offset = read_clock_offset();
+    return nanoseconds_of(time) - offset;
 }
 
 /// The end of a body that has waited.
@@ -62,16 +84,6 @@ void leave(notes& notes, std::uint64_t index, std::int64_t entered, bool stopped
         notes.see();
     notes.leave(index, stopped ? notes::ending::interrupted : notes::ending::finished, entered);
 }
-
-/// A context and the thread that runs it.
-class running_context {
-public:
-    ~running_context()
-    {
-        guard_.reset();
-        thread_.join();
-    }
-    asio::io_context context{1};
 
 private:
     asio::executor_work_guard<asio::io_context::executor_type> guard_{context.get_executor()};
@@ -275,7 +287,7 @@ private:
                                           batch_options const& options)
     {
         if (!context_)
-            context_ = std::make_unique<running_context>();
+            context_ = std::make_unique<bench::running_context>();
         return submit(request, options,
                       asio::bind_executor(
                           context_->context,
@@ -324,7 +336,7 @@ private:
     }
 
     silent_descriptor silent_;
-    std::unique_ptr<running_context> context_;
+    std::unique_ptr<bench::running_context> context_;
     std::unique_ptr<engine> engine_; // what its bodies use is above
 };
 

@@ -82,8 +82,7 @@ void measure_memory(peer_list const& peers, effort const& effort, findings& foun
         for (int i = 0; i != 3; ++i) {
             auto request = usual_cancel(effort);
             request.jobs = std::min({std::uint64_t{1'000'000}, peer->who().jobs_max, effort.pending_max});
-            peer->kill_and_restart();
-            if (auto const answer = ask_if_able(*peer, request); answer && answer->bytes)
+            if (auto const answer = ask_anew_if_able(*peer, request); answer && answer->bytes)
                 bytes.point(peer->who().peer, 0)
                     .values.add(static_cast<double>(*answer->bytes) /
                                 static_cast<double>(request.jobs));

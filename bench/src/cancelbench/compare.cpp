@@ -3,6 +3,7 @@
 #include "cancelbench/notes.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <random>
 #include <utility>
@@ -22,13 +23,20 @@ series_point& chart::point(std::string const& peer, double at)
     return found != points.end() ? *found : points.emplace_back(series_point{.at = at});
 }
 
-std::optional<answer> ask_if_able(peer_process& peer, request const& request)
+namespace {
+
+bool is_able(peer_process const& peer, request const& request)
 {
     bool const has_body = request.script != "cancel" || peer.knows_body(request.body);
-    if (peer.has_failed() || !peer.knows_script(request.script) || !has_body ||
-        peer.who().jobs_max < request.jobs)
-        return std::nullopt;
+    return !peer.has_failed() && peer.knows_script(request.script) && has_body &&
+           request.jobs <= peer.who().jobs_max;
+}
+
+std::optional<answer> ask_able(peer_process& peer, request const& request, bool anew)
+{
     try {
+        if (anew)
+            peer.kill_and_restart();
         return peer.ask(request);
     } catch (refused const& why) {
         peer.complain(why.what());
@@ -39,6 +47,27 @@ std::optional<answer> ask_if_able(peer_process& peer, request const& request)
         peer.give_up();
     }
     return std::nullopt;
+}
+
+} // namespace
+
+void findings::append(findings others)
+{
+    std::ranges::move(others.charts, std::back_inserter(charts));
+    std::ranges::move(others.truths, std::back_inserter(truths));
+    std::ranges::move(others.figures, std::back_inserter(figures));
+    std::ranges::move(others.notes, std::back_inserter(notes));
+    is_complete = is_complete && others.is_complete;
+}
+
+std::optional<answer> ask_if_able(peer_process& peer, request const& request)
+{
+    return is_able(peer, request) ? ask_able(peer, request, false) : std::nullopt;
+}
+
+std::optional<answer> ask_anew_if_able(peer_process& peer, request const& request)
+{
+    return is_able(peer, request) ? ask_able(peer, request, true) : std::nullopt;
 }
 
 void by_turns(peer_list const& peers, request const& request, effort const& effort,

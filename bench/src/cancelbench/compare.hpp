@@ -28,11 +28,14 @@ struct effort {
 /// failed. What others say is noted with them; a failure of our own is thrown.
 std::optional<answer> ask_if_able(peer_process& peer, request const& request);
 
+/// Likewise, of a peer that is killed and started anew before that.
+std::optional<answer> ask_anew_if_able(peer_process& peer, request const& request);
+
 /// Told of each answer.
 using take_answer = std::function<void(peer_process const&, std::size_t round, answer const&)>;
 
 /// Asks all peers that are able to, by turns, round by round, in another order each time, with pauses that differ. A peer that
-/// has used up its time is left out of further rounds, but has at least three. What each is asked before the
+/// has used up its time is left out of further rounds, but has three if there are as many. What each is asked before the
 /// first round is not counted.
 void by_turns(peer_list const& peers, request const& request, effort const& effort,
               take_answer const& take);

@@ -11,6 +11,7 @@
 #include <boost/json/value_from.hpp>
 #include <boost/json/value_to.hpp>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -102,6 +103,7 @@ using namespace std::chrono_literals;
 namespace json = boost::json;
 using bench::figures::question;
 
+/// For as many runs as is usual; more have more.
 constexpr std::chrono::minutes answer_max{20};
 
 /// A process that answers one question: it has threads and memory of its own.
@@ -110,9 +112,10 @@ constexpr std::chrono::minutes answer_max{20};
 class asked_process {
 public:
     asked_process(question const& question, std::size_t runs)
+        : until_(std::chrono::steady_clock::now() + answer_max * (1 + runs / question.runs))
     {
         std::array<int, 2> ends{};
-        if (::pipe(ends.data()) != 0)
+        if (::pipe2(ends.data(), O_CLOEXEC) != 0)
             throw std::system_error(errno, std::generic_category(), "pipe");
         pid_t const parent = ::getpid();
         pid_ = ::fork(); // there is no other thread here
@@ -127,24 +130,22 @@ public:
             ::close(from_);
             throw std::system_error(error, std::generic_category(), "fork");
         }
+        ::setpgid(pid_, pid_); // as it does itself: whoever is first
     }
 
     ~asked_process()
     {
         ::close(from_);
-        if (pid_ < 0)
-            return;
         ::kill(-pid_, SIGTERM); // and a server that it started, if there is one
         auto const until = std::chrono::steady_clock::now() + 10s;
-        bool is_waited_for = false;
         auto const all_have_ended = [&] {
-            is_waited_for = is_waited_for || ::waitpid(pid_, nullptr, WNOHANG) != 0;
-            return is_waited_for && ::kill(-pid_, 0) != 0;
+            is_waited_for_ = is_waited_for_ || ::waitpid(pid_, nullptr, WNOHANG) != 0;
+            return is_waited_for_ && ::kill(-pid_, 0) != 0;
         };
         while (!all_have_ended() && std::chrono::steady_clock::now() < until)
             std::this_thread::sleep_for(1ms);
         ::kill(-pid_, SIGKILL);
-        if (!is_waited_for)
+        if (!is_waited_for_)
             ::waitpid(pid_, nullptr, 0);
     }
 
@@ -156,7 +157,7 @@ public:
     {
         std::string const text = read_all();
         int status = 0;
-        ::waitpid(std::exchange(pid_, -1), &status, 0);
+        is_waited_for_ = ::waitpid(pid_, &status, 0) == pid_;
         if (text.empty())
             throw std::runtime_error(WIFSIGNALED(status)
                                          ? "ended by signal " + std::to_string(WTERMSIG(status))
@@ -176,6 +177,8 @@ private:
             ::_exit(1);
         for (int const number : {SIGINT, SIGTERM, SIGHUP})
             ::signal(number, SIG_DFL);
+        if (caught_signal() != 0)
+            ::_exit(1);
         ::setenv("TMPDIR", scratch_.path().c_str(), 1);
         json::object said;
         try {
@@ -199,12 +202,11 @@ private:
 
     [[nodiscard]] std::string read_all()
     {
-        auto const until = std::chrono::steady_clock::now() + answer_max;
         std::string text;
         for (std::array<char, 4096> bytes{};;) {
             throw_if_caught();
-            if (std::chrono::steady_clock::now() > until)
-                throw std::runtime_error("no answer within 20 minutes");
+            if (std::chrono::steady_clock::now() > until_)
+                throw std::runtime_error("it took too long");
             pollfd waited{from_, POLLIN, 0};
             if (::poll(&waited, 1, 200) <= 0)
                 continue;
@@ -216,7 +218,9 @@ private:
     }
 
     bench::scratch_directory scratch_; ///< what it makes is gone even if it was killed
-    pid_t pid_ = -1;
+    std::chrono::steady_clock::time_point until_;
+    pid_t pid_ = -1; ///< of its group, too
+    bool is_waited_for_ = false;
     int from_ = -1;
 };
 
@@ -250,7 +254,8 @@ void ask_question(question const& question, std::optional<std::size_t> runs, fin
     } catch (stopped_by_signal const&) {
         throw;
     } catch (std::exception const& error) {
-        throw std::runtime_error(std::string(question.name) + ": " + error.what());
+        found.notes.push_back(std::string(question.name) + ": " + error.what());
+        found.is_complete = false;
     }
 }
 

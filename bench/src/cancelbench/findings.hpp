@@ -68,6 +68,10 @@ struct findings {
     std::vector<std::string> notes = {};
     std::vector<std::string> peers = {}; ///< with their versions
     std::string machine = {};
+    bool is_complete = true; ///< every question was answered
+
+    /// What others have found goes behind it.
+    void append(findings others);
 };
 
 } // namespace belay::cancelbench

@@ -20,16 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::int64_t resident_bytes()
-{
-    std::ifstream in("/proc/self/statm");
-    std::int64_t size = 0;
-    std::int64_t resident = 0;
-    if (!(in >> size >> resident))
-        throw std::runtime_error("can't read /proc/self/statm");
-    return resident * ::sysconf(_SC_PAGESIZE);
-}
-
 std::int64_t read_clock(clockid_t clock)
 {
     timespec time{};
@@ -98,6 +88,15 @@ public:
         run_ = library.start(request, notes_);
         wait_until_inside(notes_, request, *run_);
     }
+    /// Its body has no end of its own.
+    ~other_run()
+    {
+        run_->cancel();
+        run_->wait();
+    }
+    other_run(other_run const&) = delete;
+    other_run& operator=(other_run const&) = delete;
+
     void cancel() { run_->cancel(); }
     void wait() { run_->wait(); }
 
@@ -120,10 +119,10 @@ answer cancel(library& library, request const& request)
     }
     answer found;
     processor_time processor;
-    auto const resident = resident_bytes();
+    auto const resident = static_cast<std::int64_t>(bench::resident_bytes());
     auto const run = library.start(request, notes);
     wait_until_inside(notes, request, *run);
-    found.bytes = resident_bytes() - resident;
+    found.bytes = static_cast<std::int64_t>(bench::resident_bytes()) - resident;
     processor.prepare();
     std::this_thread::sleep_for(std::chrono::nanoseconds(request.pause_ns));
 

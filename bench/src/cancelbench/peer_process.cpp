@@ -224,7 +224,8 @@ answer peer_process::ask(request const& request)
 
 void peer_process::kill_and_restart()
 {
-    ::kill(-pid_, SIGKILL);
+    if (pid_ > 0)
+        ::kill(-pid_, SIGKILL);
     end(1s);
     start();
 }

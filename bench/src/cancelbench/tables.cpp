@@ -108,8 +108,7 @@ std::string or_dash(std::optional<T> const& value)
 
 std::string percentile_text(bench::samples const& values, double percent)
 {
-    bool const is_met = static_cast<double>(values.size()) * (100 - percent) >= 100 - 1e-9;
-    return is_met ? number(values.percentile(percent)) : "-";
+    return values.can_tell(percent) ? number(values.percentile(percent)) : "-";
 }
 
 interval_text median_interval(bench::samples const& values)
@@ -132,8 +131,8 @@ std::vector<truth_column> const& truth_columns()
         {"wrong accounts", [](truth const& t) { return or_dash(t.wrong_accounts); }},
         {"kills", [](truth const& t) { return std::to_string(t.kills); }},
         {"cancels lost", [](truth const& t) { return or_dash(t.cancels_lost); }},
-        {"jobs started after", [](truth const& t) { return or_dash(t.started_after_kill); }},
-        {"results lost", [](truth const& t) { return or_dash(t.results_lost_by_kill); }},
+        {"started after kills", [](truth const& t) { return or_dash(t.started_after_kill); }},
+        {"lost by kills", [](truth const& t) { return or_dash(t.results_lost_by_kill); }},
         {"processes left", [](truth const& t) { return or_dash(t.left_alive); }},
         {"CPU µs a cancel",
          [](truth const& t) { return t.cpu_us.empty() ? "-" : number(t.cpu_us.median()); }},

@@ -21,7 +21,7 @@ void measure_throughput(peer_list const& peers, effort const& effort, findings& 
 void check_truth(peer_list const& peers, effort const& effort, findings& found);
 
 /// Answers a question in a process of its own, which is gone afterwards, with `runs` samples or as many as is usual.
-/// Throws std::runtime_error where something failed or was wrong, and `stopped_by_signal`.
+/// Where something fails or is wrong there is a note. Throws `stopped_by_signal`.
 void ask_question(bench::figures::question const& question, std::optional<std::size_t> runs, findings& found);
 
 } // namespace belay::cancelbench

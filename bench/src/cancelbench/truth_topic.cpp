@@ -82,6 +82,8 @@ void look_again(checked_cancel const& cancel, truth& found)
 
 void check_answer(peer_process const& peer, answer const& answer, checked_cancel& cancel, truth& found)
 {
+    (void)required(peer, answer.called, "called");
+    (void)required(peer, answer.awake, "awake");
     cancel.returned = required(peer, answer.returned, "returned");
     cancel.first = count(cancel.jobs, cancel.returned);
     auto const& counted = cancel.first;

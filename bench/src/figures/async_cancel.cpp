@@ -4,11 +4,11 @@
 #include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
+#include "suite/running_context.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/asio.hpp>
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -28,16 +28,6 @@ namespace async_cancel {
 namespace {
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
-
-/// A context and the thread that runs it.
-class running_context {
-public:
-    ~running_context()
-    {
-        guard_.reset();
-        thread_.join();
-    }
-    asio::io_context context{1};
 
 private:
     asio::executor_work_guard<asio::io_context::executor_type> guard_{context.get_executor()};

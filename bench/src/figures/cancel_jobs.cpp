@@ -60,6 +60,7 @@ double durable()
     scratch_directory const folder;
     std::atomic<bool> go_on{false};
     std::atomic<std::uint64_t> recorded{0};
+    std::atomic<bool> refused{false};
     belay::engine engine({.workers = workers, .store = belay::open_store(folder.path())});
     engine.define({.name = "held",
                    .body =
@@ -77,11 +78,14 @@ double durable()
     timestamp const begin = now();
     for (std::uint64_t index = 1; index != jobs; ++index)
         batch.cancel_job(index, {}, [&](belay::job_cancel_result const& result) {
-            if (result.changed && ++recorded == jobs - 1)
+            if (!result.changed)
+                refused = true;
+            if (++recorded == jobs - 1)
                 recorded.notify_all();
         });
     for (std::uint64_t seen = recorded; seen != jobs - 1; seen = recorded)
         recorded.wait(seen);
+    expect(!refused, "each cancel of a pending job changes it");
     double const result = milliseconds(begin, now());
     go_on = true;
     go_on.notify_all();

@@ -22,12 +22,6 @@ namespace {
 constexpr std::uint64_t jobs = 1'000'000;
 constexpr std::uint64_t spin_ms = 5;
 
-std::string batch_of_spins()
-{
-    json::array inputs(jobs, json::value(spin_ms));
-    return json::serialize(json::object{{"type", "spin"}, {"inputs", std::move(inputs)}});
-}
-
 struct measured {
     samples cancel_us;
     samples async_us;
@@ -102,7 +96,7 @@ void measure(std::size_t runs, report& report)
     server const server({"--data", (folder.path() / "data").string()});
     connection connection(server);
     bare_sqlite sqlite;
-    auto const spins = batch_of_spins();
+    auto const spins = batch_of_spins(jobs, spin_ms);
     measured found;
     std::uint64_t next = 0;
     for (std::size_t i = 0; i != runs; ++i) {

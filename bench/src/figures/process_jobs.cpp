@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -80,29 +81,41 @@ void spawn_one(std::filesystem::path const& directory)
 double with_posix_spawn(std::filesystem::path const& folder)
 {
     std::atomic<std::uint64_t> next{0};
+    std::array<std::exception_ptr, at_once> failed;
     timestamp const begin = now();
     {
         std::vector<std::jthread> threads;
-        for (std::size_t i = 0; i != at_once; ++i)
+        for (auto& failure : failed)
             threads.emplace_back([&] {
-                for (auto index = next++; index < programs; index = next++)
-                    spawn_one(folder / std::to_string(index));
+                try {
+                    for (auto index = next++; index < programs; index = next++)
+                        spawn_one(folder / std::to_string(index));
+                } catch (...) {
+                    failure = std::current_exception();
+                }
             });
     }
+    for (auto const& failure : failed)
+        if (failure)
+            std::rethrow_exception(failure);
     return per_second(programs, begin);
 }
 
-/// 0 if GNU parallel is not there.
+bool has_gnu_parallel()
+{
+    return std::system("parallel --version 2>/dev/null | grep -q GNU") == 0;
+}
+
 double with_parallel(std::filesystem::path const& folder)
 {
     auto const inputs = (folder / "inputs").string();
     std::string const command =
-        "command -v parallel >/dev/null && seq " + std::to_string(parallel_programs) + " >" +
+        "seq " + std::to_string(parallel_programs) + " >" +
         inputs + " && HOME=" + folder.string() + " parallel --will-cite -j" +
         std::to_string(at_once) + " -a " + inputs + " " + program_path + " '#' >/dev/null 2>&1";
     timestamp const begin = now();
-    int const status = std::system(command.c_str());
-    return status == 0 ? per_second(parallel_programs, begin) : 0;
+    expect(std::system(command.c_str()) == 0, "GNU parallel has run all programs");
+    return per_second(parallel_programs, begin);
 }
 
 void measure(std::size_t runs, report& report)
@@ -118,11 +131,12 @@ void measure(std::size_t runs, report& report)
     samples belay;
     samples bare;
     samples parallel;
+    bool const has_parallel = has_gnu_parallel();
     for (std::size_t i = 0; i != runs; ++i) {
         belay.add(with_belay(engine));
         bare.add(with_posix_spawn(folder.path()));
-        if (double const rate = with_parallel(folder.path()); rate != 0)
-            parallel.add(rate);
+        if (has_parallel)
+            parallel.add(with_parallel(folder.path()));
     }
     report.add("belay, jobs that run /bin/true", "1/s", belay);
     report.add("posix_spawn, a pipe, a directory", "1/s", bare);
@@ -133,7 +147,7 @@ void measure(std::size_t runs, report& report)
                 .yardstick = "posix_spawn",
                 .yardstick_value = bare.median(),
                 .at_least = 0.6 * bare.median()});
-    if (parallel.size() == 0)
+    if (!has_parallel)
         return report.notes.push_back("GNU parallel is not there (Debian: parallel): not compared with it");
     report.add("GNU parallel -j2", "1/s", parallel);
     report.add({.name = "process_jobs_per_s",

@@ -49,8 +49,10 @@ std::string leave_batch(std::filesystem::path const& directory)
     for (std::uint64_t i = 0; i != ended; ++i)
         spec.inputs.push_back(std::to_string(i));
     auto const batch = engine.submit(std::move(spec));
-    while (batch.status().jobs.succeeded != ended)
+    for (auto jobs = batch.status().jobs; jobs.succeeded != ended; jobs = batch.status().jobs) {
+        expect(jobs.failed == 0, "every job succeeds");
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
     return batch.id();
 }
 

@@ -4,6 +4,7 @@
 #include "suite/expect.hpp"
 #include "suite/machine.hpp"
 #include "suite/polling_body.hpp"
+#include "suite/running_context.hpp"
 #include "suite/stopwatch.hpp"
 
 #include <belay/asio.hpp>
@@ -72,16 +73,6 @@ private:
     std::vector<double> busy_; // guarded by mutex_
 };
 
-/// A context and the thread that runs it.
-class running_context {
-public:
-    ~running_context()
-    {
-        guard_.reset();
-        thread_.join();
-    }
-    asio::io_context context{1};
-
 private:
     asio::executor_work_guard<asio::io_context::executor_type> guard_{context.get_executor()};
     std::thread thread_{[this] { context.run(); }};
@@ -106,7 +97,9 @@ void tick(samples& median, samples& longest)
     wait_until_inside(*inside, coroutines);
     (void)clock->take();
     samples found;
+    timestamp const end = now() + 1min;
     while (found.size() < ticks) {
+        expect(now() < end, "the engine looks at its jobs every 25 ms");
         std::this_thread::sleep_for(25ms);
         for (double const one : clock->take())
             found.add(one);

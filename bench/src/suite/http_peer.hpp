@@ -149,6 +149,13 @@ inline std::string_view text(json::object const& object, std::string_view name)
     return object.at(name).as_string();
 }
 
+/// What makes a batch of jobs that keep a worker busy for so many milliseconds each.
+inline std::string batch_of_spins(std::uint64_t jobs, std::uint64_t milliseconds)
+{
+    json::array inputs(jobs, json::value(milliseconds));
+    return json::serialize(json::object{{"type", "spin"}, {"inputs", std::move(inputs)}});
+}
+
 /// Waits until jobs of the batch keep every worker busy.
 inline void wait_until_busy(connection& connection, std::string const& batch)
 {

@@ -25,6 +25,12 @@ public:
     /// The smallest sample that at least `percent` of the samples don't exceed, 0 … 100.
     [[nodiscard]] double percentile(double percent) const;
 
+    /// Whether at least one sample is beyond it, without which a percentile is just the greatest.
+    [[nodiscard]] bool can_tell(double percent) const noexcept
+    {
+        return static_cast<double>(size()) * (100 - percent) >= 100 - 1e-9;
+    }
+
     struct interval {
         double low;
         double high;

@@ -52,6 +52,7 @@ struct bench_options {
     std::string plots = {};
     std::string speak = {};
     std::optional<std::size_t> rounds = {};
+    bool peers_only = false;
     cancelbench::effort effort = {};
 
     [[nodiscard]] bool names(std::string_view topic_or_question) const
@@ -99,27 +100,36 @@ peer_list start_peers(bench_options const& options, findings& found)
     return peers;
 }
 
-void measure_topics(bench_options const& options, findings& found)
+/// What is measured of belay alone.
+void ask_questions(bench_options const& options, findings& found)
+{
+    for (auto const* const question : bench::figures::questions()) {
+        bool const is_named = options.names(question->name);
+        if (!is_named && (options.peers_only || !options.asks(question->topic)))
+            continue;
+        std::fprintf(stderr, "measuring %s ...\n", question->name);
+        ask_question(*question, is_named ? options.rounds : std::nullopt, found);
+    }
+}
+
+void measure_beside_peers(bench_options const& options, findings& found)
 {
     auto effort = options.effort;
     effort.rounds = options.rounds.value_or(effort.rounds);
-    bool const with_peers = std::ranges::any_of(topics, [&](topic const& topic) {
+    auto const is_asked = [&](topic const& topic) {
         return topic.measure != nullptr && options.asks(topic.name);
-    });
-    auto const peers = with_peers ? start_peers(options, found) : peer_list();
-    for (auto const& topic : topics) {
-        if (topic.measure != nullptr && options.asks(topic.name)) {
-            std::fprintf(stderr, "measuring %s ...\n", topic.name);
+    };
+    if (std::ranges::none_of(topics, is_asked)) {
+        if (!options.peers.empty())
+            found.notes.emplace_back("no peer was asked: only cancel, throughput and truth are measured beside peers");
+        return;
+    }
+    auto const peers = start_peers(options, found);
+    for (auto const& topic : topics)
+        if (is_asked(topic)) {
+            std::fprintf(stderr, "measuring %s beside peers ...\n", topic.name);
             topic.measure(peers, effort, found);
         }
-        for (auto const* const question : bench::figures::questions())
-            if (std::string_view(question->topic) == topic.name &&
-                (options.asks(topic.name) || options.names(question->name))) {
-                std::fprintf(stderr, "measuring %s ...\n", question->name);
-                ask_question(*question, options.names(question->name) ? options.rounds : std::nullopt,
-                             found);
-            }
-    }
     for (auto const& peer : peers) {
         peer->finish();
         found.notes.insert(found.notes.end(), peer->complaints().begin(), peer->complaints().end());
@@ -135,7 +145,10 @@ int bench_command(bench_options const& options)
     bench::keep_to_few_processors();
     findings found{.machine = bench::machine_description()};
     std::cout << found.machine << "\n" << std::flush;
-    measure_topics(options, found);
+    findings alone;
+    ask_questions(options, alone);
+    measure_beside_peers(options, found);
+    found.append(std::move(alone));
     print_tables(found, std::cout);
     if (!std::cout)
         throw std::system_error(errno, std::generic_category(), "can't write to standard output");
@@ -148,7 +161,7 @@ int bench_command(bench_options const& options)
         write_file(options.html, to_page(found));
     if (!options.plots.empty())
         write_plots(options.plots, found);
-    return 0;
+    return found.is_complete ? 0 : 1;
 }
 
 /// A signal that stopped it ends the process, as whoever waits for that expects.
@@ -167,9 +180,12 @@ int bench_until_signal(bench_options const& options)
 /// What the topics are, for --help.
 std::string list_of_questions()
 {
-    std::string text = "Topics: cancel and throughput, beside peers; http, store, process; truth, beside peers. "
-                       "Questions of these:";
+    std::string text =
+        "Topics are cancel, throughput and truth, beside peers, http, store and process, and these have questions:";
+    std::string_view topic;
     for (auto const* const question : bench::figures::questions()) {
+        if (topic != question->topic)
+            text += "\n" + std::string(topic = question->topic) + ":";
         std::string name = question->name;
         name.resize(std::max<std::size_t>(name.size(), 22), ' ');
         text += "\n  " + name + " " + question->text;
@@ -182,7 +198,8 @@ std::string list_of_questions()
 void add_bench(CLI::App& app, std::function<int()>& run)
 {
     auto* const command = app.add_subcommand(
-        "bench", "Measure cancels on this machine, and check whether what is said of them is true");
+        "bench", "Measure on this machine: cancels, jobs, the server, the store, programs; and check whether "
+                 "what is said of cancels is true");
     auto const options = std::make_shared<bench_options>();
     std::vector<std::string> names;
     for (auto const& topic : topics)
@@ -197,6 +214,8 @@ void add_bench(CLI::App& app, std::function<int()>& run)
                         "Measure what this command speaks for, too; see docs/benchmarks/cancelbench.md")
         ->allow_extra_args(false)
         ->option_text("COMMAND ...");
+    command->add_flag("--peers-only", options->peers_only,
+                      "Leave out the questions of the topics, which are about belay alone");
     command->add_option("--json", options->json, "Write all samples to this file")->option_text("FILE");
     command->add_option("--html", options->html, "Write a page with tables and plots to this file")
         ->option_text("FILE");
@@ -204,7 +223,7 @@ void add_bench(CLI::App& app, std::function<int()>& run)
         ->check(CLI::ExistingDirectory)
         ->option_text("DIR");
     command->add_option("--seconds", options->effort.seconds,
-                        "How long a peer is asked at most for each thing measured; three times at least")
+                        "How long a peer is asked at most for each thing measured, but three times or --rounds")
         ->check(CLI::Range(0.0, 3600.0))
         ->capture_default_str();
     command->add_option("--rounds", options->rounds,
