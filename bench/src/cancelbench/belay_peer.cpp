@@ -85,11 +85,6 @@ void leave(notes& notes, std::uint64_t index, std::int64_t entered, bool stopped
     notes.leave(index, stopped ? notes::ending::interrupted : notes::ending::finished, entered);
 }
 
-private:
-    asio::executor_work_guard<asio::io_context::executor_type> guard_{context.get_executor()};
-    std::thread thread_{[this] { context.run(); }};
-};
-
 /// A descriptor on which nothing comes.
 class silent_descriptor {
 public:

@@ -29,11 +29,6 @@ namespace {
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
-private:
-    asio::executor_work_guard<asio::io_context::executor_type> guard_{context.get_executor()};
-    std::thread thread_{[this] { context.run(); }};
-};
-
 /// From the call until the caller knows that all have ended.
 void cancel(belay::engine& engine, running_context& io, std::uint64_t jobs, samples& found)
 {

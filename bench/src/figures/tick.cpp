@@ -73,11 +73,6 @@ private:
     std::vector<double> busy_; // guarded by mutex_
 };
 
-private:
-    asio::executor_work_guard<asio::io_context::executor_type> guard_{context.get_executor()};
-    std::thread thread_{[this] { context.run(); }};
-};
-
 /// Ticks while ten thousand coroutines wait that have a time-out, which none of them reaches.
 void tick(samples& median, samples& longest)
 {
