@@ -58,15 +58,23 @@ std::string colour(std::size_t line)
     return "lc rgb " + quoted(colours[line % colours.size()]);
 }
 
+/// Circles, and squares once all colours have been used.
+int point_type(std::size_t line)
+{
+    return line < colours.size() ? 7 : 5;
+}
+
 /// belay's own line is thick.
 std::string plot_lines(chart const& chart, fs::path const& data)
 {
     std::ostringstream script;
     script << "set logscale xy\nset format xy '10^{%L}'\nset xlabel " << quoted(chart.axis)
-           << "\nset offsets graph 0.02, graph 0.02\nset key below noenhanced\nplot ";
+           << "\nset offsets graph 0.02, graph 0.02\n"
+              "set key outside right center Left reverse noenhanced samplen 2 font ',11'\nplot ";
     for (std::size_t i = 0; i != chart.lines.size(); ++i)
         script << (i ? ", " : "") << quoted(data.string()) << " index " << i
-               << " using 1:($2 > 0 ? $2 : NaN) with linespoints pt 7 ps 0.5 lw " << (i ? 1.5 : 4)
+               << " using 1:($2 > 0 ? $2 : NaN) with linespoints pt " << point_type(i) << " ps 0.5 lw "
+               << (i ? 1.5 : 4)
                << ' ' << colour(i) << " title " << quoted(chart.lines[i].peer);
     return script.str();
 }
@@ -77,10 +85,10 @@ std::string plot_boxes(chart const& chart, fs::path const& data)
     std::ostringstream script;
     script << "set logscale y\nset format y '10^{%L}'\nset xrange [-0.7:"
            << static_cast<double>(chart.lines.size()) - 0.3
-           << "]\nset boxwidth 0.5\nset style fill solid 0.35\nset xtics noenhanced rotate by -20 (";
+           << "]\nset boxwidth 0.5\nset style fill solid 0.35\nset xtics noenhanced rotate by -30 font ',11' (";
     for (std::size_t i = 0; i != chart.lines.size(); ++i)
         script << (i ? ", " : "") << quoted(chart.lines[i].peer) << ' ' << i;
-    script << ")\nset rmargin 14\nunset key\nplot ";
+    script << ")\nset rmargin 22\nunset key\nplot ";
     for (std::size_t i = 0; i != chart.lines.size(); ++i)
         script << (i ? ", " : "") << quoted(data.string()) << " index " << i << " using (" << i
                << "):5:8:7:6 with candlesticks " << colour(i) << " whiskerbars 0.5, "
@@ -138,7 +146,7 @@ std::optional<std::string> plot(chart const& chart)
     auto const script = directory.path() / "script";
     auto const picture = directory.path() / "picture.svg";
     write_data(chart, data);
-    std::ofstream(script) << "set terminal svg size 820,440 font 'sans-serif,13'\n"
+    std::ofstream(script) << "set terminal svg size 900,440 font 'sans-serif,13'\n"
                           << "set output " << quoted(picture.string()) << "\nset grid\n"
                           << "set ylabel " << quoted(chart.unit) << "\n"
                           << (chart.axis.empty() ? plot_boxes(chart, data)
