@@ -232,7 +232,12 @@ def jobs(suite):
     """the list of jobs, by state, limit and cursor"""
     client = suite.client
     batch = client.create("sleep", [0, 3_600_000, 0, 3_600_000, 0, 0], options={"concurrency": 2})
-    until(lambda: client.state(batch)["jobs"]["still_running"] == 2, "two running jobs")
+
+    def counts():
+        jobs = client.state(batch)["jobs"]
+        return jobs["succeeded"], jobs["still_running"]
+
+    until(lambda: counts() == (2, 2), "two jobs that have succeeded, two running ones")
 
     def numbers(query):
         data = client.get(f"/v1/batches/{batch}/jobs{query}").is_(200).data

@@ -1,5 +1,7 @@
 #include "cancelbench/peer.hpp"
 
+#include "suite/machine.hpp"
+
 #include <time.h>
 #include <unistd.h>
 
