@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A cancelbench peer that runs its jobs in one thread and has faults, each by a word of the command
 line: late, later, running, lost, account, forgetful, orphan, refusing, dying, mute, talkative,
-other, sour, signalled, littering."""
+backwards, other, sour, signalled, littering."""
 import json
 import mmap
 import os
@@ -134,6 +134,8 @@ def main():
             answer = scripts[asked["script"]](asked)
             if "mute" in FAULTS:
                 answer.pop("returned", None)
+            if "backwards" in FAULTS:
+                answer["called"], answer["returned"] = answer["returned"], answer["called"]
             say(**answer)
             if "talkative" in FAULTS:
                 say(**answer)

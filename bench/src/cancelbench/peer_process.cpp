@@ -1,5 +1,6 @@
 #include "cancelbench/peer_process.hpp"
 
+#include "cancelbench/notes.hpp"
 #include "cancelbench/signals.hpp"
 
 #include <fcntl.h>
@@ -13,6 +14,8 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -31,6 +34,29 @@ constexpr auto end_max = 10s;
 [[noreturn]] void fail(int error, std::string const& what)
 {
     throw std::system_error(error, std::generic_category(), what);
+}
+
+/// At most so many bytes of it, none of which does something to a terminal.
+std::string printable(std::string text)
+{
+    constexpr std::size_t shown_max = 200;
+    if (text.size() > shown_max)
+        text = text.substr(0, shown_max) + "...";
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            c = '?';
+    return text;
+}
+
+/// Throws `wrong_line` if moments are not in their order, or not between the question and now.
+void check_order(answer const& answer, std::int64_t asked)
+{
+    auto last = asked;
+    for (auto const& moment : {answer.called, answer.returned, answer.awake, std::optional(now_ns())}) {
+        if (moment && *moment < last)
+            throw wrong_line("its moments are not in order, or not of CLOCK_MONOTONIC");
+        last = moment.value_or(last);
+    }
 }
 
 /// Both ends of a pipe; what is not taken is closed.
@@ -124,8 +150,9 @@ void peer_process::rename(std::string name)
 
 void peer_process::complain(std::string const& text)
 {
-    if (std::ranges::find(complaints_, text) == complaints_.end())
-        complaints_.push_back(text);
+    auto const shown = printable(text);
+    if (std::ranges::find(complaints_, shown) == complaints_.end())
+        complaints_.push_back(shown);
 }
 
 void peer_process::start()
@@ -134,6 +161,8 @@ void peer_process::start()
     who_.peer = command_.front();
     try {
         who_ = parse_introduction(read_line());
+        who_.peer = printable(who_.peer);
+        who_.version = printable(who_.version);
         introduced_as_ = who_.peer;
         if (!name_.empty())
             who_.peer = name_;
@@ -207,6 +236,7 @@ answer peer_process::ask(request const& request)
         pollfd unasked{from_, POLLIN, 0};
         if (!read_.empty() || (::poll(&unasked, 1, 0) == 1 && (unasked.revents & POLLIN) != 0))
             throw wrong_line("it has said something that it was not asked");
+        auto const asked = now_ns();
         std::string const line = to_line(request) + '\n';
         for (std::size_t written = 0; written != line.size();) {
             auto const count = ::write(to_, line.data() + written, line.size() - written);
@@ -214,7 +244,9 @@ answer peer_process::ask(request const& request)
                 throw wrong_line("it has ended");
             written += count > 0 ? static_cast<std::size_t>(count) : 0;
         }
-        return parse_answer(read_line());
+        auto found = parse_answer(read_line());
+        check_order(found, asked);
+        return found;
     } catch (refused const& error) {
         throw refused(who_.peer + ": " + error.what());
     } catch (wrong_line const& error) {

@@ -1,19 +1,23 @@
 #include "cancelbench/show.hpp"
 
+#include "cancelbench/signals.hpp"
 #include "suite/child_process.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <fstream>
 #include <sstream>
-#include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
+#include <utility>
 
 extern char** environ;
 
@@ -22,6 +26,9 @@ namespace belay::cancelbench {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// How long gnuplot may take for a picture.
+constexpr std::chrono::seconds drawing_max{30};
 
 /// Text between quotes of gnuplot's that change nothing in it.
 std::string quoted(std::string const& text)
@@ -126,8 +133,16 @@ bool run_gnuplot(std::string const& argument)
         return false;
     if (error != 0)
         throw std::system_error(error, std::generic_category(), "can't start gnuplot");
+    auto const until = std::chrono::steady_clock::now() + drawing_max;
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    while (::waitpid(pid, &status, WNOHANG) == 0) {
+        if (caught_signal() != 0 || std::chrono::steady_clock::now() > until) {
+            ::kill(pid, SIGKILL);
+            ::waitpid(pid, &status, 0);
+            throw_if_caught();
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
@@ -152,11 +167,12 @@ std::optional<std::string> plot(chart const& chart)
                           << (chart.axis.empty() ? plot_boxes(chart, data)
                                                  : plot_lines(chart, data))
                           << '\n';
-    if (!can_plot())
-        return std::nullopt;
     if (!run_gnuplot(script.string()))
-        throw std::runtime_error("gnuplot did not draw " + chart.name);
-    return in_both_schemes(bench::file_content(picture));
+        return std::nullopt;
+    auto drawn = bench::file_content(picture);
+    if (drawn.find("<svg") == std::string::npos)
+        return std::nullopt;
+    return in_both_schemes(std::move(drawn));
 }
 
 } // namespace belay::cancelbench

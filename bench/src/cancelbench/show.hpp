@@ -43,7 +43,8 @@ using figure_column = column<bench::figure>;
 /// Whether there is a gnuplot.
 [[nodiscard]] bool can_plot();
 
-/// An SVG picture drawn by gnuplot; nothing if there is none. Throws std::system_error.
+/// An SVG picture drawn by gnuplot; nothing if there is none, or it fails or takes longer than 30 s. Throws
+/// std::system_error, `stopped_by_signal`.
 [[nodiscard]] std::optional<std::string> plot(chart const& chart);
 
 /// One HTML page with tables, and with plots where there is a gnuplot.

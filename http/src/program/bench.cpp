@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -23,7 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
+#include <stdexcept>
 #include <vector>
 
 namespace belay::program {
@@ -93,6 +92,7 @@ peer_list start_peers(bench_options const& options, findings& found)
             tell_apart(peers);
         } catch (wrong_line const& error) {
             found.notes.push_back("left out: " + command + ": " + error.what());
+            std::fprintf(stderr, "left out: %s\n", command.c_str());
         }
     }
     for (auto const& peer : peers)
@@ -151,7 +151,7 @@ int bench_command(bench_options const& options)
     found.append(std::move(alone));
     print_tables(found, std::cout);
     if (!std::cout)
-        throw std::system_error(errno, std::generic_category(), "can't write to standard output");
+        throw std::runtime_error("can't write all figures to standard output");
     if (!options.json.empty())
         write_file(options.json, to_json(found));
     bool const wants_plots = !options.html.empty() || !options.plots.empty();
