@@ -98,9 +98,9 @@ std::string plot_boxes(chart const& chart, fs::path const& data)
     script << ")\nset rmargin 22\nunset key\nplot ";
     for (std::size_t i = 0; i != chart.lines.size(); ++i)
         script << (i ? ", " : "") << quoted(data.string()) << " index " << i << " using (" << i
-               << "):5:8:7:6 with candlesticks " << colour(i) << " whiskerbars 0.5, "
+               << "):5:8:7:6 notitle with candlesticks " << colour(i) << " whiskerbars 0.5, "
                << quoted(data.string()) << " index " << i << " using (" << i
-               << "):2:2:2:2 with candlesticks lw 3 " << colour(i);
+               << "):2:2:2:2 notitle with candlesticks lw 3 " << colour(i);
     return script.str();
 }
 
