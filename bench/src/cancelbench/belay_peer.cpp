@@ -220,13 +220,10 @@ public:
         if (found.empty())
             return {};
         auto const status = found.front().wait();
-        std::int64_t results = 0;
-        for (auto const& result : found.front().results())
-            results += result.value == std::to_string(result.index) ? 1 : 0;
         answer answer;
         answer.told = account_of(status.jobs);
         answer.told->interrupted += status.jobs.lost;
-        answer.results = results;
+        answer.results = recorded_run(found.front()).results();
         answer.cancelled = status.state == batch_state::cancelled;
         return answer;
     }

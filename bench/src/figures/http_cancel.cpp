@@ -125,7 +125,7 @@ void measure(std::size_t runs, report& report)
 {
     server const server({"--in-memory"});
     connection connection(server);
-    auto const spins = batch_of_spins(jobs, spin_ms);
+    auto const spins = batch_of("spin", jobs, spin_ms);
     measured warm_up;
     cancel_one(connection, spins, false, warm_up);
     measured found;

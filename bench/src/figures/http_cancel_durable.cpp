@@ -96,7 +96,7 @@ void measure(std::size_t runs, report& report)
     server const server({"--data", (folder.path() / "data").string()});
     connection connection(server);
     bare_sqlite sqlite;
-    auto const spins = batch_of_spins(jobs, spin_ms);
+    auto const spins = batch_of("spin", jobs, spin_ms);
     measured found;
     std::uint64_t next = 0;
     for (std::size_t i = 0; i != runs; ++i) {

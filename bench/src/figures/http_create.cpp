@@ -42,10 +42,8 @@ std::string create(connection& connection, std::string const& body)
 /// Jobs that sleep for a day keep the workers from any other batch.
 void block(connection& connection)
 {
-    json::array inputs(workers, json::value(86'400'000));
-    auto const made = connection.data(
-        http::verb::post, "/v1/batches", http::status::accepted,
-        json::serialize(json::object{{"type", "sleep"}, {"inputs", std::move(inputs)}}));
+    auto const made = connection.data(http::verb::post, "/v1/batches", http::status::accepted,
+                                      batch_of("sleep", workers, 86'400'000));
     wait_until_busy(connection, "/v1/batches/" + std::string(text(made, "batch_id")));
 }
 

@@ -49,9 +49,7 @@ struct measured {
 /// Many batches; the jobs of some of them run.
 std::vector<std::string> make_batches(connection& connection, kind const& kind, std::size_t count)
 {
-    json::array inputs(jobs, json::value(job_ms));
-    auto const body =
-        json::serialize(json::object{{"type", kind.type}, {"inputs", std::move(inputs)}});
+    auto const body = batch_of(kind.type, jobs, job_ms);
     std::vector<std::string> made;
     for (std::size_t i = 0; i != count; ++i) {
         auto const data =

@@ -149,11 +149,11 @@ inline std::string_view text(json::object const& object, std::string_view name)
     return object.at(name).as_string();
 }
 
-/// What makes a batch of jobs that keep a worker busy for so many milliseconds each.
-inline std::string batch_of_spins(std::uint64_t jobs, std::uint64_t milliseconds)
+/// What makes a batch of jobs of `type`, `spin` or `sleep`, that take so many milliseconds each.
+inline std::string batch_of(char const* type, std::uint64_t jobs, std::uint64_t milliseconds)
 {
     json::array inputs(jobs, json::value(milliseconds));
-    return json::serialize(json::object{{"type", "spin"}, {"inputs", std::move(inputs)}});
+    return json::serialize(json::object{{"type", type}, {"inputs", std::move(inputs)}});
 }
 
 /// Waits until jobs of the batch keep every worker busy.
