@@ -65,8 +65,9 @@ public:
 
     void start(turn& turn, std::uint64_t index, std::int64_t started) noexcept
     {
-        auto const detached = detach(turn, index, started);
+        std::shared_ptr<detached_job> detached;
         try {
+            detached = detach(turn, index, started);
             start_coroutine<R>(
                 turn, index, body_.get_executor(), call{body_.get(), input{inputs_(index)}}, detached,
                 [this, detached, index, started](job& job, value& returned,
@@ -86,7 +87,10 @@ public:
                 job_access::set_entered(job, false);
                 end_detached(later, *this, index, job_access::threw(job), none, exception, started);
             };
-            resume(*detached, std::cref(end));
+            if (detached)
+                resume(*detached, std::cref(end));
+            else
+                end(turn);
         }
     }
 

@@ -39,13 +39,14 @@ struct afterwards {
     std::vector<std::shared_ptr<asynchronous_body>> stopped;
     std::vector<std::shared_ptr<asynchronous_body>> killed;
     std::vector<std::shared_ptr<asynchronous_body>> abandoned;
+    std::vector<std::shared_ptr<asynchronous_body>> waiting_bodies; ///< to try once more
     std::vector<std::function<void()>> callbacks;
     subscriptions subscribers; ///< of a batch that is over
     std::shared_ptr<detail::work> work;
     std::unique_ptr<token_callback> token;
     retries waiting;
     struct lost_thread {
-        executor* of;
+        executor& of;
         std::thread::id id;
     };
     std::vector<lost_thread> threads_lost;
@@ -61,8 +62,9 @@ struct afterwards {
     [[nodiscard]] bool is_empty() const noexcept
     {
         return writes.empty() && !cancel && told.empty() && stopped.empty() && killed.empty() &&
-               callbacks.empty() && threads_lost.empty() && !put_off && of_suspects.is_empty() &&
-               !fail_fast && !wake_sleepers && !sealed && !let_go && !interrupted;
+               waiting_bodies.empty() && callbacks.empty() && threads_lost.empty() && !put_off &&
+               of_suspects.is_empty() && !fail_fast && !wake_sleepers && !sealed && !let_go &&
+               !interrupted;
     }
 };
 

@@ -206,10 +206,13 @@ void batch_core::perform(step& then) noexcept
     }
     for (auto const& thread : then.threads_lost)
         host_->board().attempt("executor", "thread_lost",
-                               [&] { thread.of->thread_lost(thread.id); });
+                               [&] { thread.of.thread_lost(thread.id); });
     if (then.put_off)
         host_->board().attempt("executor", "a runner could not be posted, and is tried again",
                                [&] { std::rethrow_exception(then.put_off); });
+    for (auto const& body : then.waiting_bodies)
+        host_->board().attempt("executor", "a job can't be begun, and is tried again",
+                               [&] { body->try_again(); });
     if (!then.of_suspects.is_empty())
         host_->crash_suspects().leave(then.of_suspects.places_left, then.of_suspects.ended);
     if (then.fail_fast)

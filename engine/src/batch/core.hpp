@@ -20,6 +20,7 @@
 #include "batch/stop_signals.hpp"
 #include "batch/subscriptions.hpp"
 #include "batch/suspect_jobs.hpp"
+#include "batch/thread_turns.hpp"
 #include "store/store.hpp"
 
 #include <belay/batch.hpp>
@@ -186,9 +187,19 @@ public:
     [[nodiscard]] detached_job detach(turn& turn, std::uint64_t index, std::int64_t started);
     /// Says what is to be told of stops; it is told at once if there has been one.
     void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body);
-    /// This thread starts a job that had been detached, once more; it says when it has.
-    void launches(detached_job const& job);
-    void launched() noexcept;
+    /// While it is there, this thread starts a job that had been detached, once more.
+    class launch {
+    public:
+        /// Throws std::bad_alloc.
+        explicit launch(detached_job const& job);
+        ~launch();
+        launch(launch const&) = delete;
+        launch& operator=(launch const&) = delete;
+
+    private:
+        batch_core& core_;
+        thread_turns::stay stay_;
+    };
     /// It has ended: `conclude` ends the job, and the slot goes on.
     void resume(detached_job const& job, std::function<void(turn&)> const& conclude);
 
@@ -217,8 +228,6 @@ private:
     void take_turn(slot& place, bool from_queue) noexcept;
     /// What it works at; null if there is nothing to do.
     [[nodiscard]] std::shared_ptr<detail::work> begin_turn(slot& place, bool from_queue);
-    [[nodiscard]] std::shared_ptr<carrier> this_carrier();
-    void come_back() noexcept;
     /// One whose runner has not begun.
     [[nodiscard]] slot* queued_slot(locked const& lock) noexcept;
     /// How long an inner batch may go on, so that the body of a job that is to stop can see it end;
@@ -251,6 +260,8 @@ private:
     void abandon(slot& place, step& then);
     void stop_detached(step& then);
     void kill_detached(step& then);
+    void look_for_waiting_bodies(step& then);
+    void launched() noexcept;
     static void kill(detached_jobs::entry& detached, step& then);
     void arm_kill(locked const& lock, time_point deadline);
     void end_abandoned(locked const& lock, slot const& place, std::uint64_t index);
@@ -265,10 +276,10 @@ private:
                                                                     cancel_request const& request,
                                                                     job_cancel_done& done,
                                                                     step& then);
-    /// The cancel of a typed batch where all that runs hears of it through the phase, and nothing has to
-    /// be done once the lock is gone; false, and nothing has changed, where it is otherwise. It is
-    /// most cancels: a caller that has slept finds each line of code and data far away, and this
-    /// needs few.
+    /// The cancel of a typed batch where all that runs hears of it through the phase, and nothing
+    /// has to be done once the lock is gone; false, and nothing has changed, where it is otherwise.
+    /// It is most cancels: a caller that has slept finds each line of code and data far away, and
+    /// this needs few.
     [[nodiscard]] bool cancel_polling(cancel_request const& request, stop_cause cause,
                                       cancel_result& result);
     /// True if the store has to be waited for.
@@ -413,13 +424,14 @@ private:
     guarded<std::shared_ptr<detail::work>> work_; ///< until it is over
     guarded<runner_slots> slots_;                 // its count of those inside is its last member
     guarded<batch_life> life_;
-    guarded<std::size_t> helpers_;      ///< bodies of others that wait for this batch
-    guarded<detached_jobs> detached_;   ///< abandoned ones not
+    guarded<std::size_t> helpers_;             ///< bodies of others that wait for this batch
+    guarded<detached_jobs> detached_;          ///< abandoned ones not
     guarded<std::uint64_t> highest_abandoned_; ///< index + 1
     guarded<job_stops> job_stops_;
     guarded<retries> waiting_;
     std::atomic<std::int64_t> next_due_{no_time};  ///< of `waiting_`
     guarded<time_point> armed_{time_point::max()}; ///< when call_at() will have tick() called
+    guarded<bool> any_body_waits_{false};          ///< of the detached; the tick has it go on
     guarded<std::exception_ptr> put_off_;          ///< of a runner that the tick is to post again
     guarded<stop_cause> owed_cancel_{stop_cause::none}; ///< that the tick is to make
     guarded<std::unique_ptr<token_callback>> token_callback_;

@@ -2,13 +2,16 @@
 #include "batch/core.hpp"
 #include "batch/thread_turns.hpp"
 
+#include <new>
 #include <utility>
 
 namespace belay::detail {
 
 std::shared_ptr<detached_job> detach(turn& turn, std::uint64_t index, std::int64_t started)
 {
-    return std::make_shared<detached_job>(turn.core.detach(turn, index, started));
+    auto job = std::make_shared<detached_job>();
+    *job = turn.core.detach(turn, index, started);
+    return job;
 }
 
 void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body)
@@ -31,12 +34,17 @@ bool executor_gone(detached_job const& job)
 
 detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t started)
 {
-    turn.detached = true;
+    auto const visit = host_->turn_begins(self_.lock());
     locked const lock(mutex_);
+    try {
+        detached_(lock).add(index, turn.place, thread_turns::here().as_carrier());
+    } catch (...) {
+        host_->turn_ended(visit);
+        throw;
+    }
     slots_(lock).leave_thread(turn.place);
-    detached_(lock).add(index, turn.place, this_carrier());
-    return {self_.lock(), work_(lock), &turn.place,
-            index,        started,     host_->turn_begins(self_.lock())};
+    turn.detached = true;
+    return {self_.lock(), work_(lock), &turn.place, index, started, visit};
 }
 
 void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body)
@@ -48,6 +56,7 @@ void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_
         // An attempt that was given up meanwhile leaves the next one's alone.
         if (auto* const found = detached_(lock).find(job.index); found && found->place == job.place)
             found->body = body;
+        any_body_waits_(lock) |= body->waits();
         if (phase_.load() == phase::stopping && life_(lock).deadline())
             arm_kill(lock, *life_(lock).deadline());
     }
@@ -93,20 +102,22 @@ void batch_core::never_entered(slot& place, std::uint64_t index) noexcept
     job_stops_(lock).note_not_started(index, now());
 }
 
-void batch_core::launches(detached_job const& job)
+batch_core::launch::launch(detached_job const& job) : core_(*job.core), stay_(core_.own_executor())
 {
-    locked const lock(mutex_);
+    locked const lock(core_.mutex_);
     if (!job.place->abandoned)
-        detached_(lock).add_launch(*job.place, this_carrier());
+        core_.detached_(lock).add_launch(*job.place, thread_turns::here().as_carrier());
+}
+
+batch_core::launch::~launch()
+{
+    core_.launched();
 }
 
 void batch_core::launched() noexcept
 {
-    {
-        locked const lock(mutex_); // once it is had, abandon() is through
-        detached_(lock).end_launch(thread_turns::here().as_carrier());
-    }
-    come_back();
+    locked const lock(mutex_); // once it is had, abandon() is through
+    detached_(lock).end_launch(thread_turns::here().as_carrier());
 }
 
 void batch_core::stop_detached(step& then)
@@ -130,8 +141,20 @@ void batch_core::kill_detached(step& then)
 void batch_core::arm_kill(locked const& lock, time_point deadline)
 {
     // The tick comes every few milliseconds anyway; a grace of nothing is not to wait for it.
-    if (!detached_(lock).empty())
+    if (detached_(lock).empty())
+        return;
+    try {
         arm(lock, deadline - deadline_margin);
+    } catch (std::bad_alloc const&) {
+    }
+}
+
+void batch_core::look_for_waiting_bodies(step& then)
+{
+    for (auto const& [index, detached] : detached_(then).all())
+        if (detached.body && detached.body->waits())
+            then.waiting_bodies.push_back(detached.body);
+    any_body_waits_(then) = !then.waiting_bodies.empty();
 }
 
 } // namespace belay::detail

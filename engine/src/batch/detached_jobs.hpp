@@ -51,6 +51,7 @@ public:
     /// A job that `place` is for goes on without a thread, which `thread` starts.
     void add(std::uint64_t index, slot& place, std::shared_ptr<carrier> thread)
     {
+        launches_.reserve(launches_.size() + 1); // it is added in whole or not at all
         jobs_.insert_or_assign(index, entry{&place});
         add_launch(place, std::move(thread));
     }

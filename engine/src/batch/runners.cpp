@@ -100,9 +100,10 @@ void batch_core::put_off(locked const& lock, slot& place)
 
 void batch_core::take_turn(slot& place, bool from_queue) noexcept
 {
+    std::optional<thread_turns::stay> stay;
     host::visit visit;
     try {
-        (void)thread_turns::here().as_carrier();
+        stay.emplace(own_executor());
         visit = host_->turn_begins(self_.lock());
     } catch (...) {
         locked const lock(mutex_);
@@ -131,7 +132,6 @@ void batch_core::take_turn(slot& place, bool from_queue) noexcept
         leave(turn, again);
     }
     host_->turn_ended(visit); // after the end of the batch was told, if that was it
-    come_back();
 }
 
 std::shared_ptr<work> batch_core::begin_turn(slot& place, bool from_queue)
@@ -145,28 +145,8 @@ std::shared_ptr<work> batch_core::begin_turn(slot& place, bool from_queue)
         slots_(lock).rest(place);
         return nullptr;
     }
-    slots_(lock).begin_turn(place, this_carrier());
+    slots_(lock).begin_turn(place, thread_turns::here().as_carrier());
     return work_(lock);
-}
-
-std::shared_ptr<carrier> batch_core::this_carrier()
-{
-    auto& thread = thread_turns::here();
-    // Inside of another turn it is that one's executor which has the thread.
-    if (!thread.is_in_turn())
-        thread.as_carrier()->of = &own_executor();
-    return thread.as_carrier();
-}
-
-void batch_core::come_back() noexcept
-{
-    auto& thread = thread_turns::here();
-    if (thread.is_in_turn() || !thread.as_carrier()->is_lost.exchange(false))
-        return;
-    auto const lost_by = std::exchange(thread.as_carrier()->lost_by, nullptr);
-    lost_by->counted.threads_abandoned -= 1;
-    lost_by->board().attempt("executor", "thread_returned",
-                             [&] { thread.as_carrier()->of->thread_returned(); });
 }
 
 void batch_core::run_quantum(turn& turn, bool& again)

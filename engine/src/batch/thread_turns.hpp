@@ -6,19 +6,22 @@
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <type_traits>
 
 namespace belay::detail {
 
 class batch_core;
 class host;
 
-/// A thread that runs bodies, as batches know it.
+/// A thread that runs bodies, as batches know it, for as long as it is with them.
 struct carrier {
+    explicit carrier(executor& of) noexcept : of(of) {}
+
     std::thread::id const id = std::this_thread::get_id();
-    executor* of = nullptr; ///< that has the thread; written by it, before its outermost turn
+    executor& of; ///< that has the thread
 
     /// A body on it was abandoned, and its executor is told that it is lost, once, however many of
-    /// the bodies on it that are. It is back when the outermost of its turns ends.
+    /// the bodies on it that are. It is back when its stay ends.
     std::atomic<bool> is_lost{false};
     /// Who has counted it. Written by whoever has set `is_lost`, under the mutex of the batch that
     /// abandoned the body; read by the thread itself, which has had that mutex since.
@@ -27,6 +30,9 @@ struct carrier {
 
 /// The turns on this thread: a body may wait for another batch, and meanwhile the thread takes
 /// turns of that one.
+///
+/// Trivially destroyed: where there is no memory to register a destructor of a thread's, the C
+/// library ends the process.
 class thread_turns {
 public:
     /// How many waits may be inside each other on a thread.
@@ -34,17 +40,26 @@ public:
 
     [[nodiscard]] static thread_turns& here() noexcept
     {
-        thread_local thread_turns instance;
+        thread_local constinit thread_turns instance;
         return instance;
     }
 
-    /// This thread as batches know it; made when first asked for. Throws std::bad_alloc.
-    [[nodiscard]] std::shared_ptr<carrier> const& as_carrier()
-    {
-        if (!carrier_)
-            carrier_ = std::make_shared<carrier>();
-        return carrier_;
-    }
+    /// A thread of an executor is with batches, from the beginning of its outermost turn to the end
+    /// of it. Inside of another it is the other that counts.
+    class stay {
+    public:
+        /// Throws std::bad_alloc.
+        explicit stay(executor& of);
+        ~stay();
+        stay(stay const&) = delete;
+        stay& operator=(stay const&) = delete;
+
+    private:
+        std::shared_ptr<carrier> carrier_; ///< null inside of another
+    };
+
+    /// This thread as batches know it, during a stay.
+    [[nodiscard]] std::shared_ptr<carrier> const& as_carrier() const noexcept { return *carrier_; }
 
     /// One turn, while it runs.
     class frame {
@@ -85,9 +100,12 @@ public:
     unsigned waits = 0; ///< inside each other, now
 
 private:
-    std::shared_ptr<carrier> carrier_;
+    constexpr thread_turns() noexcept = default;
+
+    std::shared_ptr<carrier> const* carrier_ = nullptr;
     frame const* innermost_ = nullptr;
 };
+static_assert(std::is_trivially_destructible_v<thread_turns>);
 
 } // namespace belay::detail
 

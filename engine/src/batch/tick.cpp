@@ -40,6 +40,8 @@ time_point batch_core::tick()
         then.put_off = std::move(why);
         post_idle(then, slots_(then).size());
     }
+    if (any_body_waits_(then))
+        look_for_waiting_bodies(then);
     if (waiting_(then).next() <= at)
         post_idle(then, waiting_(then).size());
     else

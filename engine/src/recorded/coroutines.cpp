@@ -15,8 +15,9 @@ namespace belay::detail {
 void coroutine_backend::start(recorded& batch, turn& turn, std::uint64_t index,
                               std::int64_t started) noexcept
 {
-    auto const job = detach(turn, index, started);
+    std::shared_ptr<detached_job> job;
     try {
+        job = detach(turn, index, started);
         auto found = batch.find_input(index);
         batch.type().coroutine->start(
             turn, index, found.input, std::move(found.page), job,
@@ -31,14 +32,7 @@ void coroutine_backend::start(recorded& batch, turn& turn, std::uint64_t index,
                 resume(*job, std::cref(end)); // which needs no memory: nobody would do it again
             });
     } catch (...) {
-        auto const end = [&](detail::turn& turn) {
-            recorded::value none;
-            auto exception = std::current_exception();
-            belay::job seen = job_access::make(turn, index);
-            job_access::set_entered(seen, false);
-            end_detached(turn, batch, index, job_access::threw(seen), none, exception, started);
-        };
-        resume(*job, std::cref(end));
+        batch.not_begun(turn, job, index, started);
     }
 }
 

@@ -138,15 +138,16 @@ public:
 
     void stop() noexcept override { give_up(); }
     void kill() noexcept override { give_up(); }
+    [[nodiscard]] bool waits() const noexcept override { return stage_ == stage::waiting; }
+    void try_again() override;
 
 private:
-    enum class stage : std::uint8_t { making, waiting, over };
+    enum class stage : std::uint8_t { making, waiting, posted, over };
 
     [[nodiscard]] std::shared_ptr<process_host::program>
     make_program(std::filesystem::path const& scratch);
-    void wait(std::exception_ptr const& problem);
-    void arm();
-    void try_again();
+    void wait(std::exception_ptr const& problem) noexcept;
+    void start_again() noexcept;
     void give_up() noexcept;
 
     recorded& batch_; ///< its job owns it
@@ -217,45 +218,48 @@ program_start::make_program(std::filesystem::path const& scratch)
              }});
 }
 
-void program_start::wait(std::exception_ptr const& problem)
+void program_start::wait(std::exception_ptr const& problem) noexcept
 {
-    if (!notice_)
-        notice_ = job_->core->owner().board().share_notice(
-            "unprepared_programs",
-            "programs wait until they can be prepared: " + message_of(problem));
+    auto& board = job_->core->owner().board();
+    board.attempt("executor", "a program waits until it can be prepared", [&] {
+        if (!notice_)
+            notice_ = board.share_notice("unprepared_programs",
+                                         "programs wait until they can be prepared: " +
+                                             message_of(problem));
+    });
     stage_ = stage::waiting;
     job_->core->set_body(*job_, shared_from_this()); // tells it at once if there has been a stop
-    arm();
-}
-
-void program_start::arm()
-{
-    auto& host = job_->core->owner();
-    // Its batch owns it while it waits; a timer or a queue that did would keep the engine for ever.
-    host.call_at(this, host.time().now() + shortage_pause, [weak = weak_from_this()] {
-        auto const waiting = weak.lock();
-        if (!waiting)
-            return;
-        try {
-            waiting->job_->core->owner().launchers().post([weak] {
-                if (auto const due = weak.lock())
-                    due->try_again();
-            });
-        } catch (...) {
-            waiting->arm();
-            throw;
-        }
-    });
 }
 
 void program_start::try_again()
 {
     auto expected = stage::waiting;
+    if (!stage_.compare_exchange_strong(expected, stage::posted))
+        return;
+    try {
+        // Its batch owns it while it waits; a queue that did would keep the engine for ever.
+        job_->core->owner().launchers().post([weak = weak_from_this()] {
+            if (auto const due = weak.lock())
+                due->start_again();
+        });
+    } catch (...) {
+        expected = stage::posted;
+        stage_.compare_exchange_strong(expected, stage::waiting);
+        throw;
+    }
+}
+
+void program_start::start_again() noexcept
+{
+    auto expected = stage::posted;
     if (!stage_.compare_exchange_strong(expected, stage::making))
         return;
-    job_->core->launches(*job_);
-    make();
-    job_->core->launched();
+    try {
+        batch_core::launch const launch(*job_);
+        make();
+    } catch (...) {
+        wait(std::current_exception());
+    }
 }
 
 void program_start::give_up() noexcept
@@ -268,8 +272,8 @@ void program_start::give_up() noexcept
             };
             self->job_->core->resume(*self->job_, std::cref(take));
         };
-        auto expected = stage::waiting;
-        is_over = stage_.compare_exchange_strong(expected, stage::over);
+        for (auto from : {stage::waiting, stage::posted})
+            is_over = is_over || stage_.compare_exchange_strong(from, stage::over);
         // Else it is looked at when the program is made, or that fails once more.
         if (is_over)
             processes_.call(std::move(tell));
@@ -290,7 +294,13 @@ std::size_t program_backend::concurrency(job_type const& type) const noexcept
 void program_backend::start(recorded& batch, turn& turn, std::uint64_t index,
                             std::int64_t started) noexcept
 {
-    std::make_shared<program_start>(batch, processes_, detach(turn, index, started))->make();
+    std::shared_ptr<detached_job> job;
+    try {
+        job = detach(turn, index, started);
+        std::make_shared<program_start>(batch, processes_, job)->make();
+    } catch (...) {
+        batch.not_begun(turn, job, index, started);
+    }
 }
 
 } // namespace belay::detail

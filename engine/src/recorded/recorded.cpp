@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -125,6 +126,22 @@ std::exception_ptr recorded::keep_output(detail::turn& turn, std::uint64_t index
         how = may_wait ? detail::job_byte::stopped : detail::job_byte::failed;
         return problem;
     }
+}
+
+void recorded::not_begun(detail::turn& turn, std::shared_ptr<detail::detached_job> const& job,
+                         std::uint64_t index, std::int64_t started) noexcept
+{
+    auto const end = [&](detail::turn& then) {
+        value none;
+        auto exception = std::current_exception();
+        belay::job seen = detail::job_access::make(then, index);
+        detail::job_access::set_entered(seen, false);
+        end_detached(then, *this, index, detail::job_access::threw(seen), none, exception, started);
+    };
+    if (job)
+        resume(*job, std::cref(end)); // which needs no memory
+    else
+        end(turn);
 }
 
 input_view recorded::find_input(std::uint64_t index)

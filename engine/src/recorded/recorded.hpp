@@ -64,6 +64,10 @@ public:
     {
         type_.where->start(*this, turn, index, started);
     }
+    /// With the exception in flight for which one could not be started: it has failed with it.
+    /// `job` is null where it had not left its thread.
+    void not_begun(detail::turn& turn, std::shared_ptr<detail::detached_job> const& job,
+                   std::uint64_t index, std::int64_t started) noexcept;
 
     /// Says what its jobs do; before any runs.
     void define(defined_type type) { type_ = std::move(type); }

@@ -22,6 +22,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -99,6 +100,9 @@ void run(asio::io_context& context, any_batch const& batch, int allocations)
 /// The first allocations that a context makes to enter a coroutine. Asio itself does not bear it if
 /// later ones fail: what a strand has taken stays there, its frame gone.
 constexpr int first_ones = 6;
+
+/// Those that a thread of an engine makes before it asks Asio for a strand, which does not bear it.
+constexpr int before_strand = 8;
 
 void require_failure(asio::io_context& context, any_batch const& batch, int allocations)
 {
@@ -307,6 +311,52 @@ BOOST_AUTO_TEST_CASE(a_durable_one_too)
         require_failure(context, engine.submit({.type = "once", .inputs = inputs}), i);
         context.restart();
     }
+}
+
+/// Which allocation fails on each thread of an engine.
+engine_options refusing(int allocation)
+{
+    return {.workers = 1, .on_worker_start = [=] { until_failure = allocation; }};
+}
+
+void require_one_end(any_batch const& batch)
+{
+    BOOST_TEST_REQUIRE(batch.wait_for(test::patience), "it ends");
+    auto const jobs = batch.status().jobs;
+    BOOST_TEST(jobs.succeeded + jobs.failed == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_coroutine_that_can_not_be_started_has_failed)
+{
+    asio::io_context context;
+    auto const guard = asio::make_work_guard(context);
+    std::jthread const runs([&] { context.run(); });
+    for (int i = 0; i != before_strand; ++i)
+        BOOST_TEST_CONTEXT("allocation " << i)
+        {
+            engine engine(refusing(i));
+            require_one_end(engine.submit(
+                1, asio::bind_executor(context,
+                                       [](std::uint64_t) -> asio::awaitable<void> { co_return; })));
+        }
+    context.stop();
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_can_not_be_started_has_failed)
+{
+    for (int i = 0; i != 60; ++i)
+        BOOST_TEST_CONTEXT("allocation " << i)
+        {
+            engine engine(refusing(i));
+            engine.define(
+                {.name = "true",
+                 .process = process_type{.command = [](std::string_view, process_job const&) {
+                     return command{.arguments = {"/bin/true"}};
+                 }}});
+            byte_strings inputs;
+            inputs.push_back("");
+            require_one_end(engine.submit({.type = "true", .inputs = inputs}));
+        }
 }
 
 BOOST_AUTO_TEST_CASE(a_coroutine_that_has_returned_needs_no_memory_to_end)

@@ -2,6 +2,8 @@
 
 #include "batch/thread_turns.hpp"
 
+#include "manual_executor.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <memory>
@@ -22,7 +24,8 @@ struct fixture {
     detached_jobs jobs;
     slot place;
     slot other;
-    std::shared_ptr<carrier> const thread = std::make_shared<carrier>();
+    belay::test::manual_executor runners;
+    std::shared_ptr<carrier> const thread = std::make_shared<carrier>(runners);
 };
 
 } // namespace

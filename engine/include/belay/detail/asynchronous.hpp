@@ -22,8 +22,8 @@ struct turn;
 
 /// What runs for a job and holds no thread.
 ///
-/// Both may be called from any thread, before it has begun, more than once, and after its end. They
-/// return at once, and are called without a lock.
+/// `stop` and `kill` may be called from any thread, before it has begun, more than once, and after
+/// its end. They return at once, and are called without a lock, as `try_again` is.
 class BELAY_EXPORT asynchronous_body {
 public:
     virtual ~asynchronous_body() = default;
@@ -33,14 +33,21 @@ public:
 
     /// Its grace is over.
     virtual void kill() noexcept = 0;
+
+    /// Whether it could not begin, for want of something that may come. Asked under a lock.
+    [[nodiscard]] virtual bool waits() const noexcept { return false; }
+
+    /// One that waits is to try once more; it is asked again soon, also if it throws.
+    virtual void try_again() {}
 };
 
 /// A job that goes on without a thread, and what it holds of its batch meanwhile.
 struct detached_job;
 
-/// Lets the job that `turn` has entered go on without it.
+/// Lets the job that `turn` has entered go on without it. Throws std::bad_alloc; then the turn has
+/// it still.
 [[nodiscard]] BELAY_EXPORT std::shared_ptr<detached_job> detach(turn& turn, std::uint64_t index,
-                                                   std::int64_t started);
+                                                                std::int64_t started);
 
 /// Says what is to be told of stops; it is told at once if there has been one.
 BELAY_EXPORT void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body);
