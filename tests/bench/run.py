@@ -109,6 +109,9 @@ def pages_of(bench):
         page = file.read_text()
         check(page.count("<svg") == 1 and "<table>" in page, "a plot and its table")
         check(not re.search(r'(src|href)="?http', page), "nothing is fetched")
+        bench.run("noise", *short)
+        names = re.findall(r" id=['\"]([^'\"]+)", file.read_text())
+        check(len(names) == len(set(names)), "no name stands twice in a page")
     tools = bench.folder / "tools"
     tools.mkdir()
     for name in ("sh", "env"):
@@ -148,7 +151,8 @@ def left_out(bench):
     """A peer that can't be started, or is none, is named, and the rest goes on."""
     printed = bench.run(*QUICK, "--peer", "/no/such", "--peer", peer("other"),
                         "--peer", "cat /dev/null").stdout
-    for text in ("left out: /no/such", "cancelbench 1 is wanted, not 9", "it ended without an answer"):
+    for text in ("left out: /no/such", "cancelbench 1 is wanted, not 9", "it ended without an answer",
+                 "with status 127"):
         check(text in printed, f"{text!r} is not in {printed}")
 
 
@@ -192,6 +196,11 @@ def one_that_leaves_things(bench):
     deadline = time.monotonic() + 60
     while processes_with(f"TMPDIR={temporary}".encode()):
         check(time.monotonic() < deadline, "its processes are gone")
+
+
+def one_that_is_left_out(bench):
+    found = bench.document(*QUICK, "--without", "flag", "--without", "belay-on-disk")
+    check([row["peer"] for row in found["truth"]] == ["belay"], found["truth"])
 
 
 def two_of_one_name(bench):
@@ -248,11 +257,18 @@ def stopped_beside_a_server(bench):
 
 def wrong_words(bench):
     for arguments, text in ((("speed",), "speed"), (("--rounds", "0"), "rounds"),
-                            (("--speak", "nobody"), "nobody")):
+                            (("--speak", "nobody"), "nobody"), (("--seconds", "nan"), "nan"),
+                            (("--json", ""), "empty"), (("--without", "belay"), "belay-on-disk")):
         ended = bench.run(*arguments, status=2)
         check(text in ended.stderr + ended.stdout, f"{arguments}: {ended.stderr}")
-    ended = bench.run(*QUICK, "--json", "/no/such/file", status=1)
-    check("/no/such/file" in ended.stderr, ended.stderr)
+    same = str(bench.folder / "same")
+    for arguments, text in ((("--json", "/no/such/file"), "can't write /no/such/file"),
+                            (("--html", "/"), "can't write /"),
+                            (("--html", same, "--json", same), same)):
+        ended = bench.run(*QUICK, *arguments, status=1)
+        check(text in ended.stderr, ended.stderr)
+        check("measuring" not in ended.stderr, "it says so before it measures")
+    check("TMPDIR" in bench.run("noise", temporary="/no/such", status=1).stdout, "where there is no directory")
 
 
 def places_that_are_no_files(bench):
@@ -274,7 +290,8 @@ def main():
     belay = os.path.abspath(sys.argv[1])
     failed = 0
     cases = (truth_of, moments_of, pages_of, questions_of, question_that_fails, left_out, one_that_fails, one_that_ends_badly,
-             one_that_leaves_things, two_of_one_name, stopped,
+             one_that_leaves_things, one_that_is_left_out,
+             two_of_one_name, stopped,
              stopped_beside_a_server, wrong_words, places_that_are_no_files)
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 // The JSON document and the page.
 #include "cancelbench/show.hpp"
 
+#include <boost/algorithm/string/replace.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -16,6 +17,7 @@ namespace belay::cancelbench {
 namespace {
 
 namespace json = boost::json;
+namespace fs = std::filesystem;
 using bench::number;
 
 double rounded(double value)
@@ -56,6 +58,15 @@ std::string escaped(std::string const& text)
         default: result += c;
         }
     return result;
+}
+
+/// A plot as a part of the page, in which the names inside of each are its own.
+std::string part(std::string const& name, std::string picture)
+{
+    picture.erase(0, picture.find("<svg"));
+    for (std::string const before : {" id='", " id=\"", "href='#", "href=\"#", "url(#"})
+        boost::replace_all(picture, before, before + name + '-');
+    return picture;
 }
 
 std::string row(char const* cell, std::vector<std::string> const& texts)
@@ -171,13 +182,15 @@ std::string to_page(findings const& found)
     for (auto const& peer : found.peers)
         page += "<li>" + escaped(peer) + "</li>\n";
     page += "</ul>\n";
+    if (!found.charts.empty())
+        page += std::string("<p>") + ratio_legend + "</p>\n";
     for (auto const& chart : found.charts) {
         if (chart.lines.empty())
             continue;
         page += "<h2>" + escaped(chart.title) + " (" + escaped(chart.unit) + ")</h2>\n";
         auto const picture = plot(chart);
         if (picture)
-            page += "<figure>" + picture->substr(picture->find("<svg")) + "</figure>\n";
+            page += "<figure>" + part(chart.name, *picture) + "</figure>\n";
         page += std::string("<details") + (picture ? "" : " open") +
                 "><summary>Figures</summary><div class=\"wide\">\n" + table_of(chart) +
                 "</div></details>\n";
@@ -201,25 +214,63 @@ void write_plots(std::filesystem::path const& directory, findings const& found)
                 write_file(directory / (chart.name + ".svg"), *picture);
 }
 
-void write_file(std::filesystem::path const& file, std::string const& text)
+namespace {
+
+/// Where a file is written until it is whole. A device or a pipe is written to, and stays what it
+/// is.
+struct destination {
+    explicit destination(fs::path const& file)
+        : target(exists(file) ? fs::canonical(file) : file),
+          in_place(exists(target) && !fs::is_regular_file(target)),
+          written(in_place ? target : fs::path(target.string() + ".unfinished"))
+    {
+    }
+    static bool exists(fs::path const& file)
+    {
+        std::error_code none;
+        return fs::exists(file, none);
+    }
+
+    fs::path target;
+    bool in_place;
+    fs::path written;
+};
+
+[[noreturn]] void fail_to_write(fs::path const& file, int error)
 {
-    namespace fs = std::filesystem;
-    std::error_code none;
-    fs::path const target = fs::exists(file, none) ? fs::canonical(file) : file;
-    // A device or a pipe is written to, and stays what it is.
-    bool const in_place = fs::exists(target, none) && !fs::is_regular_file(target, none);
-    fs::path const written = in_place ? target : fs::path(target.string() + ".unfinished");
-    std::ofstream out(written, std::ios::binary);
+    throw std::system_error(error, std::generic_category(), "can't write " + file.string());
+}
+
+} // namespace
+
+void check_writable(fs::path const& file)
+{
+    destination const to(file);
+    if (fs::is_directory(to.target))
+        fail_to_write(file, EISDIR);
+    if (to.in_place)
+        return;
+    std::ofstream const out(to.written, std::ios::binary | std::ios::app);
+    if (!out)
+        fail_to_write(file, errno);
+    fs::remove(to.written);
+}
+
+void write_file(fs::path const& file, std::string const& text)
+{
+    destination const to(file);
+    std::ofstream out(to.written, std::ios::binary);
     out << text;
     out.close();
     if (!out) {
         int const error = errno;
-        if (!in_place)
-            fs::remove(written, none);
-        throw std::system_error(error, std::generic_category(), "can't write " + file.string());
+        std::error_code none;
+        if (!to.in_place)
+            fs::remove(to.written, none);
+        fail_to_write(file, error);
     }
-    if (!in_place)
-        fs::rename(written, target);
+    if (!to.in_place)
+        fs::rename(to.written, to.target);
 }
 
 } // namespace belay::cancelbench

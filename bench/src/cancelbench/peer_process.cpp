@@ -105,6 +105,12 @@ std::vector<char*> pointers(std::vector<std::string> const& texts)
     return result;
 }
 
+/// As the shell has it, which may be what has waited for the peer: a signal is added to 128.
+int shell_status(int waited)
+{
+    return WIFSIGNALED(waited) ? 128 + WTERMSIG(waited) : WEXITSTATUS(waited);
+}
+
 /// Whether it has ended; it is still to be waited for.
 bool has_ended(pid_t process)
 {
@@ -137,9 +143,7 @@ void peer_process::finish()
         complain(who_.peer + ": it was killed, since it had not ended 10 s after its input had");
         return;
     }
-    // As the shell has it, which may be what has waited for the peer: a signal is added to 128.
-    int const status = WIFSIGNALED(*ended) ? 128 + WTERMSIG(*ended) : WEXITSTATUS(*ended);
-    if (status != 0)
+    if (int const status = shell_status(*ended); status != 0)
         complain(who_.peer + ": it ended with status " + std::to_string(status) + ", not with 0");
 }
 
@@ -166,6 +170,12 @@ void peer_process::start()
         introduced_as_ = who_.peer;
         if (!name_.empty())
             who_.peer = name_;
+    } catch (wrong_line const& error) {
+        auto const status = end(1s);
+        if (status && *status != 0)
+            throw wrong_line(error.what() +
+                             (", with status " + std::to_string(shell_status(*status))));
+        throw;
     } catch (...) {
         end(0s);
         throw;

@@ -11,6 +11,10 @@
 
 namespace belay::cancelbench {
 
+/// What the column `to belay` of a table is.
+inline constexpr auto* ratio_legend =
+    "\"to belay\": how many times what belay took in the same round, the median.";
+
 /// Plain tables.
 void print_tables(findings const& found, std::ostream& out);
 
@@ -52,6 +56,9 @@ using figure_column = column<bench::figure>;
 
 /// Writes the plot of each chart to `directory`, as NAME.svg. Throws std::system_error.
 void write_plots(std::filesystem::path const& directory, findings const& found);
+
+/// Throws std::system_error if `file` can't be made; what it holds stays.
+void check_writable(std::filesystem::path const& file);
 
 /// Writes `text` to `file`, whole or not at all. Throws std::system_error.
 void write_file(std::filesystem::path const& file, std::string const& text);

@@ -166,6 +166,9 @@ void print_tables(findings const& found, std::ostream& out)
     for (auto const& peer : found.peers)
         out << peer << '\n';
     out << '\n';
+    if (std::ranges::any_of(found.charts,
+                            [](chart const& c) { return c.axis.empty() && !c.lines.empty(); }))
+        out << ratio_legend << "\n\n";
     for (auto const& chart : found.charts) {
         if (chart.lines.empty())
             continue;

@@ -16,7 +16,7 @@ void measure_throughput(peer_list const& peers, effort const& effort, findings& 
     for (std::int64_t const body : {0, 100, 1'000, 10'000, 100'000, 1'000'000}) {
         // Those with a body take about a fifth of a second in the ideal.
         auto const jobs = static_cast<std::uint64_t>(std::min<std::int64_t>(
-            1'000'000, bench::workers * 200'000'000 / std::max<std::int64_t>(body, 1)));
+            250'000, bench::workers * 200'000'000 / std::max<std::int64_t>(body, 1)));
         double const ideal = static_cast<double>(body) / bench::workers;
         measure(peers,
                 {.script = "throughput", .jobs = jobs, .workers = bench::workers, .body_ns = body},

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -252,6 +253,7 @@ void check_truth(peer_list const& peers, effort const& effort, findings& found)
     bench::scratch_directory const directory;
     for (auto const& peer : peers) {
         truth row{.peer = peer->who().peer};
+        std::fprintf(stderr, "  of %s ...\n", row.peer.c_str());
         try {
             check_peer(*peer, directory.path(), effort, row);
         } catch (wrong_line const& why) {

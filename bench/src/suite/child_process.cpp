@@ -67,7 +67,12 @@ bool child_process::runs()
 
 scratch_directory::scratch_directory()
 {
-    std::string name = std::filesystem::temp_directory_path() / "belay-bench-XXXXXX";
+    std::error_code error;
+    auto const parent = std::filesystem::temp_directory_path(error);
+    if (error)
+        throw std::system_error(
+            error, "can't make temporary files: TMPDIR must be the name of a directory");
+    std::string name = parent / "belay-bench-XXXXXX";
     if (mkdtemp(name.data()) == nullptr)
         throw std::system_error(errno, std::generic_category(), "can't make " + name);
     path_ = name;

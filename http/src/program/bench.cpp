@@ -17,12 +17,14 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
-#include <stdexcept>
+#include <system_error>
 #include <vector>
 
 namespace belay::program {
@@ -46,6 +48,7 @@ constexpr std::array topics{topic{"cancel", measure_cancel},
 struct bench_options {
     std::vector<std::string> asked = {}; ///< topics and questions
     std::vector<std::string> peers = {};
+    std::vector<std::string> without = {};
     std::string json = {};
     std::string html = {};
     std::string plots = {};
@@ -77,14 +80,23 @@ void tell_apart(peer_list& peers)
         last.rename(last.who().peer + " (" + std::to_string(same) + ")");
 }
 
-/// belay, belay with a store, the flag, and the others that can be started; about those that can't there is a note.
+/// Peers that are belay's own, and can be left out.
+constexpr std::array own_peers{"belay-on-disk", "flag"};
+
+/// belay, its other own peers that are wanted, and the others that can be started; about those that
+/// can't there is a note.
 peer_list start_peers(bench_options const& options, findings& found)
 {
     std::string const self = "/proc/self/exe";
     peer_list peers;
-    for (std::string const own : {"belay", "belay-on-disk", "flag"})
+    auto const add_own = [&](std::string const& name) {
         peers.push_back(std::make_unique<peer_process>(
-            std::vector<std::string>{self, "bench", "--speak", own}, true));
+            std::vector<std::string>{self, "bench", "--speak", name}, true));
+    };
+    add_own("belay");
+    for (std::string const own : own_peers)
+        if (std::ranges::find(options.without, own) == options.without.end())
+            add_own(own);
     for (auto const& command : options.peers) {
         try {
             peers.push_back(std::make_unique<peer_process>(
@@ -92,7 +104,7 @@ peer_list start_peers(bench_options const& options, findings& found)
             tell_apart(peers);
         } catch (wrong_line const& error) {
             found.notes.push_back("left out: " + command + ": " + error.what());
-            std::fprintf(stderr, "left out: %s\n", command.c_str());
+            std::fprintf(stderr, "left out: %s: %s\n", command.c_str(), error.what());
         }
     }
     for (auto const& peer : peers)
@@ -136,10 +148,23 @@ void measure_beside_peers(bench_options const& options, findings& found)
     }
 }
 
+/// Throws if a file can't be written, or two have the same name: before hours of work, not after.
+void check_files(bench_options const& options)
+{
+    for (auto const& file : {options.json, options.html})
+        if (!file.empty())
+            check_writable(file);
+    std::error_code none;
+    if (!options.json.empty() && (options.json == options.html ||
+                                  std::filesystem::equivalent(options.json, options.html, none)))
+        throw std::runtime_error("--json and --html name the same file, " + options.json);
+}
+
 int bench_command(bench_options const& options)
 {
     if (!options.speak.empty())
         return speak_as(options.speak);
+    check_files(options);
     std::signal(SIGPIPE, SIG_IGN); // a peer may end at any time
     catch_signals();
     bench::keep_to_few_processors();
@@ -201,6 +226,9 @@ void add_bench(CLI::App& app, std::function<int()>& run)
         "bench", "Measure on this machine: cancels, jobs, the server, the store, programs; and check whether "
                  "what is said of cancels is true");
     auto const options = std::make_shared<bench_options>();
+    CLI::Validator const is_given(
+        [](std::string const& text) { return text.empty() ? "the name of a file is empty" : ""; },
+        "");
     std::vector<std::string> names;
     for (auto const& topic : topics)
         names.emplace_back(topic.name);
@@ -214,17 +242,33 @@ void add_bench(CLI::App& app, std::function<int()>& run)
                         "Measure what this command speaks for, too; see docs/benchmarks/cancelbench.md")
         ->allow_extra_args(false)
         ->option_text("COMMAND ...");
+    command->add_option("--without", options->without, "Leave out this one of belay's own peers")
+        ->check(CLI::IsMember(own_peers))
+        ->allow_extra_args(false)
+        ->option_text("belay-on-disk|flag ...");
     command->add_flag("--peers-only", options->peers_only,
                       "Leave out the questions of the topics, which are about belay alone");
-    command->add_option("--json", options->json, "Write all samples to this file")->option_text("FILE");
+    command->add_option("--json", options->json, "Write all samples to this file")
+        ->check(is_given)
+        ->option_text("FILE");
     command->add_option("--html", options->html, "Write a page with tables and plots to this file")
+        ->check(is_given)
         ->option_text("FILE");
     command->add_option("--plots", options->plots, "Write each plot to this directory, as NAME.svg")
         ->check(CLI::ExistingDirectory)
         ->option_text("DIR");
-    command->add_option("--seconds", options->effort.seconds,
-                        "How long a peer is asked at most for each thing measured, but three times or --rounds")
+    command
+        ->add_option(
+            "--seconds", options->effort.seconds,
+            "How long a peer is asked at most for each thing measured, but three times or --rounds")
         ->check(CLI::Range(0.0, 3600.0))
+        ->check(CLI::Validator(
+            [](std::string const& text) {
+                return CLI::detail::to_lower(text).find("nan") == std::string::npos
+                           ? std::string()
+                           : "'" + text + "' is not a number of seconds";
+            },
+            ""))
         ->capture_default_str();
     command->add_option("--rounds", options->rounds,
                         "How often is measured beside peers (" + std::to_string(options->effort.rounds) +
