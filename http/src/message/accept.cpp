@@ -118,4 +118,13 @@ std::string_view choose_media_type(std::string_view accept) noexcept
     return wished.best();
 }
 
+bool accepts_problems(std::string_view accept) noexcept
+{
+    while (!accept.empty())
+        if (auto const range = parse_range(take_until(accept, ',')))
+            if (range->weight != 0 && equal_but_for_case(range->name, problem_media_type))
+                return true;
+    return false;
+}
+
 } // namespace belay::http

@@ -11,6 +11,10 @@ namespace belay::http {
 /// wanted than JSON; ranges such as `*/*` mean JSON. Elements that can't be understood are ignored.
 [[nodiscard]] std::string_view choose_media_type(std::string_view accept) noexcept;
 
+/// Whether errors are wanted as application/problem+json: where the field names that, whatever else
+/// it names for answers that are no errors.
+[[nodiscard]] bool accepts_problems(std::string_view accept) noexcept;
+
 } // namespace belay::http
 
 #endif

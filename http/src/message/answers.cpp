@@ -1,6 +1,7 @@
 #include "message/answers.hpp"
 
 #include "message/json_text.hpp"
+#include "message/media_type.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -50,16 +51,16 @@ response succeeded_with_list(boost::json::object const& head, std::string_view l
     return {.body = std::move(body), .rest = std::make_unique<enveloped>(std::move(entries))};
 }
 
-response failed(api_error const& error, std::string_view request_id)
+namespace {
+
+/// `members`, what both forms have, and the fields that go with the status.
+response answer_of(api_error const& error, boost::json::object members, std::string_view request_id)
 {
-    boost::json::object envelope{{"success", false},
-                                 {"message", error.message},
-                                 {"code", error.code},
-                                 {"status_code", error.status}};
+    members["code"] = error.code;
     if (!error.details.empty())
-        envelope["details"] = error.details;
-    envelope["request_id"] = request_id;
-    response answer{.status = error.status, .body = to_json(envelope)};
+        members["details"] = error.details;
+    members["request_id"] = request_id;
+    response answer{.status = error.status, .body = to_json(members)};
     if (error.status == 401)
         answer.fields.emplace_back("WWW-Authenticate", "Bearer realm=\"belay\"");
     if (error.status == 503)
@@ -77,6 +78,28 @@ response failed(api_error const& error, std::string_view request_id)
     if (auto const* const allowed = error.details.if_contains("allowed");
         error.status == 405 && allowed != nullptr)
         answer.fields.emplace_back("Allow", listed(allowed->as_array()));
+    return answer;
+}
+
+} // namespace
+
+response failed(api_error const& error, std::string_view request_id)
+{
+    return answer_of(
+        error, {{"success", false}, {"message", error.message}, {"status_code", error.status}},
+        request_id);
+}
+
+response failed_as_problem(api_error const& error, std::string_view request_id,
+                           std::string_view title)
+{
+    response answer = answer_of(error,
+                                {{"type", "about:blank"},
+                                 {"title", title},
+                                 {"status", error.status},
+                                 {"detail", error.message}},
+                                request_id);
+    answer.content_type = problem_media_type;
     return answer;
 }
 

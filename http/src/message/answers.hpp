@@ -24,6 +24,11 @@ namespace belay::http {
 /// The error envelope, with the fields that go with its status.
 [[nodiscard]] response failed(api_error const& error, std::string_view request_id);
 
+/// The same as RFC 9457 has it: `title` is the phrase of the status. What it does not name (`code`,
+/// `details`, `request_id`) are extension members.
+[[nodiscard]] response failed_as_problem(api_error const& error, std::string_view request_id,
+                                         std::string_view title);
+
 } // namespace belay::http
 
 #endif

@@ -11,7 +11,9 @@ namespace belay::http {
 
 inline constexpr std::string_view json_media_type = "application/json";
 inline constexpr std::string_view json_lines_media_type = "application/x-ndjson";
-/// Another name of the same.
+/// That of errors in another form (RFC 9457).
+inline constexpr std::string_view problem_media_type = "application/problem+json";
+/// Another name of lines.
 inline constexpr std::string_view other_json_lines_media_type = "application/jsonl";
 
 /// What comes before the parameters.

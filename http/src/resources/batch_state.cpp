@@ -2,6 +2,7 @@
 #include "message/answers.hpp"
 #include "message/timestamps.hpp"
 #include "resources/asked_state.hpp"
+#include "resources/precondition.hpp"
 #include "resources/resources.hpp"
 #include "resources/state_change.hpp"
 #include "service/views.hpp"
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -29,10 +31,25 @@ std::optional<api_error> refusal(batch_status const& status)
     return batch_already_finished(to_string(status.state), to_micros(*status.ended_at));
 }
 
+/// The ETag of a state: another state, cancel or escalation has another one.
+std::string tag_of(batch_status const& status)
+{
+    std::string tag = '"' + std::string(to_string(status.state));
+    auto const add = [&](time_point at) {
+        tag += '-' + std::to_string(at.time_since_epoch().count());
+    };
+    if (status.cancel) {
+        add(status.cancel->requested_at);
+        if (status.cancel->escalated)
+            add(status.cancel->escalated->at);
+    }
+    return tag + '"';
+}
+
 class batch_state_change final : public state_change<cancel_result> {
 public:
     batch_state_change(admitted&& request, bool dry_run)
-        : state_change(std::move(request)), dry_run_(dry_run)
+        : state_change(std::move(request)), if_match_(request.head.if_match), dry_run_(dry_run)
     {
     }
 
@@ -44,6 +61,8 @@ private:
         auto asked = parse_asked_state(body_, is_batch_state);
         if (!asked)
             return asked.error();
+        if (auto failed = check_if_match())
+            return std::move(*failed);
         if (asked->state != "cancelled") {
             auto const state = batch_.state();
             return transition_refused(to_string(state), asked->state,
@@ -54,6 +73,16 @@ private:
         asked->cancel.requested_by = requested_by_;
         batch_.cancel(asked->cancel, told());
         return wait_until_recorded();
+    }
+
+    /// No other request comes between this look and the cancel.
+    std::optional<api_error> check_if_match() const
+    {
+        auto const status = batch_.status();
+        auto failed = http::check_if_match(if_match_, tag_of(status), "the state");
+        if (failed)
+            failed->details["current_state"] = to_string(status.state);
+        return failed;
     }
 
     std::optional<wait_for_end> wait_for_stop() override
@@ -101,6 +130,7 @@ private:
                                          std::move(data)));
     }
 
+    std::string if_match_;
     bool dry_run_;
 };
 
@@ -111,7 +141,15 @@ made_operation get_batch_state(admitted request)
     if (auto error = request.query.only({}))
         return std::move(*error);
     auto const status = request.batch->status();
-    return answer_with(succeeded(200, {}, state_view(*request.batch, status, status.state, false)));
+    auto const tag = tag_of(status);
+    auto const known = is_known(request.head, tag, "the state");
+    if (!known)
+        return known.error();
+    if (*known)
+        return answer_with(not_modified(tag));
+    auto answer = succeeded(200, {}, state_view(*request.batch, status, status.state, false));
+    answer.fields.emplace_back("ETag", tag);
+    return answer_with(std::move(answer));
 }
 
 made_operation put_batch_state(admitted request)

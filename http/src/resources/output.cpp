@@ -1,7 +1,6 @@
 // GET /v1/batches/{id}/jobs/{n}/output: the bytes that a job has left.
 #include "message/byte_range.hpp"
-#include "message/entity_tags.hpp"
-#include "message/text.hpp"
+#include "resources/precondition.hpp"
 #include "resources/resources.hpp"
 
 #include <string>
@@ -36,16 +35,6 @@ std::string tag_of(admitted const& request)
            std::to_string(request.batch->job(request.job).attempt) + '"';
 }
 
-/// Whether the client has it already. Or that it is not what the client wants it to be, which comes
-/// first (RFC 9110, 13.2.2).
-result<bool> is_known(request_head const& head, std::string const& tag)
-{
-    if (!head.if_match.empty() && !names_tag(head.if_match, tag, tag_comparison::strong))
-        return precondition_failed("The ETag of the output is " + tag +
-                                   ", which is not in If-Match: " + shown(head.if_match));
-    return !head.if_none_match.empty() && names_tag(head.if_none_match, tag, tag_comparison::weak);
-}
-
 } // namespace
 
 made_operation get_output(admitted request)
@@ -61,11 +50,11 @@ made_operation get_output(admitted request)
     }
     std::uint64_t const size = output->size();
     std::string const tag = tag_of(request);
-    auto const known = is_known(request.head, tag);
+    auto const known = is_known(request.head, tag, "the output");
     if (!known)
         return known.error();
     if (*known)
-        return answer_with({.status = 304, .content_type = {}, .fields = {{"ETag", tag}}});
+        return answer_with(not_modified(tag));
     bool const is_the_same = request.head.if_range.empty() || request.head.if_range == tag;
     auto const wanted = is_the_same ? parse_range(request.head.range, size) : wanted_bytes{};
     if (wanted.what == wanted_bytes::kind::nothing)

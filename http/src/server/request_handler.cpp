@@ -1,5 +1,6 @@
 #include "server/request_handler.hpp"
 
+#include "message/accept.hpp"
 #include "message/answers.hpp"
 #include "message/text.hpp"
 
@@ -7,6 +8,7 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/http/status.hpp>
 
 #include <chrono>
 #include <exception>
@@ -27,6 +29,16 @@ namespace {
 
 /// A body that comes in more parts than these is no longer read at once, whatever it is of.
 constexpr int reads_at_once = 4;
+
+/// The error in the form that the request wants.
+response refusal(api_error const& error, exchange const& exchange)
+{
+    if (!accepts_problems(exchange.head().accept))
+        return failed(error, exchange.id());
+    auto const phrase =
+        boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(error.status));
+    return failed_as_problem(error, exchange.id(), {phrase.data(), phrase.size()});
+}
 
 } // namespace
 
@@ -61,7 +73,7 @@ asio::awaitable<response> request_handler::handle(exchange& exchange)
     if (!refused)
         co_return co_await perform(exchange);
     co_await receiver_.skip_body(exchange.reader);
-    co_return failed(*refused, exchange.id());
+    co_return refusal(*refused, exchange);
 }
 
 /// Reads the header that is there and looks up what it leads to; or why it is refused.
@@ -78,14 +90,14 @@ asio::awaitable<response> request_handler::perform(exchange& exchange)
     try {
         co_return co_await work(exchange, *exchange.operation);
     } catch (api_error const& error) {
-        co_return failed(error, exchange.id());
+        co_return refusal(error, exchange);
     } catch (connection_interrupted const&) {
-        co_return failed(gave_way(), exchange.id());
+        co_return refusal(gave_way(), exchange);
     } catch (std::bad_alloc const&) {
-        co_return failed(out_of_memory(), exchange.id());
+        co_return refusal(out_of_memory(), exchange);
     } catch (std::system_error const& thrown) {
         if (detail::is_shortage(thrown.code()))
-            co_return failed(unavailable(thrown.what()), exchange.id());
+            co_return refusal(unavailable(thrown.what()), exchange);
         fault = thrown.what();
     } catch (std::exception const& thrown) {
         fault = thrown.what();
@@ -93,7 +105,7 @@ asio::awaitable<response> request_handler::perform(exchange& exchange)
     context_.log.error("request", exchange.id() + ": " + exchange.head().method + ' ' +
                                       shown(exchange.head().target, 256) + " failed: " + fault);
     exchange.keep_at_most(after::linger);
-    co_return failed(processing_error("The request failed inside the server"), exchange.id());
+    co_return refusal(processing_error("The request failed inside the server"), exchange);
 }
 
 asio::awaitable<response> request_handler::work(exchange& exchange, operation& operation)

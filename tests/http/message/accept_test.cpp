@@ -61,6 +61,18 @@ BOOST_AUTO_TEST_CASE(an_element_with_a_weight_that_is_none_is_ignored)
                    weight);
 }
 
+BOOST_AUTO_TEST_CASE(problems_are_accepted_where_they_are_named)
+{
+    for (auto const* const yes :
+         {"application/problem+json", "application/json, Application/Problem+JSON;q=0.1",
+          "*/*;q=0.1,application/problem+json;charset=utf-8"})
+        BOOST_TEST(accepts_problems(yes), yes);
+    for (auto const* const no :
+         {"", "*/*", "application/*", "application/json", "application/problem+json;q=0",
+          "x;a=\"application/problem+json\"", "application/problem+json;q=2"})
+        BOOST_TEST(!accepts_problems(no), no);
+}
+
 BOOST_AUTO_TEST_CASE(media_types_of_bodies)
 {
     for (auto const* const json :

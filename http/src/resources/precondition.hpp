@@ -1,0 +1,42 @@
+#ifndef BELAY_HTTP_RESOURCES_PRECONDITION_HPP
+#define BELAY_HTTP_RESOURCES_PRECONDITION_HPP
+
+#include "message/entity_tags.hpp"
+#include "message/operation.hpp"
+#include "message/text.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace belay::http {
+
+/// 412 where If-Match is there and does not name `tag`, the one of `what` ("the output").
+[[nodiscard]] inline std::optional<api_error>
+check_if_match(std::string_view if_match, std::string const& tag, std::string_view what)
+{
+    if (if_match.empty() || names_tag(if_match, tag, tag_comparison::strong))
+        return std::nullopt;
+    return precondition_failed("The ETag of " + std::string(what) + " is " + tag +
+                               ", which is not in If-Match: " + shown(if_match));
+}
+
+/// Whether the client has what `tag` stands for; or that it is not what the client wants it to be,
+/// which comes first (RFC 9110, 13.2.2).
+[[nodiscard]] inline result<bool> is_known(request_head const& head, std::string const& tag,
+                                           std::string_view what)
+{
+    if (auto failed = check_if_match(head.if_match, tag, what))
+        return std::move(*failed);
+    return !head.if_none_match.empty() && names_tag(head.if_none_match, tag, tag_comparison::weak);
+}
+
+/// 304: the client has it.
+[[nodiscard]] inline response not_modified(std::string const& tag)
+{
+    return {.status = 304, .content_type = {}, .fields = {{"ETag", tag}}};
+}
+
+} // namespace belay::http
+
+#endif
