@@ -256,6 +256,10 @@ def jobs(suite):
         found += page
     equal(found, [0, 1, 2, 3, 4, 5], "all pages")
     equal(numbers("?state=succeeded&limit=2"), ([0, 2], None), "a page that is just full")
+    equal(numbers("?from=2&limit=3"), ([2, 3, 4], "5"), "from an index on")
+    equal(numbers("?from=2&limit=3&cursor=5"), ([5], None), "a cursor goes on where the page before ended")
+    equal(numbers("?from=6"), ([], None), "from behind the last")
+    client.get(f"/v1/batches/{batch}/jobs?from=-1").is_(400, "invalid_request", "from")
 
 
 @test

@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 
 import shapes
-from checks import DEADLINE, Cases, check, contains, equal
+from checks import DEADLINE, Cases, check, contains, equal, until
 from suite import test
 
 
@@ -33,6 +34,53 @@ def ready_file(suite):
         left = [found for found in os.listdir(suite.folder) if found.startswith(name)]
         equal(left, [name], "what lies beside the ready file")
     check(not server.ready_file.exists(), "the ready file is there after the exit")
+
+
+@test
+def ready_file_in_data(suite):
+    """a server with a directory has a ready file there, too, and leaves another's alone"""
+    data = suite.folder / "with-ready-file"
+    with suite.start(data=data) as server:
+        own = data / "ready.json"
+        equal(own.stat().st_mode & 0o777, 0o600, "the mode")
+        equal(own.read_text(), server.ready_file.read_text(), "the ready file in the directory")
+        run(suite, "serve", "--data", data, "--listen", "127.0.0.1:0")
+        equal(json.loads(own.read_text())["pid"], server.pid, "pid in it after a second server's start")
+    check(not own.exists(), "it is there after the exit")
+
+
+@test
+def root_page(suite):
+    """GET / says in one line what this is, without a key"""
+    response = suite.client.session.get(suite.client.url + "/")
+    equal(response.status_code, 200, "the status")
+    equal(response.headers["Content-Type"], "text/plain; charset=utf-8", "Content-Type")
+    check(response.text.startswith("belay ") and response.text.count("\n") == 1, f"it says {response.text!r}")
+    suite.client.call("PUT", "/", key=None).is_(405, "method_not_allowed")
+
+
+@test
+def json_log(suite):
+    """--log-format json: every line is an object with time, level and message"""
+    with suite.start("--log-format", "json") as server:
+        server.signal(signal.SIGHUP)
+        until(lambda: "SIGHUP" in server.stderr(), "the line")
+        for line in server.stderr().splitlines():
+            shapes.members(json.loads(line), {"time": shapes.micros, "level": str, "message": str}, "a line")
+
+
+@test
+def checked_config(suite):
+    """--check-config says whether the file has a fault, and ends"""
+    good, bad = suite.folder / "good.toml", suite.folder / "bad.toml"
+    good.write_text('[type.copy]\ncommand = ["/bin/cat"]\n')
+    bad.write_text('[type.copy]\ncommand = ["/bin/cat"]\nspeed = 3\n')
+    for file, status, said in ((good, 0, "good.toml: no fault; job types: 1\n"), (bad, 1, "bad.toml:3: ")):
+        file.chmod(0o600)
+        found, out, err = run(suite, "serve", "--config", file, "--check-config")
+        equal(found, status, f"the status of {file.name}")
+        contains(out + err, said, f"what is said of {file.name}")
+    equal(run(suite, "serve", "--check-config")[0], 2, "the status without --config")
 
 
 @test
@@ -90,7 +138,7 @@ def closed_descriptors(suite):
             equal(os.readlink(f"/proc/{server.pid}/fd/{number}"), "/dev/null",
                   f"descriptor {number}")
         for path in data.rglob("*"):
-            if path.is_file():
+            if path.is_file() and path.name != "ready.json":
                 check(server.key.encode() not in path.read_bytes(), f"the key stands in {path}")
 
 

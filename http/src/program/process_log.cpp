@@ -1,12 +1,19 @@
 #include "program/process_log.hpp"
 
+#include "message/timestamps.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
 #include <spdlog/async.h>
+#include <spdlog/formatter.h>
 #include <spdlog/sinks/ansicolor_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -15,6 +22,28 @@ namespace belay::program {
 namespace {
 
 constexpr std::size_t lines_max = 1024;
+
+} // namespace
+
+namespace {
+
+class json_lines final : public spdlog::formatter {
+public:
+    void format(spdlog::details::log_msg const& line, spdlog::memory_buf_t& out) override
+    {
+        auto const text = boost::json::serialize(boost::json::object{
+            {"time", http::to_micros(line.time)},
+            {"level", boost::json::string_view(spdlog::level::to_string_view(line.level).data(),
+                                               spdlog::level::to_string_view(line.level).size())},
+            {"message", boost::json::string_view(line.payload.data(), line.payload.size())}});
+        out.append(text.data(), text.data() + text.size());
+        out.push_back('\n');
+    }
+    [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override
+    {
+        return std::make_unique<json_lines>();
+    }
+};
 
 } // namespace
 
@@ -57,8 +86,10 @@ private:
     std::size_t flushed_ = 0; // guarded by mutex_
 };
 
-process_log::process_log() : sink_(std::make_shared<sink>())
+process_log::process_log(log_format format) : sink_(std::make_shared<sink>())
 {
+    if (format == log_format::json)
+        sink_->set_formatter(std::make_unique<json_lines>());
     spdlog::init_thread_pool(lines_max, 1);
     spdlog::set_default_logger(std::make_shared<spdlog::async_logger>(
         "belay", sink_, spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest));

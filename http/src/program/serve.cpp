@@ -30,9 +30,11 @@
 #include <filesystem>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -45,6 +47,7 @@ struct serve_options {
     std::string ready_file;
     std::string root;
     std::string config;
+    bool check_config = false;
     std::string data; ///< empty for the default
     bool in_memory = false;
     store_options store;
@@ -58,6 +61,7 @@ struct serve_options {
     std::int64_t request_time_max_s = 60;
     std::int64_t idle_time_max_s = 60;
     std::int64_t shutdown_max_s = 10;
+    program::log_format log_format = program::log_format::text;
     http::server_options server{.port = 8700};
 };
 
@@ -212,12 +216,31 @@ int wait_for_end(signals const& signals, memory_reserve& memory)
     }
 }
 
+/// A server on a full disk starts all the same.
+void write_if_possible(ready_file& file, std::string const& url, std::string const& secret)
+{
+    try {
+        file.write(url, secret);
+    } catch (std::system_error const& problem) {
+        spdlog::warn("{}", problem.what());
+    }
+}
+
+/// Reads the configuration, and says what it has.
+int check_config(serve_options const& options)
+{
+    auto const root = options.root.empty() ? nullptr : http::open_root(options.root);
+    auto const types = http::configured_types(options.config, root);
+    std::printf("%s: no fault; job types: %zu\n", options.config.c_str(), types.size());
+    return 0;
+}
+
 int serve(serve_options const& options)
 {
     // Else glibc learns from the first large blocks to keep the next ones.
     mallopt(M_MMAP_THRESHOLD, large_block_bytes);
     signals const signals;
-    process_log const log; // its thread has those signals blocked
+    process_log const log(options.log_format); // its thread has those signals blocked
     memory_reserve memory(memory_reserve_bytes, signals::wake);
     // What programs of jobs leave behind comes to this process, which ends it.
     bool const is_subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
@@ -231,6 +254,9 @@ int serve(serve_options const& options)
     auto types = types_of(options, root);
     auto const data = data_directory(options);
     auto store = options.in_memory ? nullptr : open_store(data, options.store);
+    std::optional<ready_file> ready_in_data; // where clients on this machine look for it
+    if (store)
+        ready_in_data.emplace(data / "ready.json");
     auto running = std::make_unique<engine>(engine_of(options, std::move(store), is_subreaper));
     auto server = std::make_unique<http::server>(*running, std::move(types), how);
     for (auto const& notice : running->notices())
@@ -238,6 +264,8 @@ int serve(serve_options const& options)
     if (auto const batches = running->open_batches(); batches != 0)
         spdlog::info("going on with open batches: {}", batches);
     log.finish(); // who waits for the file finds what was said before
+    if (ready_in_data)
+        write_if_possible(*ready_in_data, server->url(), secret);
     if (ready)
         ready->write(server->url(), secret);
     tell_where(server->url(), secret, options.in_memory ? "memory only" : data.string());
@@ -251,6 +279,7 @@ int serve(serve_options const& options)
     server.reset();
     running.reset();
     ready.reset();
+    ready_in_data.reset();
     log.finish();
     leave(0);
 }
@@ -273,9 +302,22 @@ void add_serve(CLI::App& app, std::function<int()>& run)
                         "Write url, api_key and pid to this file once requests are accepted")
         ->check(has_name);
     command->add_option("--root", options->root, "Directory whose files jobs may read");
-    command->add_option("--config", options->config,
-                        "TOML file with job types that run commands")
-        ->check(has_name);
+    auto* const config =
+        command
+            ->add_option("--config", options->config, "TOML file with job types that run commands")
+            ->check(has_name);
+    command
+        ->add_flag("--check-config", options->check_config,
+                   "Say whether the file of --config has a fault, and end")
+        ->needs(config);
+    command
+        ->add_option("--log-format", options->log_format,
+                     "What the lines on standard error are: text, or json, an object a line")
+        ->transform(
+            CLI::CheckedTransformer(std::map<std::string, log_format>{{"text", log_format::text},
+                                                                      {"json", log_format::json}})
+                .description(""))
+        ->option_text("text|json");
     auto* const in_memory = command->add_flag("--in-memory", options->in_memory,
                                               "Keep batches in memory only");
     command->add_option("--data", options->data,
@@ -371,7 +413,11 @@ void add_serve(CLI::App& app, std::function<int()>& run)
           "Seconds that bodies and answers on their way have at a shutdown, as long as they move");
     limit("--wrong-keys-max", server.wrong_keys_max, 1'000'000,
           "Requests without a right key from an address, in a minute; then 429");
-    command->callback([&run, options] { run = [options] { return serve(*options); }; });
+    command->callback([&run, options] {
+        run = [options] {
+            return options->check_config ? check_config(*options) : serve(*options);
+        };
+    });
 }
 
 } // namespace belay::program

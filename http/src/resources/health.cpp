@@ -1,12 +1,21 @@
-// GET /healthz: the server is alive. GET /readyz: it can do all that it should.
+// GET /: what this is. GET /healthz: the server is alive. GET /readyz: it can do all that it
+// should.
 #include "message/answers.hpp"
 #include "resources/resources.hpp"
+
+#include <belay/version.hpp>
 
 #include <boost/json/array.hpp>
 
 #include <string>
 
 namespace belay::http {
+
+made_operation get_root(admitted)
+{
+    return answer_with({.content_type = "text/plain; charset=utf-8",
+                        .body = "belay " BELAY_VERSION ": batches of jobs over HTTP, below /v1\n"});
+}
 
 made_operation get_health(admitted)
 {

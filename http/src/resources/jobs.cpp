@@ -15,13 +15,16 @@ namespace belay::http {
 made_operation list_jobs(admitted request)
 {
     query const& query = request.query;
-    if (auto error = query.only({"state", "limit", "cursor"}))
+    if (auto error = query.only({"state", "from", "limit", "cursor"}))
         return std::move(*error);
     auto const limit = query.integer("limit", 1, limit_max, 50);
     if (!limit)
         return limit.error();
-    auto const cursor =
-        query.integer("cursor", 0, std::numeric_limits<std::int64_t>::max(), 0);
+    auto const from = query.integer("from", 0, std::numeric_limits<std::int64_t>::max(), 0);
+    if (!from)
+        return from.error();
+    // A cursor is the index at which the list goes on.
+    auto const cursor = query.integer("cursor", 0, std::numeric_limits<std::int64_t>::max(), *from);
     if (!cursor)
         return cursor.error();
     job_list::selection wanted{.from = static_cast<std::uint64_t>(*cursor),

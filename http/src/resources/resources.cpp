@@ -11,6 +11,7 @@ std::span<route const> resources() noexcept
     using enum work_kind;
     using enum effect;
     static constexpr std::array table{
+        route{"GET", "", std::nullopt, none, control, look, get_root},
         route{"GET", "healthz", std::nullopt, none, control, look, get_health},
         route{"GET", "readyz", std::nullopt, none, control, look, get_readiness},
         route{"GET", "v1/types", role::read, none, bulk, look, list_types},
@@ -24,7 +25,8 @@ std::span<route const> resources() noexcept
         route{"GET", "v1/batches/*/jobs/*/output", role::read, none, bulk, look, get_output},
         route{"GET", "v1/batches/*/state", role::read, none, control, look, get_batch_state},
         route{"PUT", "v1/batches/*/state", role::submit, small, control, change, put_batch_state},
-        route{"PUT", "v1/batches/*/jobs/*/state", role::submit, small, control, change, put_job_state},
+        route{"PUT", "v1/batches/*/jobs/*/state", role::submit, small, control, change,
+              put_job_state},
     };
     return table;
 }

@@ -15,6 +15,7 @@ namespace belay::http {
 [[nodiscard]] std::span<route const> resources() noexcept;
 
 // One for each line of it.
+[[nodiscard]] made_operation get_root(admitted request);
 [[nodiscard]] made_operation get_health(admitted request);
 [[nodiscard]] made_operation get_readiness(admitted request);
 [[nodiscard]] made_operation list_types(admitted request);

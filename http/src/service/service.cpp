@@ -189,7 +189,9 @@ result<std::unique_ptr<operation>> service::admit(request_head const& head, look
 {
     if (stopping_ && !leads_to(found, "healthz"))
         return unavailable("The server is shutting down");
-    if (found.key == nullptr && !leads_to(found, "healthz") && !leads_to(found, "readyz"))
+    bool const is_open =
+        leads_to(found, "") || leads_to(found, "healthz") || leads_to(found, "readyz");
+    if (found.key == nullptr && !is_open)
         return unauthorized(head.api_key.empty()
                                 ? "No API key was sent; send one as X-Api-Key or as "
                                   "Authorization: Bearer"
