@@ -1,6 +1,8 @@
 // The JSON document and the page.
 #include "cancelbench/show.hpp"
 
+#include <unistd.h>
+
 #include <boost/algorithm/string/replace.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -216,19 +218,19 @@ void write_plots(std::filesystem::path const& directory, findings const& found)
 
 namespace {
 
-/// Where a file is written until it is whole. A device or a pipe is written to, and stays what it
-/// is.
+bool is_there(fs::path const& file)
+{
+    std::error_code none;
+    return fs::exists(file, none);
+}
+
+/// Where a file is written until it is whole.
 struct destination {
     explicit destination(fs::path const& file)
-        : target(exists(file) ? fs::canonical(file) : file),
-          in_place(exists(target) && !fs::is_regular_file(target)),
+        : target(is_there(file) ? fs::canonical(file) : file),
+          in_place(is_in_place(file)),
           written(in_place ? target : fs::path(target.string() + ".unfinished"))
     {
-    }
-    static bool exists(fs::path const& file)
-    {
-        std::error_code none;
-        return fs::exists(file, none);
     }
 
     fs::path target;
@@ -243,17 +245,20 @@ struct destination {
 
 } // namespace
 
+bool is_in_place(fs::path const& file)
+{
+    return is_there(file) && !fs::is_regular_file(file);
+}
+
 void check_writable(fs::path const& file)
 {
-    destination const to(file);
-    if (fs::is_directory(to.target))
+    if (fs::is_directory(file))
         fail_to_write(file, EISDIR);
-    if (to.in_place)
-        return;
-    std::ofstream const out(to.written, std::ios::binary | std::ios::app);
-    if (!out)
+    destination const to(file);
+    // What is written beside it wants the directory; another run may be at that file already.
+    fs::path const touched = to.in_place ? to.target : fs::absolute(to.target).parent_path();
+    if (::access(touched.c_str(), W_OK) != 0)
         fail_to_write(file, errno);
-    fs::remove(to.written);
 }
 
 void write_file(fs::path const& file, std::string const& text)

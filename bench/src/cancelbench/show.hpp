@@ -57,7 +57,10 @@ using figure_column = column<bench::figure>;
 /// Writes the plot of each chart to `directory`, as NAME.svg. Throws std::system_error.
 void write_plots(std::filesystem::path const& directory, findings const& found);
 
-/// Throws std::system_error if `file` can't be made; what it holds stays.
+/// Whether it is a device or a pipe, which is written to and stays what it is.
+[[nodiscard]] bool is_in_place(std::filesystem::path const& file);
+
+/// Throws std::system_error if `file` can't be made, or not be written; what it holds stays.
 void check_writable(std::filesystem::path const& file);
 
 /// Writes `text` to `file`, whole or not at all. Throws std::system_error.

@@ -148,6 +148,14 @@ struct job_status {
     std::optional<job_cancel_record> cancel; ///< if it was cancelled alone, before it had ended
 };
 
+/// Where a job stands, in as little as can be.
+struct job_mark {
+    job_state state{};
+    belay::disposition disposition{};
+    bool late = false; ///< it succeeded after its stop had been asked for
+    bool operator==(job_mark const&) const = default;
+};
+
 /// What all batches have in common: a handle to one, or an empty one. Of that every member but
 /// `bool` and `unsubscribe` throws `error` (`no_batch`).
 ///
@@ -246,6 +254,9 @@ public:
 
     /// Only its state, without a lock. Throws `error` (`no_such_job`).
     [[nodiscard]] job_state job_state_of(std::uint64_t index) const;
+
+    /// Its state and how it came to it, without a lock. Throws `error` (`no_such_job`).
+    [[nodiscard]] job_mark job_mark_of(std::uint64_t index) const;
 
     /// Calls `callback` once when `wait` is over, on whatever thread ended the batch, no lock held;
     /// inside this call, which then returns 0, if it is over already. It must be short; what it

@@ -89,9 +89,9 @@ struct process_job {
 struct process_type {
     /// Says which, for an input; may put files into the scratch directory. What it throws fails the
     /// job, save a std::system_error that says that something has run out (EMFILE, ENFILE, ENOMEM,
-    /// EAGAIN): then it is called again after a while, with another scratch directory. What takes
-    /// long should look at `job.stop`, and may throw `stopped` then: no program is started for a job
-    /// that was told to stop. Called on several threads at once.
+    /// EAGAIN): then it is called again after a while, with its scratch directory empty again. What
+    /// takes long should look at `job.stop`, and may throw `stopped` then: no program is started
+    /// for a job that was told to stop. Called on several threads at once.
     std::function<belay::command(std::string_view input, process_job const& job)> command;
 
     /// What the job returns, if its program ended well; unless set, the begin of its standard

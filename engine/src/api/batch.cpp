@@ -71,6 +71,10 @@ batch_status any_batch::status() const { return core().status(); }
 
 job_status any_batch::job(std::uint64_t index) const { return core().job(index); }
 
+job_mark any_batch::job_mark_of(std::uint64_t index) const
+{
+    return core().job_mark_of(index);
+}
 job_state any_batch::job_state_of(std::uint64_t index) const { return core().job_state_of(index); }
 
 any_batch::subscription any_batch::on_end(std::function<void()> callback) const

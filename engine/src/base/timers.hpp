@@ -20,11 +20,18 @@ class timers {
 public:
     using action = std::function<void()>;
 
-    /// In place of what `owner` had before.
+    /// In place of what `owner` had before, which stays where there is no memory for that.
     void set(void const* owner, time_point at, action action)
     {
-        drop(owner);
-        places_[owner] = queue_.emplace(at, entry{owner, std::move(action)});
+        auto const made = queue_.emplace(at, entry{owner, std::move(action)});
+        try {
+            auto const [place, is_new] = places_.try_emplace(owner, made);
+            if (!is_new)
+                queue_.erase(std::exchange(place->second, made));
+        } catch (...) {
+            queue_.erase(made);
+            throw;
+        }
     }
 
     void drop(void const* owner)

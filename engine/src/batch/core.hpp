@@ -142,6 +142,7 @@ public:
     [[nodiscard]] batch_status status();
     [[nodiscard]] job_status job(std::uint64_t index);
     [[nodiscard]] job_state job_state_of(std::uint64_t index);
+    [[nodiscard]] job_mark job_mark_of(std::uint64_t index);
     /// What the body of a job of a recorded batch returned.
     [[nodiscard]] std::optional<std::string> output(std::uint64_t index);
     [[nodiscard]] std::vector<error_count> errors(std::size_t most) const
@@ -187,6 +188,9 @@ public:
     [[nodiscard]] detached_job detach(turn& turn, std::uint64_t index, std::int64_t started);
     /// Says what is to be told of stops; it is told at once if there has been one.
     void set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body);
+    /// The body that was set waits from now on, and the tick has it try again. Gives whether it has
+    /// been told to stop by then.
+    [[nodiscard]] bool body_waits(detached_job const& job);
     /// While it is there, this thread starts a job that had been detached, once more.
     class launch {
     public:
@@ -371,6 +375,8 @@ private:
     [[nodiscard]] std::optional<std::uint64_t> body_in(locked const& lock,
                                                        slot const& place) noexcept;
     void settle_claimed(locked const& lock) noexcept;
+    /// What is shown of it; the mutex is not held.
+    [[nodiscard]] job_byte shown_byte(std::uint64_t index);
     [[nodiscard]] job_byte settled_byte(locked const& lock, std::uint64_t index) noexcept;
     [[nodiscard]] job_counts counts(locked const& lock);
     /// Jobs that run and are neither in `entered` nor counted yet; for a closed gate.

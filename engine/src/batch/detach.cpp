@@ -37,6 +37,9 @@ detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t st
     auto const visit = host_->turn_begins(self_.lock());
     locked const lock(mutex_);
     try {
+        if (turn.place
+                .abandoned) // it was held up for as long as a body may be that ignores its stop
+            throw stopped{};
         detached_(lock).add(index, turn.place, thread_turns::here().as_carrier());
     } catch (...) {
         host_->turn_ended(visit);
@@ -56,12 +59,18 @@ void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_
         // An attempt that was given up meanwhile leaves the next one's alone.
         if (auto* const found = detached_(lock).find(job.index); found && found->place == job.place)
             found->body = body;
-        any_body_waits_(lock) |= body->waits();
         if (phase_.load() == phase::stopping && life_(lock).deadline())
             arm_kill(lock, *life_(lock).deadline());
     }
     if (told)
         body->stop();
+}
+
+bool batch_core::body_waits(detached_job const& job)
+{
+    locked const lock(mutex_);
+    any_body_waits_(lock) = true;
+    return told_to_stop(*job.place, job.index) || job.place->abandoned;
 }
 
 void batch_core::resume(detached_job const& job, std::function<void(turn&)> const& conclude)

@@ -40,8 +40,6 @@ time_point batch_core::tick()
         then.put_off = std::move(why);
         post_idle(then, slots_(then).size());
     }
-    if (any_body_waits_(then))
-        look_for_waiting_bodies(then);
     if (waiting_(then).next() <= at)
         post_idle(then, waiting_(then).size());
     else
@@ -57,6 +55,8 @@ time_point batch_core::tick()
         if (options_.timeout)
             time_out(at, then);
     }
+    if (any_body_waits_(then))
+        look_for_waiting_bodies(then);
     seal_if_quiet(then);
     if (life_(then).is_shutting_down() && at >= life_(then).leave_by() &&
         slots_(then).inside() == 0 && !life_(then).is_over())

@@ -284,16 +284,27 @@ bool batch_core::is_all_settled(locked const& lock) noexcept
            handed_counts(lock).ended() == ended_sum(recorder_->pending(lock).settled);
 }
 
-job_state batch_core::job_state_of(std::uint64_t index)
+job_byte batch_core::shown_byte(std::uint64_t index)
 {
     require_job(index);
     if (restored_)
         load_around(index);
     auto const byte = states_[index].load(std::memory_order_acquire);
     if (state_of(byte) != job_state::pending || current_phase() == phase::open)
-        return state_of(byte);
+        return byte;
     locked const lock(mutex_);
-    return state_of(settled_byte(lock, index));
+    return settled_byte(lock, index);
+}
+
+job_state batch_core::job_state_of(std::uint64_t index)
+{
+    return state_of(shown_byte(index));
+}
+
+job_mark batch_core::job_mark_of(std::uint64_t index)
+{
+    auto const byte = shown_byte(index);
+    return {state_of(byte), disposition_of(byte), byte == job_byte::succeeded_late};
 }
 
 job_status batch_core::job(std::uint64_t index)

@@ -154,6 +154,7 @@ private:
     process_host& processes_;
     std::shared_ptr<detached_job> const job_;
     std::atomic<stage> stage_{stage::making};
+    std::atomic<time_point> due_; ///< when it is to try again at the earliest
     /// Until there is a program. It is used again: where there is no thread for the disk, either,
     /// there would be more and more of them.
     std::filesystem::path scratch_;
@@ -186,12 +187,12 @@ void program_start::make() noexcept
         scratch_.clear(); // it is the program's
     } catch (...) {
         auto const problem = std::current_exception();
-        if (job_->place->abandoned)
-            return job_->core->resume(
-                *job_, [&](turn& turn) { conclude(batch_, turn, *job_, *end_of(problem), false); });
-        if (is_shortage(problem))
+        if (is_shortage(problem) && !job_->place->abandoned)
             return wait(problem);
-        program_ended(batch_, processes_, job_, end_of(problem), false);
+        program_end end;
+        end.problem = problem;
+        auto const take = [&](turn& turn) { conclude(batch_, turn, *job_, end, false); };
+        job_->core->resume(*job_, std::cref(take)); // which needs no memory
     }
 }
 
@@ -227,12 +228,19 @@ void program_start::wait(std::exception_ptr const& problem) noexcept
                                          "programs wait until they can be prepared: " +
                                              message_of(problem));
     });
+    // In this order: once it waits another thread may make its program, whose body comes after
+    // this.
+    job_->core->set_body(*job_, shared_from_this());
+    due_ = job_->core->owner().time().now() + shortage_pause;
     stage_ = stage::waiting;
-    job_->core->set_body(*job_, shared_from_this()); // tells it at once if there has been a stop
+    if (job_->core->body_waits(*job_))
+        give_up();
 }
 
 void program_start::try_again()
 {
+    if (job_->core->owner().time().now() < due_.load())
+        return;
     auto expected = stage::waiting;
     if (!stage_.compare_exchange_strong(expected, stage::posted))
         return;
@@ -278,8 +286,10 @@ void program_start::give_up() noexcept
         if (is_over)
             processes_.call(std::move(tell));
     } catch (...) {
-        if (is_over)
-            stage_ = stage::waiting; // it meets its stop once its time has come
+        if (!is_over)
+            return;
+        stage_ = stage::waiting; // its program is told to stop once it is made
+        (void)job_->core->body_waits(*job_);
     }
 }
 

@@ -24,7 +24,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 namespace belay::program {
@@ -154,9 +153,13 @@ void check_files(bench_options const& options)
     for (auto const& file : {options.json, options.html})
         if (!file.empty())
             check_writable(file);
-    std::error_code none;
-    if (!options.json.empty() && (options.json == options.html ||
-                                  std::filesystem::equivalent(options.json, options.html, none)))
+    if (!options.plots.empty())
+        check_writable(std::filesystem::path(options.plots) / "NAME.svg");
+    auto const file_of = [](std::string const& name) {
+        return std::filesystem::weakly_canonical(std::filesystem::absolute(name));
+    };
+    bool const are_both = !options.json.empty() && !options.html.empty();
+    if (are_both && file_of(options.json) == file_of(options.html) && !is_in_place(options.json))
         throw std::runtime_error("--json and --html name the same file, " + options.json);
 }
 

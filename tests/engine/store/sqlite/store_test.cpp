@@ -44,11 +44,14 @@ namespace {
 constexpr auto newest = std::numeric_limits<std::uint64_t>::max();
 constexpr store_options small_reserve{.waiting_bytes_max = 1'000'000, .reserve_bytes = 100'000};
 
-/// Every file and its bytes.
+/// Every file and its bytes; but for the one in which whoever holds the database notes what it
+/// reads, as it does at any time: once it is idle it looks for garbage.
 std::map<std::string, std::string> contents(filesystem::path const& directory)
 {
     std::map<std::string, std::string> result;
     for (auto const& entry : filesystem::recursive_directory_iterator(directory)) {
+        if (entry.path().string().ends_with("-shm"))
+            continue;
         std::ifstream stream(entry.path(), std::ios::binary);
         result[entry.path().string()] = std::string(std::istreambuf_iterator<char>(stream), {});
     }
@@ -67,7 +70,10 @@ void check_refused(filesystem::path const& directory, std::vector<std::string> c
                        "'" << word << "' in: " << refusal.what());
         return true;
     });
-    BOOST_TEST((contents(directory) == before), "nothing was changed");
+    auto const after = contents(directory);
+    BOOST_TEST(after.size() == before.size(), "no file has come or gone");
+    for (auto const& [file, bytes] : before)
+        BOOST_TEST((after.contains(file) && after.at(file) == bytes), file << " was changed");
 }
 
 /// A directory with a batch in it, closed in order.
