@@ -56,6 +56,7 @@ OTHERS = {
     "re2": ["http/src/types"],
     "toml++": ["http/src/types"],
     "zstd.h": ["http/src/types"],
+    "zlib.h": ["http/src/message"],
 }
 
 

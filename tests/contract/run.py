@@ -29,6 +29,7 @@ import attempts_test  # noqa: F401
 import causes_test  # noqa: F401
 import list_test  # noqa: F401
 import results_test  # noqa: F401
+import map_test  # noqa: F401
 import file_test  # noqa: F401
 import door_test  # noqa: F401
 import body_test  # noqa: F401

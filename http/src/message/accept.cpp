@@ -127,4 +127,19 @@ bool accepts_problems(std::string_view accept) noexcept
     return false;
 }
 
+bool accepts_gzip(std::string_view accept_encoding) noexcept
+{
+    std::optional<unsigned> gzip;
+    std::optional<unsigned> any;
+    while (!accept_encoding.empty())
+        if (auto const range = parse_range(take_until(accept_encoding, ','))) {
+            if (equal_but_for_case(range->name, "gzip") ||
+                equal_but_for_case(range->name, "x-gzip"))
+                gzip = range->weight;
+            else if (range->name == "*")
+                any = range->weight;
+        }
+    return gzip.value_or(any.value_or(0)) != 0;
+}
+
 } // namespace belay::http

@@ -1,4 +1,4 @@
-// The Accept field of a request (RFC 9110, 12.5.1).
+// The Accept and Accept-Encoding fields of a request (RFC 9110, 12.5.1 and 12.5.3).
 #ifndef BELAY_HTTP_MESSAGE_ACCEPT_HPP
 #define BELAY_HTTP_MESSAGE_ACCEPT_HPP
 
@@ -14,6 +14,10 @@ namespace belay::http {
 /// Whether errors are wanted as application/problem+json: where the field names that, whatever else
 /// it names for answers that are no errors.
 [[nodiscard]] bool accepts_problems(std::string_view accept) noexcept;
+
+/// Whether an answer may be compressed with gzip, by an Accept-Encoding field: by that name, or by
+/// `*` where it is not named.
+[[nodiscard]] bool accepts_gzip(std::string_view accept_encoding) noexcept;
 
 } // namespace belay::http
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace belay::http {
@@ -28,6 +29,13 @@ struct wanted_bytes {
 
     friend bool operator==(wanted_bytes const&, wanted_bytes const&) = default;
 };
+
+/// What Content-Range says of a part of something of `size` bytes.
+[[nodiscard]] inline std::string content_range(byte_range const& range, std::uint64_t size)
+{
+    return "bytes " + std::to_string(range.first) + '-' + std::to_string(range.end - 1) + '/' +
+           std::to_string(size);
+}
 
 /// Reads a Range field for something of `size` bytes.
 [[nodiscard]] wanted_bytes parse_range(std::string_view field, std::uint64_t size);

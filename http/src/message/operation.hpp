@@ -29,6 +29,7 @@ struct request_head {
     std::string content_type = {}; ///< empty if there is none
     std::string content_encoding = {};
     std::string accept = {};
+    std::string accept_encoding = {};
     std::string prefer = {};
     std::optional<std::string> idempotency_key = {};
     std::string range = {};

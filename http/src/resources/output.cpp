@@ -70,9 +70,7 @@ made_operation get_output(admitted request)
                                {"ETag", tag}},
                     .rest_bytes = range.end - range.first};
     if (is_part)
-        answer.fields.emplace_back("Content-Range",
-                                   "bytes " + std::to_string(range.first) + '-' +
-                                       std::to_string(range.end - 1) + '/' + std::to_string(size));
+        answer.fields.emplace_back("Content-Range", content_range(range, size));
     if (range.first != range.end)
         answer.rest = std::make_unique<output_part>(std::move(*output), range);
     return answer_with(std::move(answer));

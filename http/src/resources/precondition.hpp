@@ -11,13 +11,15 @@
 
 namespace belay::http {
 
-/// 412 where If-Match is there and does not name `tag`, the one of `what` ("the output").
+/// 412 where If-Match is there and does not name `tag`, the one of `what` ("the output"); it may be
+/// empty where there is none.
 [[nodiscard]] inline std::optional<api_error>
 check_if_match(std::string_view if_match, std::string const& tag, std::string_view what)
 {
     if (if_match.empty() || names_tag(if_match, tag, tag_comparison::strong))
         return std::nullopt;
-    return precondition_failed("The ETag of " + std::string(what) + " is " + tag +
+    return precondition_failed("The ETag of " + std::string(what) + " is " +
+                               (tag.empty() ? "none yet" : tag) +
                                ", which is not in If-Match: " + shown(if_match));
 }
 

@@ -20,6 +20,7 @@ std::span<route const> resources() noexcept
         route{"GET", "v1/batches/*", role::read, none, bulk, look, get_batch},
         route{"DELETE", "v1/batches/*", role::submit, none, bulk, change, delete_batch},
         route{"GET", "v1/batches/*/results", role::read, none, bulk, look, get_results},
+        route{"GET", "v1/batches/*/map", role::read, none, bulk, look, get_map},
         route{"GET", "v1/batches/*/jobs", role::read, none, bulk, look, list_jobs},
         route{"GET", "v1/batches/*/jobs/*", role::read, none, bulk, look, get_job},
         route{"GET", "v1/batches/*/jobs/*/output", role::read, none, bulk, look, get_output},

@@ -26,6 +26,7 @@ namespace belay::http {
 [[nodiscard]] made_operation get_results(admitted request);
 [[nodiscard]] made_operation list_jobs(admitted request);
 [[nodiscard]] made_operation get_job(admitted request);
+[[nodiscard]] made_operation get_map(admitted request);
 [[nodiscard]] made_operation get_output(admitted request);
 [[nodiscard]] made_operation get_batch_state(admitted request);
 [[nodiscard]] made_operation put_batch_state(admitted request);

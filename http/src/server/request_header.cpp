@@ -42,6 +42,7 @@ void read_fields(bhttp::fields const& fields, request_head& into)
     into.content_type = fields[bhttp::field::content_type];
     into.content_encoding = joined(fields, "Content-Encoding");
     into.accept = joined(fields, "Accept");
+    into.accept_encoding = joined(fields, "Accept-Encoding");
     into.prefer = joined(fields, "Prefer");
     if (fields.count("Idempotency-Key") != 0)
         into.idempotency_key = joined(fields, "Idempotency-Key");

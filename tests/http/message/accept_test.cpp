@@ -73,6 +73,16 @@ BOOST_AUTO_TEST_CASE(problems_are_accepted_where_they_are_named)
         BOOST_TEST(!accepts_problems(no), no);
 }
 
+BOOST_AUTO_TEST_CASE(gzip_is_accepted_by_name_or_by_a_star)
+{
+    for (auto const* const yes :
+         {"gzip", "br, GZIP;q=0.1", "x-gzip", "*", "br,*;q=0.5", "*;q=0,gzip"})
+        BOOST_TEST(accepts_gzip(yes), yes);
+    for (auto const* const no :
+         {"", "br", "identity", "gzip;q=0", "*;q=0", "*, gzip;q=0", "gzipped"})
+        BOOST_TEST(!accepts_gzip(no), no);
+}
+
 BOOST_AUTO_TEST_CASE(media_types_of_bodies)
 {
     for (auto const* const json :
