@@ -144,7 +144,11 @@ public:
     [[nodiscard]] std::optional<std::string> problem() const override { return std::nullopt; }
 
     /// From here on changes wait; before, they are written inside the call if no job waits.
-    void by_hand() { by_hand_ = true; }
+    void by_hand()
+    {
+        std::scoped_lock const lock(mutex_);
+        by_hand_ = true;
+    }
 
     [[nodiscard]] std::size_t waiting() const
     {
@@ -256,7 +260,7 @@ private:
     std::shared_ptr<store> const kept_ = memory_store();
     mutable std::mutex mutex_;
     std::deque<operation> waiting_; // guarded by mutex_
-    bool by_hand_ = false;
+    bool by_hand_ = false;          // guarded by mutex_
     bool congested_ = false;
     std::vector<std::function<void()>> uncongested_;
 };

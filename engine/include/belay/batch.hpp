@@ -255,7 +255,8 @@ public:
     /// Only its state, without a lock. Throws `error` (`no_such_job`).
     [[nodiscard]] job_state job_state_of(std::uint64_t index) const;
 
-    /// Its state and how it came to it, without a lock. Throws `error` (`no_such_job`).
+    /// Its state and how it came to it; as short as the state alone. Throws `error`
+    /// (`no_such_job`).
     [[nodiscard]] job_mark job_mark_of(std::uint64_t index) const;
 
     /// Calls `callback` once when `wait` is over, on whatever thread ended the batch, no lock held;

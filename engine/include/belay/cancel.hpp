@@ -30,6 +30,14 @@ inline constexpr std::chrono::milliseconds grace_max{3'600'000};
 /// The most characters (code points of UTF-8) that a cancel's reason may have.
 inline constexpr std::size_t reason_chars_max = 1024;
 
+/// Where a batch stands, as far as a cancel may be made to depend on it.
+struct cancel_condition {
+    batch_state state{};
+    std::optional<time_point> requested_at = {}; ///< of its cancel; none while there is none
+    std::optional<time_point> escalated_at = {}; ///< likewise, of what made that harder
+    bool operator==(cancel_condition const&) const = default;
+};
+
 /// What a caller asks for.
 struct cancel_request {
     cancel_mode mode = cancel_mode::graceful;
@@ -38,6 +46,8 @@ struct cancel_request {
     std::optional<std::chrono::milliseconds> grace = std::nullopt;
     std::string reason = {};       ///< at most `reason_chars_max` characters
     std::string requested_by = {}; ///< who asks
+    /// The cancel acts only on a batch that stands there when it acts; not of single jobs.
+    std::optional<cancel_condition> only_if = {};
 };
 
 /// What is known of the cancel of a batch: the first one's when, who, why and mode (G8).
@@ -60,6 +70,14 @@ struct cancel_record {
     std::string requested_by;
     std::string reason;
     std::optional<escalation> escalated;
+
+    // Its moments; none for what there was not, or has not come. A store keeps them with the end of
+    // the batch, save for what comes after that is written: `sealed_at`, and `recorded_at` where
+    // nothing ran.
+    std::optional<time_point> recorded_at = {};       ///< it was durable; none without a store
+    std::optional<time_point> interrupted_at = {};    ///< all that ran had been told
+    std::optional<time_point> last_job_ended_at = {}; ///< of those that ran
+    std::optional<time_point> sealed_at = {};         ///< the end was durable, and told
 };
 
 /// What is known of the cancel of a single job: the first one's (G8).
@@ -87,6 +105,7 @@ struct cancel_result {
     batch_state current_state{};  ///< when it was recorded
     cancel_outcome outcome = cancel_outcome::recorded;
     std::string problem = {};     ///< why it could not be recorded
+    bool refused = false;         ///< `only_if` did not hold, and nothing was done
 };
 
 /// What a cancel of one job did.

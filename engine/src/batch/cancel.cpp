@@ -66,8 +66,8 @@ bool batch_core::cancel_polling(cancel_request const& request, stop_cause cause,
 {
     locked const lock(mutex_);
     assert(is_consistent(lock));
-    if (!life_(lock).is_open() || slots_(lock).inside() == 0 || is_asynchronous_ || watched_ ||
-        signals_.has_tokens(lock) || signals_.has_sleepers(lock))
+    if (request.only_if || !life_(lock).is_open() || slots_(lock).inside() == 0 ||
+        is_asynchronous_ || watched_ || signals_.has_tokens(lock) || signals_.has_sleepers(lock))
         return false;
     // Before the gate is closed: there may be no memory for it.
     cancel_request asked{.mode = request.mode, .grace = request.grace};
@@ -87,6 +87,7 @@ bool batch_core::cancel_polling(cancel_request const& request, stop_cause cause,
     claimed_at_close_(lock) = std::max(closing.claimed, let_in_end_(lock));
     [[maybe_unused]] auto const actions = life.closed(std::move(asked), cause, true, at, at);
     assert(!actions.sealed);
+    life.note_interrupted(at); // by the phase
     result.changed = true;
     result.current_state = life.state(started());
     assert(is_consistent(lock));
@@ -108,7 +109,15 @@ bool batch_core::begin_cancel(cancel_request const& request, stop_cause cause, c
                               step& then, cancel_result& result)
 {
     result.previous_state = life_(then).state(started());
-    switch (life_(then).what_cancel_finds(cause)) {
+    auto const finds = life_(then).what_cancel_finds(cause);
+    // While another one is being recorded it looks as before; this one comes again after that.
+    if (request.only_if && finds != batch_life::cancel_finds::recording &&
+        *request.only_if != life_(then).as_condition(result.previous_state)) {
+        result.refused = true;
+        result.current_state = result.previous_state;
+        return true;
+    }
+    switch (finds) {
     case batch_life::cancel_finds::recording:
         recorder_->pending(then).window->cancels.push_back(
             {request, cause, result, std::exchange(done, {})});

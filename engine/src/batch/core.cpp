@@ -198,6 +198,10 @@ void batch_core::perform(step& then) noexcept
         body->kill();
     if (!then.told.empty() || then.wake_sleepers)
         signals_.tell_all(mutex_, then.told);
+    if (then.interrupted) {
+        locked const lock(mutex_);
+        life_(lock).note_interrupted(now());
+    }
     if (then.interrupted)
         fail_point("interrupted");
     if (then.cancel) {

@@ -5,11 +5,18 @@
 #include <algorithm>
 #include <cassert>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace belay::detail {
 
 namespace {
+
+/// The epoch stands for none.
+std::optional<time_point> if_any(time_point at) noexcept
+{
+    return at == time_point() ? std::nullopt : std::optional(at);
+}
 
 std::size_t characters(std::string const& text)
 {
@@ -73,6 +80,7 @@ batch_life::actions batch_life::closed(cancel_request request, stop_cause cause,
         reason_ = std::move(request.reason);
     if (!busy) {
         ended_ = requested;
+        sealed_ = now;
         return {.sealed = true};
     }
     interrupting_ = plan_.mode != cancel_mode::drain;
@@ -91,6 +99,9 @@ void batch_life::restore_closed(cancel_record const& cancel)
     requested_by_ = cancel.requested_by;
     reason_ = cancel.reason;
     escalated_ = cancel.escalated;
+    recorded_ = cancel.recorded_at.value_or(time_point());
+    interrupted_ = cancel.interrupted_at.value_or(time_point());
+    last_job_ended_ = cancel.last_job_ended_at.value_or(time_point());
 }
 
 void batch_life::restore_ended(time_point at) noexcept
@@ -99,7 +110,10 @@ void batch_life::restore_ended(time_point at) noexcept
         on(batch_event::opened);
         on(batch_event::all_ended);
     }
+    auto const known = std::pair(interrupted_, last_job_ended_);
     (void)quiet(at);
+    std::tie(interrupted_, last_job_ended_) = known;
+    sealed_ = {};
 }
 
 batch_life::actions batch_life::repeated(cancel_request const& request, time_point now)
@@ -122,6 +136,8 @@ batch_life::actions batch_life::quiet(time_point now)
         return {};
     // The clock of the process that took the cancel may have been ahead of this one's.
     ended_ = std::max(now, closed_ ? requested_ : created_);
+    note_interrupted(*ended_); // whoever was to tell is late
+    last_job_ended_ = sealed_ = *ended_;
     return {.sealed = true};
 }
 
@@ -185,8 +201,25 @@ std::optional<cancel_record> batch_life::cancel() const
 {
     if (!closed_)
         return std::nullopt;
-    return cancel_record{requested_, ended_,        deadline_, plan_.mode, plan_.grace,
-                         cause_,     requested_by_, reason_,   escalated_};
+    return cancel_record{.requested_at = requested_,
+                         .finished_at = ended_,
+                         .deadline_at = deadline_,
+                         .mode = plan_.mode,
+                         .grace = plan_.grace,
+                         .cause = cause_,
+                         .requested_by = requested_by_,
+                         .reason = reason_,
+                         .escalated = escalated_,
+                         .recorded_at = if_any(recorded_),
+                         .interrupted_at = if_any(interrupted_),
+                         .last_job_ended_at = if_any(last_job_ended_),
+                         .sealed_at = if_any(sealed_)};
+}
+
+cancel_condition batch_life::as_condition(batch_state state) const noexcept
+{
+    return {state, closed_ ? std::optional(requested_) : std::nullopt,
+            escalated_ ? std::optional(escalated_->at) : std::nullopt};
 }
 
 batch_state batch_life::state(std::optional<time_point> started) const noexcept

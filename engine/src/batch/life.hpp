@@ -74,6 +74,17 @@ public:
     actions closed(cancel_request request, stop_cause cause, bool busy, time_point requested,
                    time_point now) noexcept;
 
+    /// The cancel that comes next became durable then.
+    void note_recorded(time_point at) noexcept { recorded_ = at; }
+    /// What runs had been told to stop by then.
+    void note_interrupted(time_point at) noexcept
+    {
+        if (interrupting_ && interrupted_ == time_point())
+            interrupted_ = at;
+    }
+    /// The record of the end became durable then.
+    void note_sealed(time_point at) noexcept { sealed_ = at; }
+
     /// An earlier process had the gate closed: what was recorded of that.
     void restore_closed(cancel_record const& cancel);
     /// It ended in an earlier process.
@@ -156,6 +167,8 @@ public:
     [[nodiscard]] stop_cause cause() const noexcept { return cause_; }
     [[nodiscard]] time_point requested() const noexcept { return requested_; }
     [[nodiscard]] std::optional<cancel_record> cancel() const;
+    /// What a cancel may depend on; `state` is the present one.
+    [[nodiscard]] cancel_condition as_condition(batch_state state) const noexcept;
     [[nodiscard]] std::chrono::milliseconds grace() const noexcept { return grace_; }
 
 private:
@@ -168,6 +181,7 @@ private:
     stop_cause cause_ = stop_cause::none;
     stop_plan plan_{};
     time_point requested_;
+    time_point interrupted_;             ///< the epoch for none, here and below
     std::optional<time_point> deadline_; ///< the plan's, or a nearer one
     std::optional<time_point> ended_;
     std::chrono::milliseconds grace_;
@@ -177,6 +191,9 @@ private:
     std::string requested_by_;
     std::string reason_;
     std::optional<cancel_record::escalation> escalated_;
+    time_point recorded_;
+    time_point last_job_ended_;
+    time_point sealed_;
 };
 
 } // namespace belay::detail

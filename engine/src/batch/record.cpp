@@ -74,10 +74,14 @@ void batch_core::cancel_recorded(step& then)
             return is_running(states_[index].load(std::memory_order_acquire));
         },
         then.of_suspects);
-    time_point const at = known.busy ? now() : known.requested;
+    time_point const recorded = now();
+    life_(then).note_recorded(recorded);
+    time_point const at = known.busy ? recorded : known.requested;
     apply(
         life_(then).closed(std::move(known.request), known.cause, known.busy, known.requested, at),
         then);
+    if (life_(then).is_sealed())
+        life_(then).note_sealed(recorded);
     tell_of_ends(0, total_, then);
     known.result.changed = true;
     known.result.current_state = life_(then).state(started());
@@ -278,6 +282,7 @@ void batch_core::settle(std::uint64_t index, job_byte how, step& then)
 void batch_core::request_end(step& then)
 {
     time_point const at = now();
+    life_(then).note_interrupted(at); // whoever was to tell is late
     batch_life as_if = life_(then);
     as_if.on(batch_event::end_handed);
     (void)as_if.quiet(at);
@@ -298,6 +303,8 @@ void batch_core::end_told(time_point at, bool is_recorded)
     step then(*this);
     if (is_recorded || life_(then).at() == stage::outdated)
         apply(life_(then).quiet(at), then);
+    if (life_(then).is_sealed())
+        life_(then).note_sealed(now());
     seal_if_quiet(then); // what was handed over may not have been the end
     perform(then);
 }

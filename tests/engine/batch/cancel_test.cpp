@@ -52,6 +52,36 @@ BOOST_AUTO_TEST_CASE(a_batch_cancelled_before_it_started_never_was_cancelling)
     BOOST_TEST(account(core).not_started == 5U);
 }
 
+BOOST_AUTO_TEST_CASE(a_cancel_that_depends_on_where_the_batch_stands_acts_there_alone)
+{
+    std::optional<cancel_result> too_early;
+    std::optional<cancel_result> in_time;
+    std::optional<cancel_result> too_late;
+    auto& core = make(2, [&](std::uint64_t, job&) {
+        auto& batch = *shared();
+        too_early = cancel(batch, {.only_if = cancel_condition{batch_state::created}});
+        BOOST_TEST((batch.state() == batch_state::running));
+        in_time = cancel(
+            batch, {.mode = cancel_mode::drain, .only_if = cancel_condition{batch_state::running}});
+        too_late = cancel(batch, {.mode = cancel_mode::immediate,
+                                  .only_if = cancel_condition{batch_state::cancelling}});
+        auto const drained = *batch.status().cancel;
+        BOOST_TEST(!drained.escalated);
+        (void)cancel(batch,
+                     {.mode = cancel_mode::immediate,
+                      .only_if = cancel_condition{batch_state::cancelling, drained.requested_at}});
+        BOOST_TEST(batch.status().cancel->escalated.has_value());
+    });
+    core.open();
+    executor.run_all();
+
+    BOOST_TEST((too_early->refused && !too_early->changed));
+    BOOST_TEST((too_early->current_state == batch_state::running));
+    BOOST_TEST((!in_time->refused && in_time->changed));
+    BOOST_TEST((too_late->refused && !too_late->changed), "it is cancelled since");
+    BOOST_TEST((core.state() == batch_state::cancelled));
+}
+
 BOOST_AUTO_TEST_CASE(G1_a_runner_that_comes_after_the_cancel_enters_nothing)
 {
     auto& core = make(5, [](std::uint64_t, job&) { BOOST_ERROR("entered"); }, {.concurrency = 2});

@@ -257,6 +257,62 @@ BOOST_AUTO_TEST_CASE(G8_the_first_cancels_when_who_why_and_mode_stay)
     BOOST_TEST((record->escalated->grace == 0ms));
 }
 
+BOOST_AUTO_TEST_CASE(a_cancel_has_its_moments)
+{
+    fixture life;
+    life.start();
+    auto const requested = life.now + 1s;
+    life.life.note_recorded(requested + 1ms);
+    life.close(graceful(), true);
+    BOOST_TEST(!life.life.cancel()->interrupted_at);
+    life.life.note_interrupted(requested + 2ms);
+    life.life.note_interrupted(requested + 5ms); // by a repeat, say
+    BOOST_TEST(!life.life.cancel()->last_job_ended_at);
+    life.quiet();
+    life.life.note_sealed(life.now + 7ms);
+
+    auto const record = *life.life.cancel();
+    BOOST_TEST((record.recorded_at == requested + 1ms));
+    BOOST_TEST((record.interrupted_at == requested + 2ms));
+    BOOST_TEST((record.last_job_ended_at == life.now));
+    BOOST_TEST((record.sealed_at == life.now + 7ms));
+
+    fixture restored;
+    restored.life.restore_closed(record);
+    restored.life.restore_ended(*record.finished_at);
+    auto const found = *restored.life.cancel();
+    BOOST_TEST((found.recorded_at == record.recorded_at));
+    BOOST_TEST((found.interrupted_at == record.interrupted_at));
+    BOOST_TEST((found.last_job_ended_at == record.last_job_ended_at));
+    BOOST_TEST(!found.sealed_at);
+}
+
+BOOST_AUTO_TEST_CASE(what_there_was_not_is_no_moment_of_a_cancel)
+{
+    fixture at_once;
+    at_once.close(graceful(), false);
+    auto const nothing_ran = *at_once.life.cancel();
+    BOOST_TEST((!nothing_ran.recorded_at && !nothing_ran.interrupted_at));
+    BOOST_TEST(!nothing_ran.last_job_ended_at);
+    BOOST_TEST((nothing_ran.sealed_at == nothing_ran.requested_at));
+
+    fixture drained;
+    drained.start();
+    drained.close(drain, true);
+    drained.life.note_interrupted(drained.now);
+    drained.quiet();
+    auto const nothing_told = *drained.life.cancel();
+    BOOST_TEST(!nothing_told.interrupted_at);
+    BOOST_TEST((nothing_told.last_job_ended_at == drained.now));
+
+    fixture quick;
+    quick.start();
+    quick.close(graceful(), true);
+    quick.quiet();
+    BOOST_TEST((quick.life.cancel()->interrupted_at == quick.now),
+               "the bodies ended while they were told");
+}
+
 BOOST_AUTO_TEST_CASE(a_first_cancel_that_says_nothing_stays_silent)
 {
     fixture life;

@@ -381,6 +381,24 @@ BOOST_DATA_TEST_CASE_F(fixture, a_second_cancel_shares_the_outcome_of_the_first,
     }
 }
 
+BOOST_AUTO_TEST_CASE(of_two_cancels_that_depend_on_the_same_state_one_acts)
+{
+    cancel_condition const seen{batch_state::running};
+    auto& core = make_durable(2, [&](job& job) {
+        if (job.index() != 0)
+            return;
+        cancel(*shared(), {.mode = cancel_mode::drain, .only_if = seen});
+        cancel(*shared(), {.mode = cancel_mode::immediate, .only_if = seen});
+        disk().write_all();
+    });
+    go_on();
+
+    BOOST_TEST_REQUIRE(told.size() == 2U);
+    BOOST_TEST((told[0].changed && !told[0].refused));
+    BOOST_TEST((!told[1].changed && told[1].refused));
+    BOOST_TEST(!core.status().cancel->escalated);
+}
+
 BOOST_DATA_TEST_CASE_F(fixture, a_job_that_returns_meanwhile_is_late_only_if_the_cancel_stands,
                        boost::unit_test::data::make({true, false}), recorded)
 {

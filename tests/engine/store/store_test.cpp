@@ -71,6 +71,9 @@ void check_equal(cancel_record const& left, cancel_record const& right)
     BOOST_TEST((left.cause == right.cause));
     BOOST_TEST(left.requested_by == right.requested_by);
     BOOST_TEST(left.reason == right.reason);
+    BOOST_TEST((left.recorded_at == right.recorded_at));
+    BOOST_TEST((left.interrupted_at == right.interrupted_at));
+    BOOST_TEST((left.last_job_ended_at == right.last_job_ended_at));
     BOOST_REQUIRE(left.escalated.has_value() == right.escalated.has_value());
     if (!left.escalated)
         return;

@@ -95,8 +95,9 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
       cancelled_(database, R"(
         UPDATE batch SET cancel_requested_at = ?, cancel_deadline_at = ?, cancel_mode = ?,
             cancel_grace_ms = ?, cancel_cause = ?, cancel_requested_by = ?, cancel_reason = ?,
-            escalated_at = ?, escalated_by = ?, escalated_mode = ?, escalated_grace_ms = ?
-        WHERE (?12 OR cancel_deadline_at IS NULL OR cancel_deadline_at > ?2) AND sequence = ?13)"),
+            escalated_at = ?, escalated_by = ?, escalated_mode = ?, escalated_grace_ms = ?,
+            cancel_recorded_at = ?, cancel_interrupted_at = ?, cancel_last_job_ended_at = ?
+        WHERE (?15 OR cancel_deadline_at IS NULL OR cancel_deadline_at > ?2) AND sequence = ?16)"),
       withdrawn_(database, R"(
         UPDATE batch SET cancel_requested_at = NULL, withdrawals = withdrawals + 1,
             state = NULL, expires_at = NULL
@@ -234,7 +235,8 @@ void sqlite_changes::write(std::uint64_t sequence, change::cancelled const& what
         run(cancelled_, cancel.requested_at, cancel.deadline_at, to_string(cancel.mode),
             cancel.grace, to_string(cancel.cause), cancel.requested_by, cancel.reason,
             escalated ? std::optional(escalation.at) : std::nullopt, escalation.by,
-            to_string(escalation.mode), escalation.grace, !may_be_late, sequence);
+            to_string(escalation.mode), escalation.grace, cancel.recorded_at, cancel.interrupted_at,
+            cancel.last_job_ended_at, !may_be_late, sequence);
     if (rows == 0 && !may_be_late)
         throw no_batch(sequence);
     if (what.end)

@@ -22,7 +22,8 @@ namespace {
     "deadline_ms, failure_policy, max_attempts, backoff_ms, backoff_max_ms, timeout_ms, keep_ms, " \
     "total, created_at, started_at, cancel_requested_at, cancel_deadline_at, cancel_mode, "        \
     "cancel_grace_ms, cancel_cause, cancel_requested_by, cancel_reason, escalated_at, "            \
-    "escalated_by, escalated_mode, escalated_grace_ms, state, ended_at, succeeded, failed, late, " \
+    "escalated_by, escalated_mode, escalated_grace_ms, cancel_recorded_at, "                       \
+    "cancel_interrupted_at, cancel_last_job_ended_at, state, ended_at, succeeded, failed, late, "  \
     "not_started, stopped, terminated, killed, abandoned, lost, retried, expires_at FROM batch "
 
 constexpr char const* find_batch = BELAY_SELECT_BATCH "WHERE id = ?";
@@ -94,7 +95,7 @@ std::optional<cancel_record> read_cancel(rows& row)
 {
     auto const requested_at = row.optional(&rows::time);
     if (!requested_at) {
-        row.skip(10);
+        row.skip(13);
         return std::nullopt;
     }
     cancel_record cancel;
@@ -105,14 +106,16 @@ std::optional<cancel_record> read_cancel(rows& row)
     cancel.cause = row.word(stop_cause::shutdown);
     cancel.requested_by = row.text();
     cancel.reason = row.text();
-    auto const escalated_at = row.optional(&rows::time);
-    if (!escalated_at) {
+    if (auto const escalated_at = row.optional(&rows::time)) {
+        auto by = row.text();
+        auto const mode = row.word(cancel_mode::immediate);
+        cancel.escalated = {*escalated_at, std::move(by), mode, row.optional(&rows::duration)};
+    } else {
         row.skip(3);
-        return cancel;
     }
-    auto by = row.text();
-    auto const mode = row.word(cancel_mode::immediate);
-    cancel.escalated = {*escalated_at, std::move(by), mode, row.optional(&rows::duration)};
+    for (auto* const moment :
+         {&cancel.recorded_at, &cancel.interrupted_at, &cancel.last_job_ended_at})
+        *moment = row.optional(&rows::time);
     return cancel;
 }
 

@@ -180,7 +180,14 @@ INSERT INTO failure SELECT * FROM failure_4;
 DROP TABLE failure_4;
 )";
 
-constexpr std::array all_steps{version_1, version_2, version_3, version_4, version_5};
+// When what of a cancel came to pass.
+constexpr char const* version_6 = R"(
+ALTER TABLE batch ADD COLUMN cancel_recorded_at INTEGER;
+ALTER TABLE batch ADD COLUMN cancel_interrupted_at INTEGER;
+ALTER TABLE batch ADD COLUMN cancel_last_job_ended_at INTEGER;
+)";
+
+constexpr std::array all_steps{version_1, version_2, version_3, version_4, version_5, version_6};
 /// Of the first version, which any of them has.
 constexpr std::array tables{"store",      "batch",   "draft",       "input_page", "job",
                             "job_cancel", "failure", "idempotency", "garbage"};
