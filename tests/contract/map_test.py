@@ -36,6 +36,9 @@ def job_map(suite):
     equal(running.headers["Content-Type"], "application/octet-stream", "Content-Type")
     equal(running.headers["Content-Length"], "9", "Content-Length")
     check("ETag" not in running.headers, "no ETag yet")
+    for headers, status in (({"If-Match": "*"}, 200), ({"If-Match": '"x", ,"y"'}, 412), ({"If-Match": ","}, 412),
+                            ({"If-None-Match": "*"}, 304), ({"If-None-Match": '"x"'}, 200)):
+        equal(answer_of(client, batch, **headers).status_code, status, f"the status with {headers}")
     client.change_job(batch, 8).is_(200)
     equal(answer_of(client, batch).text, "sss>>...n", "after the cancel of one job")
     client.change(batch).is_(200)
@@ -60,8 +63,13 @@ def map_forms(suite):
     bytes_sent = packed.raw.read(decode_content=False)
     equal(gzip.decompress(bytes_sent), whole.content, "what it is compressed from")
     check(len(bytes_sent) < jobs / 100, f"{len(bytes_sent)} bytes")
+    check("Accept-Ranges" not in packed.headers and whole.headers["Accept-Ranges"] == "bytes", "Accept-Ranges")
+    known = answer_of(client, batch, **{"If-None-Match": packed.headers["ETag"], "Accept-Encoding": "gzip"})
+    equal((known.status_code, known.headers["Vary"]), (304, "Accept-Encoding"), "what the client has, compressed")
+    for tag, status in ((whole.headers["ETag"], 206), (packed.headers["ETag"], 200)):
+        equal(answer_of(client, batch, Range="bytes=5-", **{"If-Range": tag}).status_code, status, f"If-Range {tag}")
     check(packed.headers["ETag"] != whole.headers["ETag"], "each form has its own ETag")
-    for coding in ("gzip;q=0", "br", "*;q=0, identity"):
+    for coding in ("identity, gzip;q=0.5", "gzip;q=0", "br", "*;q=0, identity"):
         equal(answer_of(client, batch, **{"Accept-Encoding": coding}).headers.get("Content-Encoding"), None, coding)
     known = answer_of(client, batch, **{"If-None-Match": whole.headers["ETag"]})
     equal((known.status_code, known.content), (304, b""), "what the client has")

@@ -19,8 +19,12 @@ def first_run(suite, name, *options):
 
 
 def seen(client, batch):
-    """All that is shown of an ended batch."""
-    return (client.state(batch), client.status(batch), client.results(batch))
+    """All that is shown of an ended batch, but for the moment after its last commit."""
+    state, status = client.state(batch), client.status(batch)
+    for cancel in (state["cancel"], status["cancel"]):
+        if cancel is not None:
+            cancel["moments"]["sealed_us"] = None
+    return (state, status, client.results(batch))
 
 
 @test
@@ -44,10 +48,12 @@ def ended_batches(suite):
         for path in data.iterdir():
             equal(path.stat().st_mode & 0o077, 0, f"what others may do with {path.name}")
         client = suite.client_of(server)
-        equal([seen(client, batch) for batch in batches], before, "what is seen")
+        for was, batch in zip(before, batches, strict=True):
+            for one, other in zip(seen(client, batch), was, strict=True):
+                equal(one, other, "what is seen")
         equal(client.get("/v1/batches").data, listed, "the list")
         again = client.change(cancelled).is_(200)
-        equal(again.data["cancel"], before[2][0]["cancel"], "the first cancel's block")
+        equal(again.data["cancel"], before[2][0]["cancel"], "the first cancel's block, as it was kept")
         equal(again.data["changed"], False, "changed")
         client.change(batches[0]).is_(409, "batch_already_finished")
 

@@ -19,6 +19,7 @@ from suite import TESTS, Suite
 # Each puts its tests into the list.
 import example_test  # noqa: F401
 import state_test  # noqa: F401
+import moments_test  # noqa: F401
 import precondition_test  # noqa: F401
 import escalation_test  # noqa: F401
 import refusal_test  # noqa: F401

@@ -63,7 +63,10 @@ def of_kind(value, kind, what):
         check(type(value) is kind, f"{what} is no {kind.__name__}: {value!r}")
 
 
+MOMENTS = {"recorded_us": maybe(count), "interrupted_us": maybe(count), "last_job_ended_us": maybe(count),
+           "sealed_us": maybe(count)}
 CANCEL = {
+    "moments": MOMENTS,
     "requested_at": micros, "finished_at": maybe(micros), "deadline_at": maybe(micros),
     "mode": word("graceful", "immediate", "drain"), "grace_ms": maybe(count),
     "cause": word("user", "token", "deadline", "fail_fast", "backend"), "requested_by": maybe(text),

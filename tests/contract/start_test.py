@@ -70,6 +70,28 @@ def json_log(suite):
 
 
 @test
+def json_log_of_a_failed_start(suite):
+    """so is the line that says why a server can't start, whatever bytes are in it"""
+    data = suite.folder / "held-\udcff"
+    with suite.start(data=data):
+        done = subprocess.run([suite.program, "serve", "--data", data, "--log-format", "json"], capture_output=True,
+                              timeout=DEADLINE)
+    equal(done.returncode, 1, "the status")
+    line, = done.stderr.decode().splitlines()
+    contains(json.loads(line)["message"], "in use", "the message")
+
+
+@test
+def data_below_root(suite):
+    """where jobs could read the data directory there is no ready.json in it"""
+    data = suite.folder / "root-of-all" / "data"
+    data.mkdir(parents=True)
+    with suite.start("--root", data.parent, data=data, root=False) as server:
+        check(not (data / "ready.json").exists(), "it is there")
+        contains(server.stderr(), "there is no ready.json in it", "stderr")
+
+
+@test
 def checked_config(suite):
     """--check-config says whether the file has a fault, and ends"""
     good, bad = suite.folder / "good.toml", suite.folder / "bad.toml"

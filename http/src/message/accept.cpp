@@ -131,6 +131,7 @@ bool accepts_gzip(std::string_view accept_encoding) noexcept
 {
     std::optional<unsigned> gzip;
     std::optional<unsigned> any;
+    unsigned identity = 0;
     while (!accept_encoding.empty())
         if (auto const range = parse_range(take_until(accept_encoding, ','))) {
             if (equal_but_for_case(range->name, "gzip") ||
@@ -138,8 +139,11 @@ bool accepts_gzip(std::string_view accept_encoding) noexcept
                 gzip = range->weight;
             else if (range->name == "*")
                 any = range->weight;
+            else if (equal_but_for_case(range->name, "identity"))
+                identity = range->weight;
         }
-    return gzip.value_or(any.value_or(0)) != 0;
+    unsigned const wanted = gzip.value_or(any.value_or(0));
+    return wanted != 0 && wanted >= identity;
 }
 
 } // namespace belay::http

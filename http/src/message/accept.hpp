@@ -16,7 +16,7 @@ namespace belay::http {
 [[nodiscard]] bool accepts_problems(std::string_view accept) noexcept;
 
 /// Whether an answer may be compressed with gzip, by an Accept-Encoding field: by that name, or by
-/// `*` where it is not named.
+/// `*` where it is not named; and not where it is less wanted than to have it as it is.
 [[nodiscard]] bool accepts_gzip(std::string_view accept_encoding) noexcept;
 
 } // namespace belay::http

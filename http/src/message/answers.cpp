@@ -56,7 +56,6 @@ namespace {
 /// `members`, what both forms have, and the fields that go with the status.
 response answer_of(api_error const& error, boost::json::object members, std::string_view request_id)
 {
-    members["code"] = error.code;
     if (!error.details.empty())
         members["details"] = error.details;
     members["request_id"] = request_id;
@@ -85,9 +84,12 @@ response answer_of(api_error const& error, boost::json::object members, std::str
 
 response failed(api_error const& error, std::string_view request_id)
 {
-    return answer_of(
-        error, {{"success", false}, {"message", error.message}, {"status_code", error.status}},
-        request_id);
+    return answer_of(error,
+                     {{"success", false},
+                      {"message", error.message},
+                      {"code", error.code},
+                      {"status_code", error.status}},
+                     request_id);
 }
 
 response failed_as_problem(api_error const& error, std::string_view request_id,
@@ -97,7 +99,8 @@ response failed_as_problem(api_error const& error, std::string_view request_id,
                                 {{"type", "about:blank"},
                                  {"title", title},
                                  {"status", error.status},
-                                 {"detail", error.message}},
+                                 {"detail", error.message},
+                                 {"code", error.code}},
                                 request_id);
     answer.content_type = problem_media_type;
     return answer;

@@ -48,7 +48,7 @@ bool names_tag(std::string_view field, std::string_view tag, tag_comparison comp
         std::size_t const end = std::min(field.find(','), field.size());
         bool const counts = end == 0 && (!weak || comparison == tag_comparison::weak);
         field.remove_prefix(std::min(end + 1, field.size()));
-        if (counts && named == tag)
+        if (counts && !named.empty() && named == tag)
             return true;
     }
     return false;

@@ -8,8 +8,10 @@ namespace belay::http {
 
 namespace {
 constexpr int level = 3; ///< answers are compressed while a client waits
-constexpr int window_bits = 15 + 16; ///< the largest window, in the format of gzip
-constexpr int memory_level = 8;
+// A few tens of KiB, and little is lost: what is answered compressed repeats itself at short
+// distances.
+constexpr int window_bits = 12 + 16; // of 4 KiB, in the format of gzip
+constexpr int memory_level = 5;
 } // namespace
 
 gzip::gzip()

@@ -9,7 +9,7 @@
 
 namespace belay::http {
 
-/// Compresses bytes that come in pieces. About 300 KB.
+/// Compresses bytes that come in pieces. Some 40 KB.
 class gzip {
 public:
     /// Throws std::bad_alloc.

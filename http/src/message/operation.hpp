@@ -34,7 +34,7 @@ struct request_head {
     std::optional<std::string> idempotency_key = {};
     std::string range = {};
     std::string if_range = {};
-    std::string if_match = {};
+    std::optional<std::string> if_match = {};
     std::string if_none_match = {};
     bool has_body = false;
     std::optional<std::uint64_t> content_length = {}; ///< not known of a chunked body

@@ -1,5 +1,6 @@
 #include "program/process_log.hpp"
 
+#include "message/text.hpp"
 #include "message/timestamps.hpp"
 
 #include <boost/json/object.hpp>
@@ -35,7 +36,7 @@ public:
             {"time", http::to_micros(line.time)},
             {"level", boost::json::string_view(spdlog::level::to_string_view(line.level).data(),
                                                spdlog::level::to_string_view(line.level).size())},
-            {"message", boost::json::string_view(line.payload.data(), line.payload.size())}});
+            {"message", http::replace_bad_utf8({line.payload.data(), line.payload.size()})}});
         out.append(text.data(), text.data() + text.size());
         out.push_back('\n');
     }

@@ -64,11 +64,13 @@ void ready_file::write(std::string_view url, std::string_view api_key)
                                  {"url", url}, {"api_key", api_key}, {"pid", getpid()}}) +
                              '\n';
     std::filesystem::path const draft = path_.string() + "." + std::to_string(getpid());
+    unlink(draft.c_str()); // of a process that was killed and had this number, as in a container
     file_ = open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file_ < 0)
         fail(path_);
     // Where a file system knows no locks it is taken for a stale one.
     (void)flock(file_, LOCK_EX | LOCK_NB);
+    errno = ENOSPC; // where only a part of it finds room
     bool const written =
         ::write(file_, text.data(), text.size()) == static_cast<ssize_t>(text.size());
     if (!written || rename(draft.c_str(), path_.c_str()) != 0) {

@@ -24,13 +24,15 @@
 #include <boost/asio/ip/address.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <iterator>
 #include <limits>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,7 +63,7 @@ struct serve_options {
     std::int64_t request_time_max_s = 60;
     std::int64_t idle_time_max_s = 60;
     std::int64_t shutdown_max_s = 10;
-    program::log_format log_format = program::log_format::text;
+    std::string log_format = "text";
     http::server_options server{.port = 8700};
 };
 
@@ -216,31 +218,46 @@ int wait_for_end(signals const& signals, memory_reserve& memory)
     }
 }
 
-/// A server on a full disk starts all the same.
-void write_if_possible(ready_file& file, std::string const& url, std::string const& secret)
+/// Not where jobs could read it as a file of theirs.
+bool may_have_ready_file(std::filesystem::path const& data, std::string const& root)
 {
-    try {
-        file.write(url, secret);
-    } catch (std::system_error const& problem) {
-        spdlog::warn("{}", problem.what());
-    }
+    if (root.empty())
+        return true;
+    auto const inner = std::filesystem::canonical(data);
+    auto const outer = std::filesystem::canonical(root);
+    if (std::ranges::mismatch(outer, inner).in1 != outer.end())
+        return true;
+    spdlog::warn(
+        "{} lies below --root, where jobs can read what is in it; so there is no ready.json in it",
+        data.string());
+    return false;
 }
 
 /// Reads the configuration, and says what it has.
 int check_config(serve_options const& options)
 {
-    auto const root = options.root.empty() ? nullptr : http::open_root(options.root);
-    auto const types = http::configured_types(options.config, root);
+    auto const types = http::configured_types(options.config, nullptr);
     std::printf("%s: no fault; job types: %zu\n", options.config.c_str(), types.size());
+    if (std::fflush(stdout) != 0)
+        throw std::system_error(errno, std::generic_category(), "can't write to standard output");
     return 0;
 }
 
-int serve(serve_options const& options)
+/// For what a server does without, as on a full disk.
+template <class Action>
+void attempt(Action const& action)
 {
-    // Else glibc learns from the first large blocks to keep the next ones.
-    mallopt(M_MMAP_THRESHOLD, large_block_bytes);
-    signals const signals;
-    process_log const log(options.log_format); // its thread has those signals blocked
+    try {
+        action();
+    } catch (std::system_error const& problem) {
+        spdlog::warn("{}", problem.what());
+    }
+}
+
+/// Until it is asked to end; then it leaves.
+[[noreturn]] void run_server(serve_options const& options, signals const& signals,
+                             process_log const& log)
+{
     memory_reserve memory(memory_reserve_bytes, signals::wake);
     // What programs of jobs leave behind comes to this process, which ends it.
     bool const is_subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
@@ -255,8 +272,8 @@ int serve(serve_options const& options)
     auto const data = data_directory(options);
     auto store = options.in_memory ? nullptr : open_store(data, options.store);
     std::optional<ready_file> ready_in_data; // where clients on this machine look for it
-    if (store)
-        ready_in_data.emplace(data / "ready.json");
+    if (store && may_have_ready_file(data, options.root))
+        attempt([&] { ready_in_data.emplace(data / "ready.json"); });
     auto running = std::make_unique<engine>(engine_of(options, std::move(store), is_subreaper));
     auto server = std::make_unique<http::server>(*running, std::move(types), how);
     for (auto const& notice : running->notices())
@@ -265,7 +282,7 @@ int serve(serve_options const& options)
         spdlog::info("going on with open batches: {}", batches);
     log.finish(); // who waits for the file finds what was said before
     if (ready_in_data)
-        write_if_possible(*ready_in_data, server->url(), secret);
+        attempt([&] { ready_in_data->write(server->url(), secret); });
     if (ready)
         ready->write(server->url(), secret);
     tell_where(server->url(), secret, options.in_memory ? "memory only" : data.string());
@@ -277,11 +294,30 @@ int serve(serve_options const& options)
     server->shut_down(std::chrono::seconds(std::max(options.wait_max_s + 1, options.shutdown_max_s)));
     tell_what_is_open(*running, options.in_memory);
     server.reset();
+    ready_in_data.reset(); // the directory is another server's once the engine is gone
     running.reset();
     ready.reset();
-    ready_in_data.reset();
     log.finish();
     leave(0);
+}
+
+int serve(serve_options const& options)
+{
+    // Else glibc learns from the first large blocks to keep the next ones.
+    mallopt(M_MMAP_THRESHOLD, large_block_bytes);
+    signals const signals;
+    bool const is_json = options.log_format == "json";
+    process_log const log(is_json ? log_format::json
+                                  : log_format::text); // its thread has those signals blocked
+    try {
+        run_server(options, signals, log);
+    } catch (std::exception const& problem) {
+        if (!is_json)
+            throw;
+        spdlog::error("{}", problem.what());
+        log.finish();
+        return 1;
+    }
 }
 
 } // namespace
@@ -313,10 +349,7 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     command
         ->add_option("--log-format", options->log_format,
                      "What the lines on standard error are: text, or json, an object a line")
-        ->transform(
-            CLI::CheckedTransformer(std::map<std::string, log_format>{{"text", log_format::text},
-                                                                      {"json", log_format::json}})
-                .description(""))
+        ->check(CLI::IsMember({"text", "json"}).description(""))
         ->option_text("text|json");
     auto* const in_memory = command->add_flag("--in-memory", options->in_memory,
                                               "Keep batches in memory only");

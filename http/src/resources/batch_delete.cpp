@@ -1,5 +1,6 @@
 // DELETE /v1/batches/{id}: an ended batch is forgotten.
 #include "message/answers.hpp"
+#include "resources/precondition.hpp"
 #include "resources/resources.hpp"
 #include "service/awaited.hpp"
 
@@ -78,6 +79,8 @@ made_operation delete_batch(admitted request)
 {
     if (auto error = request.query.only({}))
         return std::move(*error);
+    if (auto failed = check_if_match(request.head.if_match, {}, "the batch"))
+        return std::move(*failed);
     return made_operation(std::make_unique<deletion>(std::move(request)));
 }
 

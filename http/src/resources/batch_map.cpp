@@ -102,13 +102,16 @@ made_operation get_map(admitted request)
     bool const compressed = head.range.empty() && accepts_gzip(head.accept_encoding);
     std::uint64_t const size = request.batch->size();
     response answer{.content_type = "application/octet-stream",
-                    .fields = {{"Accept-Ranges", "bytes"}, {"Vary", "Accept-Encoding"}}};
+                    .fields = {{"Vary", "Accept-Encoding"}}};
     std::string const tag = is_terminal(status.state) ? tag_of(status, compressed) : "";
     auto const known = is_known(head, tag, "the map");
     if (!known)
         return known.error();
-    if (*known && !tag.empty())
-        return answer_with(not_modified(tag));
+    if (*known) {
+        auto same = not_modified(tag);
+        same.fields.emplace_back("Vary", "Accept-Encoding");
+        return answer_with(std::move(same));
+    }
     if (!tag.empty())
         answer.fields.emplace_back("ETag", tag);
     bool const is_the_same = head.if_range.empty() || (!tag.empty() && head.if_range == tag);
@@ -121,10 +124,12 @@ made_operation get_map(admitted request)
         answer.status = 206;
         answer.fields.emplace_back("Content-Range", content_range(range, size));
     }
-    if (compressed)
+    if (compressed) {
         answer.fields.emplace_back("Content-Encoding", "gzip");
-    else
+    } else {
+        answer.fields.emplace_back("Accept-Ranges", "bytes");
         answer.rest_bytes = range.end - range.first;
+    }
     answer.rest = read_of_batch(
         request, std::make_unique<map_part>(*request.batch, range, compressed));
     return answer_with(std::move(answer));

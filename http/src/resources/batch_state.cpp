@@ -1,5 +1,6 @@
 // GET and PUT /v1/batches/{id}/state: the contract.
 #include "message/answers.hpp"
+#include "message/json_text.hpp"
 #include "message/timestamps.hpp"
 #include "resources/asked_state.hpp"
 #include "resources/precondition.hpp"
@@ -31,25 +32,46 @@ std::optional<api_error> refusal(batch_status const& status)
     return batch_already_finished(to_string(status.state), to_micros(*status.ended_at));
 }
 
-/// The ETag of a state: another state, cancel or escalation has another one.
+/// What the ETag of a state stands for, and a cancel with If-Match depends on.
+cancel_condition condition_of(batch_status const& status)
+{
+    cancel_condition found{.state = status.state};
+    if (status.cancel) {
+        found.requested_at = status.cancel->requested_at;
+        if (auto const& escalated = status.cancel->escalated)
+            found.escalated_at = escalated->at;
+    }
+    return found;
+}
+
 std::string tag_of(batch_status const& status)
 {
-    std::string tag = '"' + std::string(to_string(status.state));
-    auto const add = [&](time_point at) {
-        tag += '-' + std::to_string(at.time_since_epoch().count());
-    };
-    if (status.cancel) {
-        add(status.cancel->requested_at);
-        if (status.cancel->escalated)
-            add(status.cancel->escalated->at);
-    }
+    auto const condition = condition_of(status);
+    std::string tag = '"' + std::string(to_string(condition.state));
+    for (auto const& moment : {condition.requested_at, condition.escalated_at})
+        if (moment)
+            tag += '-' + std::to_string(moment->time_since_epoch().count());
     return tag + '"';
+}
+
+/// The moments of a cancel as Server-Timing has them, in milliseconds.
+std::string server_timing(cancel_record const& cancel)
+{
+    std::string text;
+    for (auto const& [name, microseconds] : moments_view(cancel))
+        if (!microseconds.is_null())
+            text += (text.empty() ? "" : ", ") + std::string(name.substr(0, name.find("_us"))) +
+                    ";dur=" + decimal(static_cast<double>(microseconds.as_int64()) / 1000);
+    return text;
 }
 
 class batch_state_change final : public state_change<cancel_result> {
 public:
     batch_state_change(admitted&& request, bool dry_run)
-        : state_change(std::move(request)), if_match_(request.head.if_match), dry_run_(dry_run)
+        : state_change(std::move(request)),
+          if_match_(request.head.if_match),
+          if_none_match_(request.head.if_none_match),
+          dry_run_(dry_run)
     {
     }
 
@@ -61,8 +83,13 @@ private:
         auto asked = parse_asked_state(body_, is_batch_state);
         if (!asked)
             return asked.error();
-        if (auto failed = check_if_match())
-            return std::move(*failed);
+        if (if_match_ || !if_none_match_.empty()) {
+            auto const status = batch_.status();
+            if (auto failed = check_conditions(status))
+                return std::move(*failed);
+            if (if_match_)
+                asked->cancel.only_if = condition_of(status);
+        }
         if (asked->state != "cancelled") {
             auto const state = batch_.state();
             return transition_refused(to_string(state), asked->state,
@@ -75,11 +102,14 @@ private:
         return wait_until_recorded();
     }
 
-    /// No other request comes between this look and the cancel.
-    std::optional<api_error> check_if_match() const
+    std::optional<api_error> check_conditions(batch_status const& status) const
     {
-        auto const status = batch_.status();
-        auto failed = http::check_if_match(if_match_, tag_of(status), "the state");
+        auto const tag = tag_of(status);
+        auto failed = check_if_match(if_match_, tag, "the state");
+        if (!failed && !if_none_match_.empty() &&
+            names_tag(if_none_match_, tag, tag_comparison::weak))
+            failed = precondition_failed("The ETag of the state is " + tag +
+                                         ", which is in If-None-Match");
         if (failed)
             failed->details["current_state"] = to_string(status.state);
         return failed;
@@ -87,7 +117,7 @@ private:
 
     std::optional<wait_for_end> wait_for_stop() override
     {
-        if (is_terminal(cancelled_.current_state))
+        if (is_terminal(cancelled_.current_state) || cancelled_.refused)
             return std::nullopt;
         // A batch that can't be stopped any more has only its record before it, however short the
         // wait is to be.
@@ -116,8 +146,22 @@ private:
     step answer() override
     {
         auto const status = batch_.status();
+        if (cancelled_.refused) { // it has come to stand elsewhere since its ETag was looked at
+            api_error failed = precondition_failed(
+                "The state of the batch has changed meanwhile; its ETag is " + tag_of(status));
+            failed.details["current_state"] = to_string(status.state);
+            return failed;
+        }
         if (auto refused = refusal(status))
             return std::move(*refused);
+        response made = answer_of(status);
+        if (status.cancel)
+            made.fields.emplace_back("Server-Timing", server_timing(*status.cancel));
+        return made;
+    }
+
+    response answer_of(batch_status const& status)
+    {
         auto data = state_view(batch_, status, cancelled_.previous_state, cancelled_.changed);
         if (!is_terminal(status.state))
             return still_stopping(status.state == batch_state::cancelling
@@ -130,7 +174,8 @@ private:
                                          std::move(data)));
     }
 
-    std::string if_match_;
+    std::optional<std::string> if_match_;
+    std::string if_none_match_;
     bool dry_run_;
 };
 

@@ -2,6 +2,7 @@
 #include "message/answers.hpp"
 #include "message/timestamps.hpp"
 #include "resources/asked_state.hpp"
+#include "resources/precondition.hpp"
 #include "resources/resources.hpp"
 #include "resources/state_change.hpp"
 #include "service/views.hpp"
@@ -29,7 +30,7 @@ bool is_job_state(std::string_view word)
 class job_state_change final : public state_change<job_cancel_result> {
 public:
     explicit job_state_change(admitted&& request)
-        : state_change(std::move(request)), index_(request.job)
+        : state_change(std::move(request)), index_(request.job), if_match_(request.head.if_match)
     {
     }
 
@@ -44,6 +45,8 @@ private:
         if (asked->cancel.mode == cancel_mode::drain)
             return invalid_request("mode", "mode drain is not for single jobs; graceful and "
                                            "immediate are");
+        if (auto failed = check_if_match(if_match_, {}, "the job"))
+            return std::move(*failed);
         if (asked->state != "cancelled") {
             auto const state = batch_.job_state_of(index_);
             return transition_refused(to_string(state), asked->state,
@@ -89,6 +92,7 @@ private:
     }
 
     std::uint64_t index_;
+    std::optional<std::string> if_match_;
 };
 
 } // namespace

@@ -11,16 +11,17 @@
 
 namespace belay::http {
 
-/// 412 where If-Match is there and does not name `tag`, the one of `what` ("the output"); it may be
-/// empty where there is none.
+/// 412 where If-Match is there and does not name `tag`, the one of `what` ("the output"); the tag
+/// is empty where there is none.
 [[nodiscard]] inline std::optional<api_error>
-check_if_match(std::string_view if_match, std::string const& tag, std::string_view what)
+check_if_match(std::optional<std::string> const& if_match, std::string const& tag,
+               std::string_view what)
 {
-    if (if_match.empty() || names_tag(if_match, tag, tag_comparison::strong))
+    if (!if_match || names_tag(*if_match, tag, tag_comparison::strong))
         return std::nullopt;
     return precondition_failed("The ETag of " + std::string(what) + " is " +
-                               (tag.empty() ? "none yet" : tag) +
-                               ", which is not in If-Match: " + shown(if_match));
+                               (tag.empty() ? "none" : tag) +
+                               ", which is not in If-Match: " + http::quoted(*if_match));
 }
 
 /// Whether the client has what `tag` stands for; or that it is not what the client wants it to be,
@@ -36,7 +37,10 @@ check_if_match(std::string_view if_match, std::string const& tag, std::string_vi
 /// 304: the client has it.
 [[nodiscard]] inline response not_modified(std::string const& tag)
 {
-    return {.status = 304, .content_type = {}, .fields = {{"ETag", tag}}};
+    response answer{.status = 304, .content_type = {}};
+    if (!tag.empty())
+        answer.fields.emplace_back("ETag", tag);
+    return answer;
 }
 
 } // namespace belay::http

@@ -50,7 +50,8 @@ void read_fields(bhttp::fields const& fields, request_head& into)
         into.range = joined(fields, "Range");
         into.if_range = fields[bhttp::field::if_range];
     }
-    into.if_match = joined(fields, "If-Match");
+    if (fields.count("If-Match") != 0)
+        into.if_match = joined(fields, "If-Match");
     into.if_none_match = joined(fields, "If-None-Match");
 }
 

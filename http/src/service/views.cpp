@@ -7,6 +7,7 @@
 
 #include <boost/json/parse.hpp>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -116,6 +117,30 @@ json::value time_view(std::optional<time_point> time)
     return time ? json::value(to_micros(*time)) : json::value(nullptr);
 }
 
+namespace {
+
+json::value microseconds_view(time_point from, std::optional<time_point> to)
+{
+    if (!to)
+        return nullptr;
+    // One that was read from a store may be by the clock of an earlier process.
+    return std::max<std::int64_t>(
+        0, std::chrono::duration_cast<std::chrono::microseconds>(*to - from).count());
+}
+
+} // namespace
+
+json::object moments_view(cancel_record const& cancel)
+{
+    auto const since = [&](std::optional<time_point> at) {
+        return microseconds_view(cancel.requested_at, at);
+    };
+    return {{"recorded_us", since(cancel.recorded_at)},
+            {"interrupted_us", since(cancel.interrupted_at)},
+            {"last_job_ended_us", since(cancel.last_job_ended_at)},
+            {"sealed_us", since(cancel.sealed_at)}};
+}
+
 json::value cancel_view(std::optional<cancel_record> const& cancel)
 {
     if (!cancel)
@@ -134,7 +159,8 @@ json::value cancel_view(std::optional<cancel_record> const& cancel)
                         {"cause", to_string(cancel->cause)},
                         {"requested_by", text_or_null(cancel->requested_by)},
                         {"reason", text_or_null(cancel->reason)},
-                        {"escalated", std::move(escalated)}};
+                        {"escalated", std::move(escalated)},
+                        {"moments", moments_view(*cancel)}};
 }
 
 json::object state_view(recorded_batch const& batch, batch_status const& status,

@@ -25,6 +25,9 @@ namespace belay::http {
 /// The cancel block, or null.
 [[nodiscard]] boost::json::value cancel_view(std::optional<cancel_record> const& cancel);
 
+/// When what of it came to pass, in microseconds from the closing of the gate, or null.
+[[nodiscard]] boost::json::object moments_view(cancel_record const& cancel);
+
 /// How many jobs are in which state.
 [[nodiscard]] boost::json::object jobs_view(job_counts const& jobs);
 
