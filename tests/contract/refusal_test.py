@@ -136,7 +136,7 @@ def unknown_paths(suite):
     """404 for paths that there are not, with and without a batch"""
     batch = suite.client.sleeping(jobs=2)
     with unchanged(suite.client, batch):
-        for path in (f"/v1/batches/{batch}/state/", f"/v1/batches/{batch}/stat", "/v1", "/",
+        for path in (f"/v1/batches/{batch}/state/", f"/v1/batches/{batch}/stat", "/v1",
                      f"/v2/batches/{batch}/state", f"//v1/batches/{batch}/state",
                      "/v1/batches//state",
                      f"/V1/batches/{batch}/state", f"/v1/batches/{batch}/state/cancelled"):
