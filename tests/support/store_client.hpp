@@ -183,6 +183,7 @@ inline cancel_record cancel_at(std::int64_t seconds, std::string reason = "enoug
     cancel.grace = std::chrono::milliseconds(2000);
     cancel.requested_by = "ci";
     cancel.reason = std::move(reason);
+    cancel.origin = std::make_shared<request_origin const>(request_origin{"r-2", {}});
     cancel.recorded_at = at(seconds) + std::chrono::microseconds(1);
     cancel.interrupted_at = at(seconds) + std::chrono::microseconds(2);
     cancel.last_job_ended_at = at(seconds) + std::chrono::microseconds(3);

@@ -54,6 +54,7 @@ public:
             last = visits_.extract(visit);
     }
     [[nodiscard]] detail::problem_board& board() noexcept override { return board_; }
+    [[nodiscard]] detail::news_queue& news() noexcept override { return news_; }
     [[nodiscard]] detail::suspects& crash_suspects() noexcept override { return suspects_; }
     [[nodiscard]] std::unique_ptr<detail::output_draft> make_output() override
     {
@@ -104,6 +105,7 @@ private:
     manual_clock time_;
     detail::problem_board board_{time_, {}};
     detail::suspects suspects_;
+    detail::news_queue news_;
     manual_executor runners_;
     mutable std::mutex mutex_; // guards what follows
     detail::host::visited visits_;

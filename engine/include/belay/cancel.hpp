@@ -3,6 +3,7 @@
 
 #include <belay/clock.hpp>
 #include <belay/export.hpp>
+#include <belay/origin.hpp>
 #include <belay/state.hpp>
 
 #include <chrono>
@@ -46,6 +47,7 @@ struct cancel_request {
     std::optional<std::chrono::milliseconds> grace = std::nullopt;
     std::string reason = {};       ///< at most `reason_chars_max` characters
     std::string requested_by = {}; ///< who asks
+    origin_ptr origin = {};        ///< with what request
     /// The cancel acts only on a batch that stands there when it acts; not of single jobs.
     std::optional<cancel_condition> only_if = {};
 };
@@ -70,6 +72,7 @@ struct cancel_record {
     std::string requested_by;
     std::string reason;
     std::optional<escalation> escalated;
+    origin_ptr origin = {};
 
     // Its moments; none for what there was not, or has not come. A store keeps them with the end of
     // the batch, save for what comes after that is written: `sealed_at`, and `recorded_at` where
@@ -86,7 +89,13 @@ struct job_cancel_record {
     cancel_mode mode = cancel_mode::graceful;
     std::string requested_by = {};
     std::string reason = {};
-    bool operator==(job_cancel_record const&) const = default;
+    origin_ptr origin = {};
+    bool operator==(job_cancel_record const& other) const
+    {
+        return requested_at == other.requested_at && mode == other.mode &&
+               requested_by == other.requested_by && reason == other.reason &&
+               is_same(origin, other.origin);
+    }
 };
 
 /// What became of the record of a cancel (G2).

@@ -6,6 +6,7 @@
 #include <belay/executor.hpp>
 #include <belay/export.hpp>
 #include <belay/job_type.hpp>
+#include <belay/news.hpp>
 #include <belay/store.hpp>
 
 #include <chrono>
@@ -95,6 +96,15 @@ struct engine_counters {
     std::uint64_t jobs_abandoned = 0;
     std::uint64_t threads_abandoned = 0; ///< whose bodies are still running
     std::uint64_t processes_killed = 0;  ///< at the start: what an earlier run's jobs had left
+};
+
+/// How busy an engine is.
+struct engine_load {
+    std::size_t workers = 0; ///< bodies that may run at the same time
+    std::size_t open_batches = 0;
+    std::size_t runners_waiting = 0; ///< for a worker: each of a batch that has jobs for it
+    std::uint64_t memory_bytes = 0;  ///< of `memory_bytes_max`: what recorded batches hold
+    std::uint64_t memory_bytes_max = 0;
 };
 
 namespace detail {
@@ -296,6 +306,17 @@ public:
     /// The same, or until `duration` has passed; whether they have ended.
     [[nodiscard]] bool wait_for(std::chrono::nanoseconds duration) const;
 
+    /// From here on `take_news` gives what becomes of recorded batches, and `told` is called when
+    /// there is something: once until all of that was taken, on any thread, under no lock; it
+    /// should not wait. There is one who follows: whoever followed before is called no more, but
+    /// for a call that is under way. With `none` what is there is dropped.
+    void follow_news(news_level level, std::function<void()> told);
+
+    /// The first of what there is, at most `most`. Something of a batch that was forgotten
+    /// meanwhile is left out. Throws `error` (`store_failed`, `resources_exhausted`),
+    /// std::bad_alloc; then they are dropped, and what comes next says so.
+    [[nodiscard]] news take_news(std::size_t most);
+
     /// Why it can't do all that it should at the moment, a line each; empty if it can. What went wrong
     /// once is shown for a minute.
     [[nodiscard]] std::vector<std::string> problems() const;
@@ -304,6 +325,9 @@ public:
     /// that are missing, a number of programs that was lowered, programs that wait to be started,
     /// what is missing of a store's reserve.
     [[nodiscard]] std::vector<std::string> notices() const;
+
+    /// How busy it is at the moment.
+    [[nodiscard]] engine_load load() const;
 
     /// What it has counted so far.
     [[nodiscard]] engine_counters counters() const noexcept;

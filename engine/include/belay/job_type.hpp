@@ -5,6 +5,7 @@
 #include <belay/detail/asynchronous.hpp>
 #include <belay/export.hpp>
 #include <belay/job.hpp>
+#include <belay/origin.hpp>
 #include <belay/process.hpp>
 
 #include <chrono>
@@ -133,6 +134,9 @@ struct batch_spec {
     std::string name = {};        ///< for people
     std::string owner = {};       ///< whose it is
     std::string collection = {};  ///< a label of the caller's
+    std::string created_by = {};  ///< who asked for it
+    std::string from = {};        ///< the id of the batch whose jobs it takes up, if it does
+    origin_ptr origin = {};       ///< with what request
     /// What it is found by for 24 hours: see `engine::submit`.
     std::optional<belay::idempotency> idempotency = std::nullopt;
 };
@@ -193,6 +197,9 @@ public:
     [[nodiscard]] std::string const& name() const;
     [[nodiscard]] std::string const& owner() const;
     [[nodiscard]] std::string const& collection() const;
+    [[nodiscard]] std::string const& created_by() const;
+    [[nodiscard]] std::string const& from() const;
+    [[nodiscard]] origin_ptr const& origin() const;
 
     /// The input of a job. Throws `error` (`no_such_job`, `store_failed`).
     [[nodiscard]] std::string input(std::uint64_t index) const;
@@ -204,6 +211,13 @@ public:
     /// The output that a job has left; nothing if it has left none, or has not succeeded. Throws
     /// `error` (`no_such_job`, `store_failed`).
     [[nodiscard]] std::optional<job_output> open_output(std::uint64_t index) const;
+
+    /// Shows to `visit` how long the last attempt of each job from `first` to below `end` took that
+    /// was begun and has ended, by index. `visit` must not use the batch. Throws `error`
+    /// (`store_failed`).
+    void durations(
+        std::uint64_t first, std::uint64_t end,
+        std::function<void(std::uint64_t index, std::chrono::nanoseconds)> const& visit) const;
 
     /// What has succeeded so far, by index, as `batch<R>::results`.
     [[nodiscard]] auto results() const

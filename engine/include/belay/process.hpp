@@ -26,8 +26,9 @@ struct command {
     /// `environment`, or else in the engine's own.
     std::vector<std::string> arguments = {};
 
-    /// `NAME=value` each: all that it gets but BELAY_JOB, which is added, and HOME and TMPDIR, which
-    /// are the scratch directory unless they are given.
+    /// `NAME=value` each: all that it gets but BELAY_JOB and, where the origin of its batch has
+    /// one, TRACEPARENT, which are added, and HOME and TMPDIR, which are the scratch directory
+    /// unless they are given.
     std::vector<std::string> environment = {};
 
     /// Where it runs; the scratch directory unless set.

@@ -105,6 +105,28 @@ std::string const& recorded_batch::collection() const
     return record().batch.collection;
 }
 
+std::string const& recorded_batch::created_by() const
+{
+    return record().batch.created_by;
+}
+
+std::string const& recorded_batch::from() const
+{
+    return record().batch.from;
+}
+
+void recorded_batch::durations(
+    std::uint64_t first, std::uint64_t end,
+    std::function<void(std::uint64_t, std::chrono::nanoseconds)> const& visit) const
+{
+    core().durations(first, end, visit);
+}
+
+origin_ptr const& recorded_batch::origin() const
+{
+    return record().batch.origin;
+}
+
 std::string recorded_batch::input(std::uint64_t index) const
 {
     core().require_job(index);

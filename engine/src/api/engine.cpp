@@ -139,6 +139,39 @@ std::vector<recorded_batch> engine::list(std::uint64_t before, std::size_t limit
     return result;
 }
 
+void engine::follow_news(news_level level, std::function<void()> told)
+{
+    state_->news().follow(level, std::move(told));
+}
+
+news engine::take_news(std::size_t most)
+{
+    auto const taken = state_->news().take(most);
+    news result{.items = {},
+                .is_complete = taken.is_complete,
+                .has_all_jobs = taken.has_all_jobs,
+                .has_more = taken.has_more};
+    try {
+        result.items.reserve(taken.items.size());
+        std::optional<detail::engine_state::held> found; // that of the item before, often
+        std::uint64_t found_for = 0;
+        for (auto const& item : taken.items) {
+            if (std::exchange(found_for, item.sequence) != item.sequence)
+                found = state_->find(item.sequence);
+            if (!found)
+                continue;
+            if (item.what == news_item::kind::jobs_ended)
+                found->batch->reports()->ends_taken();
+            result.items.push_back({recorded_batch(found->batch, found->record), item.what,
+                                    item.state, item.job, item.mark});
+        }
+    } catch (...) {
+        state_->news().note_loss();
+        throw;
+    }
+    return result;
+}
+
 void engine::forget(recorded_batch const& batch, std::function<void(std::exception_ptr)> done)
 {
     if (!is_terminal(batch.state()))
@@ -146,6 +179,15 @@ void engine::forget(recorded_batch const& batch, std::function<void(std::excepti
                                             std::string(to_string(batch.state())) +
                                             "; cancel it first, and wait until it has ended");
     state_->forget(batch.recorded_->batch.sequence, persistence::once, std::move(done));
+}
+
+engine_load engine::load() const
+{
+    return {.workers = workers(),
+            .open_batches = open_batches(),
+            .runners_waiting = state_->queued->load(std::memory_order_relaxed),
+            .memory_bytes = state_->memory()->held(),
+            .memory_bytes_max = state_->memory()->most()};
 }
 
 std::vector<std::string> engine::problems() const { return state_->problems(); }

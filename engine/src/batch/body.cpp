@@ -7,9 +7,15 @@ namespace belay::detail {
 void batch_core::first_entry(turn& turn) noexcept
 {
     std::int64_t expected = 0;
-    if (started_.compare_exchange_strong(expected, turn.began) && recorder_)
+    if (started_.compare_exchange_strong(expected, turn.began) && recorder_) {
         recorder_->commit(change::started{time_point(std::chrono::nanoseconds(turn.began))},
                           persistence::until_done, {});
+        {
+            locked const lock(mutex_); // so that the states come in order
+            reporter_->is_in(batch_state::running);
+        }
+        tell_news();
+    }
 }
 
 bool batch_core::told_to_stop(slot const& place, std::uint64_t index) const noexcept

@@ -71,7 +71,7 @@ bool batch_core::cancel_polling(cancel_request const& request, stop_cause cause,
         return false;
     // Before the gate is closed: there may be no memory for it.
     cancel_request asked{.mode = request.mode, .grace = request.grace};
-    if (!request.reason.empty() || !request.requested_by.empty()) [[unlikely]]
+    if (!request.reason.empty() || !request.requested_by.empty() || request.origin) [[unlikely]]
         asked = request;
     auto const closing = gate_.close();
     auto& life = life_(lock);
@@ -340,7 +340,8 @@ void batch_core::job_stop_ended(std::uint64_t index) noexcept
 void batch_core::note_job_cancel(locked const& lock, std::uint64_t index,
                                  cancel_request const& request, time_point at)
 {
-    job_stops_(lock).note_cancel(index, {at, request.mode, request.requested_by, request.reason});
+    job_stops_(lock).note_cancel(
+        index, {at, request.mode, request.requested_by, request.reason, request.origin});
 }
 
 bool batch_core::not_started_alone(locked const& lock, std::uint64_t index, job_byte byte,

@@ -49,6 +49,8 @@ batch_core::batch_core(std::shared_ptr<host> host, setup setup)
       life_(setup.created, grace(), options_.deadline),
       suspects_(host_->crash_suspects())
 {
+    if (recorder_)
+        reporter_.emplace(host_->news(), recorder_->sequence());
     // What runners write is not to slow down what a cancel touches, and that lies together.
     assert(lines_of(&ended_) != lines_of(&gate_));
     assert(lines_of(&gate_) == lines_of(&phase_) && lines_of(&gate_) == lines_of(&mutex_));
@@ -78,6 +80,8 @@ void batch_core::open(bool idle)
         });
     step then(*this);
     life_(then).on(batch_event::opened);
+    if (reporter_ && !started())
+        reporter_->created();
     admission_.define(then, !idle);
     is_asynchronous_ = work_(then) && work_(then)->is_asynchronous();
     if (ended_ == total_)
@@ -186,6 +190,8 @@ void batch_core::perform(step& then) noexcept
 {
     assert(is_consistent(then));
     then.is_performed_ = true;
+    if (reporter_)
+        reporter_->is_in(life_(then).state(started()));
     then.unlock();
     if (then.sealed || then.let_go)
         sealed_condition_.notify_all();
@@ -199,11 +205,11 @@ void batch_core::perform(step& then) noexcept
     if (!then.told.empty() || then.wake_sleepers)
         signals_.tell_all(mutex_, then.told);
     if (then.interrupted) {
-        locked const lock(mutex_);
+        locked lock(mutex_);
         life_(lock).note_interrupted(now());
-    }
-    if (then.interrupted)
+        lock.unlock();
         fail_point("interrupted");
+    }
     if (then.cancel) {
         fail_point("gate_closed");
         commit(then.cancel);
@@ -230,6 +236,13 @@ void batch_core::perform(step& then) noexcept
     then.subscribers.for_each(call);
     if (then.sealed || then.let_go)
         host_->sealed(*this);
+    tell_news();
+}
+
+void batch_core::tell_news() noexcept
+{
+    if (reporter_ && reporter_->is_to_tell()) [[unlikely]]
+        host_->board().attempt("callback", "what follows the news", [&] { reporter_->tell(); });
 }
 
 void batch_core::note_late_starts(locked const& lock) noexcept

@@ -14,6 +14,7 @@
 #include "batch/life.hpp"
 #include "batch/locked.hpp"
 #include "batch/recorder.hpp"
+#include "batch/reporter.hpp"
 #include "batch/retries.hpp"
 #include "batch/runner_slots.hpp"
 #include "batch/slot.hpp"
@@ -143,6 +144,9 @@ public:
     [[nodiscard]] job_status job(std::uint64_t index);
     [[nodiscard]] job_state job_state_of(std::uint64_t index);
     [[nodiscard]] job_mark job_mark_of(std::uint64_t index);
+    /// How long jobs of a recorded batch took.
+    void durations(std::uint64_t first, std::uint64_t end,
+                   std::function<void(std::uint64_t, std::chrono::nanoseconds)> const& visit) const;
     /// What the body of a job of a recorded batch returned.
     [[nodiscard]] std::optional<std::string> output(std::uint64_t index);
     [[nodiscard]] std::vector<error_count> errors(std::size_t most) const
@@ -150,6 +154,8 @@ public:
         return errors_.most_frequent(most);
     }
     void require_job(std::uint64_t index) const;
+    /// What becomes of it; null of a typed batch.
+    [[nodiscard]] reporter* reports() noexcept { return reporter_ ? &*reporter_ : nullptr; }
 
     /// The control thread's part (tick.cpp): the deadline, time-outs, what is overdue, and
     /// jobs that are due again. Gives the moment at which it wants to be called again while a
@@ -393,6 +399,8 @@ private:
                                                      job_counts const& jobs) const noexcept;
     void note_late_starts(locked const& lock) noexcept;
 
+    /// Has whoever follows the news told; under no lock.
+    void tell_news() noexcept;
     /// Lets go of the lock, and does what was gathered.
     void perform(step& then) noexcept;
     /// Whether its parts agree with each other.
@@ -443,6 +451,7 @@ private:
     guarded<std::unique_ptr<token_callback>> token_callback_;
     guarded<std::array<std::uint64_t, job_bytes>> ended_elsewhere_; ///< ends that no runner wrote
     guarded<suspect_jobs> suspects_;
+    std::optional<reporter> reporter_; ///< of a recorded batch
     // Changed before open() only.
     std::uint64_t retried_earlier_ = 0;    ///< attempts after a job's first, by an earlier process
     std::optional<stored_batch> restored_; ///< of a batch that had ended

@@ -15,6 +15,7 @@
 namespace belay::detail {
 
 class batch_core;
+class news_queue;
 class output_draft;
 class problem_board;
 class suspects;
@@ -55,6 +56,9 @@ public:
 
     /// Where problems and notices are told.
     [[nodiscard]] virtual problem_board& board() noexcept = 0;
+
+    /// Where it is told what becomes of recorded batches.
+    [[nodiscard]] virtual news_queue& news() noexcept = 0;
 
     /// Which jobs may run of those that ran at a crash.
     [[nodiscard]] virtual suspects& crash_suspects() noexcept = 0;

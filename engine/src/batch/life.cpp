@@ -78,6 +78,8 @@ batch_life::actions batch_life::closed(cancel_request request, stop_cause cause,
         requested_by_ = std::move(request.requested_by);
     if (!request.reason.empty())
         reason_ = std::move(request.reason);
+    if (request.origin)
+        origin_ = std::move(request.origin);
     if (!busy) {
         ended_ = requested;
         sealed_ = now;
@@ -98,6 +100,7 @@ void batch_life::restore_closed(cancel_record const& cancel)
     deadline_ = cancel.deadline_at;
     requested_by_ = cancel.requested_by;
     reason_ = cancel.reason;
+    origin_ = cancel.origin;
     escalated_ = cancel.escalated;
     recorded_ = cancel.recorded_at.value_or(time_point());
     interrupted_ = cancel.interrupted_at.value_or(time_point());
@@ -210,6 +213,7 @@ std::optional<cancel_record> batch_life::cancel() const
                          .requested_by = requested_by_,
                          .reason = reason_,
                          .escalated = escalated_,
+                         .origin = origin_,
                          .recorded_at = if_any(recorded_),
                          .interrupted_at = if_any(interrupted_),
                          .last_job_ended_at = if_any(last_job_ended_),

@@ -190,6 +190,7 @@ private:
     time_point leave_by_ = time_point::max();
     std::string requested_by_;
     std::string reason_;
+    origin_ptr origin_;
     std::optional<cancel_record::escalation> escalated_;
     time_point recorded_;
     time_point last_job_ended_;

@@ -176,6 +176,7 @@ job_byte batch_core::take_over(slot& place, job_record&& record) noexcept
     job_byte const how = record.how;
     count_left(place, how);
     hand_over(std::move(record));
+    tell_news();
     return how;
 }
 
@@ -231,6 +232,8 @@ void batch_core::hand_over(job_record&& record) noexcept
     bool const is_done = recorder_->hand_over(std::move(record));
     if (is_done || how == job_byte::backing_off)
         states_[index].store(how, std::memory_order_release);
+    if (is_done && is_final(how))
+        reporter_->ended(index, how);
 }
 
 void batch_core::committed(std::span<job_record const> records) noexcept
@@ -239,6 +242,7 @@ void batch_core::committed(std::span<job_record const> records) noexcept
     for (auto const& record : records)
         if (is_final(record.how)) {
             settle(record.index, record.how, then);
+            reporter_->ended(record.index, record.how);
             note_end(record.index, then);
         }
     sweep_job_stops(then);

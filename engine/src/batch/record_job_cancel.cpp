@@ -29,7 +29,9 @@ try {
             .first->second;
     made.done.push_back(std::move(done));
     change::job_cancelled change{
-        index, {made.at, request.mode, request.requested_by, request.reason}, std::nullopt};
+        index,
+        {made.at, request.mode, request.requested_by, request.reason, request.origin},
+        std::nullopt};
     if (found != job_byte::running) {
         change.record = {.index = index,
                          .how = job_byte::not_started,
@@ -92,6 +94,7 @@ void batch_core::job_cancel_recorded(std::uint64_t index, job_cancel_window& can
     job_stops_(then).note_not_started(index, cancel.at);
     end_elsewhere(then, job_byte::not_started);
     settle(index, job_byte::not_started, then);
+    reporter_->ended(index, job_byte::not_started);
     tell_of_end(index, then);
     cancel.result.changed = true;
 }

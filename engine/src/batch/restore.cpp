@@ -46,10 +46,12 @@ void batch_core::restore(stored_batch const& batch)
         life_(lock).restore_closed(*batch.cancel);
         phase_ = life_(lock).for_runners();
     }
+    reporter_->restore(life_(lock).state(started()));
     if (!batch.end)
         return;
     (void)gate_.finish();
     life_(lock).restore_ended(batch.end->at);
+    reporter_->restore(life_(lock).state(started()));
     for (auto const& error : batch.end->errors)
         errors_.add(error.code, error.message, error.count);
     phase_ = life_(lock).for_runners();

@@ -303,7 +303,11 @@ job_state batch_core::job_state_of(std::uint64_t index)
 
 job_mark batch_core::job_mark_of(std::uint64_t index)
 {
-    auto const byte = shown_byte(index);
+    return mark_of(shown_byte(index));
+}
+
+job_mark mark_of(job_byte byte) noexcept
+{
     return {state_of(byte), disposition_of(byte), byte == job_byte::succeeded_late};
 }
 
@@ -352,6 +356,17 @@ std::optional<std::string> batch_core::output(std::uint64_t index)
         throw error(errc::no_value, "job " + std::to_string(index) +
                                         " has no value any more: its batch was forgotten");
     return std::move(found.front().text);
+}
+
+void batch_core::durations(
+    std::uint64_t first, std::uint64_t end,
+    std::function<void(std::uint64_t, std::chrono::nanoseconds)> const& visit) const
+{
+    recorder_->store().outcomes(
+        recorder_->sequence(), first, std::min(end, total_), [&](job_record const& record) {
+            if (is_final(record.how) && record.started != 0 && record.ended != 0)
+                visit(record.index, std::chrono::nanoseconds(record.ended - record.started));
+        });
 }
 
 void batch_core::describe(job_status& status, bool waited) const

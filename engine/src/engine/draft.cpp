@@ -325,6 +325,9 @@ batch_draft engine::draft(batch_spec spec)
     batch.name = std::move(spec.name);
     batch.owner = std::move(spec.owner);
     batch.collection = std::move(spec.collection);
+    batch.created_by = std::move(spec.created_by);
+    batch.from = std::move(spec.from);
+    batch.origin = std::move(spec.origin);
     batch_draft draft(std::make_shared<batch_draft::state>(state_, std::move(batch),
                                                            std::move(spec.idempotency)));
     for (std::uint64_t i = 0; i != spec.inputs.size(); ++i)

@@ -21,7 +21,12 @@ std::uint64_t reckoned_bytes(stored_batch const& batch, bool durable) noexcept
 {
     std::uint64_t const texts =
         bytes_beyond(batch.id) + bytes_beyond(batch.type) + bytes_beyond(batch.name) +
-        bytes_beyond(batch.owner) + bytes_beyond(batch.collection);
+        bytes_beyond(batch.owner) + bytes_beyond(batch.collection) +
+        bytes_beyond(batch.created_by) + bytes_beyond(batch.from) +
+        (batch.origin
+             ? sizeof(request_origin) + allocation_bytes + bytes_beyond(batch.origin->request_id) +
+                   bytes_beyond(batch.origin->traceparent)
+             : 0);
     std::uint64_t const slots =
         std::min<std::uint64_t>(batch.options.concurrency.value_or(1), batch.total);
     std::uint64_t a_job = batch.options.max_attempts > 1 ? 2 : 1;

@@ -330,6 +330,19 @@ void engine_state::sealed(batch_core& batch) noexcept
         all_ended_.notify_all();
 }
 
+std::optional<engine_state::held> engine_state::find(std::uint64_t sequence)
+{
+    {
+        std::scoped_lock const lock(mutex_);
+        if (auto const at_hand = batches_.find(sequence))
+            return at_hand;
+    }
+    auto found = list(sequence + 1, 1);
+    if (found.empty() || found.front().record->batch.sequence != sequence)
+        return std::nullopt;
+    return std::move(found.front());
+}
+
 std::optional<engine_state::held> engine_state::find(std::string_view id)
 {
     std::uint64_t forgotten = 0;

@@ -9,6 +9,7 @@
 #include "base/problem_board.hpp"
 #include "batch/core.hpp"
 #include "batch/host.hpp"
+#include "batch/news_queue.hpp"
 #include "batch/suspects.hpp"
 #include "engine/control.hpp"
 #include "engine/held_batches.hpp"
@@ -57,6 +58,7 @@ public:
     }
     void turn_ended(visit visit) noexcept override { control_.turn_ended(visit); }
     [[nodiscard]] problem_board& board() noexcept override { return board_; }
+    [[nodiscard]] news_queue& news() noexcept override { return news_; }
     [[nodiscard]] suspects& crash_suspects() noexcept override { return suspects_; }
     [[nodiscard]] std::unique_ptr<output_draft> make_output() override
     {
@@ -89,6 +91,8 @@ public:
 
     [[nodiscard]] std::optional<held> find(std::string_view id);
     [[nodiscard]] std::vector<held> list(std::uint64_t before, std::size_t limit);
+    /// The one of that sequence.
+    [[nodiscard]] std::optional<held> find(std::uint64_t sequence);
     void forget(std::uint64_t sequence, persistence how,
                 std::function<void(std::exception_ptr)> done);
 
@@ -144,6 +148,7 @@ private:
     std::shared_ptr<clock> const time_;
     problem_board board_;
     suspects suspects_;
+    news_queue news_;
     std::shared_ptr<executor> const runners_;
     worker_pool launchers_; ///< start programs and coroutines
     std::shared_ptr<memory_budget> const memory_;

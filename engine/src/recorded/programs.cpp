@@ -17,8 +17,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace belay::detail {
 
@@ -26,6 +28,15 @@ namespace {
 
 /// The most of what a program said last that goes into the message of its failure.
 constexpr std::size_t last_words_bytes_max = 512;
+
+/// Adds a variable; `name` has the =.
+void set_unless_there(std::vector<std::string>& environment, std::string_view name,
+                      std::string const& value)
+{
+    if (std::ranges::none_of(environment,
+                             [&](std::string const& each) { return each.starts_with(name); }))
+        environment.push_back(std::string(name) + value);
+}
 
 /// The last line that says something, after a colon; empty if there is none.
 std::string last_words(std::string_view text)
@@ -202,6 +213,8 @@ program_start::make_program(std::filesystem::path const& scratch)
     auto const found = batch_.find_input(job_->index);
     unsigned const attempt = job_->core->attempt(job_->index);
     auto command = make_command(batch_, *job_, found.input, attempt, scratch);
+    if (auto const& origin = batch_.batch.origin; origin && !origin->traceparent.empty())
+        set_unless_there(command.environment, "TRACEPARENT=", origin->traceparent);
     bool const finishes_at_stop = command.exit_0_after_stop;
     return processes_.make(
         {.command = std::move(command),

@@ -50,6 +50,9 @@ struct stored_batch {
     std::string name;
     std::string owner;
     std::string collection;
+    std::string created_by = {};
+    std::string from = {};
+    origin_ptr origin = {};
     batch_options options; ///< filled in; without a stop token
     std::uint64_t total = 0;
     time_point created_at;

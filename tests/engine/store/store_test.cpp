@@ -74,6 +74,7 @@ void check_equal(cancel_record const& left, cancel_record const& right)
     BOOST_TEST((left.recorded_at == right.recorded_at));
     BOOST_TEST((left.interrupted_at == right.interrupted_at));
     BOOST_TEST((left.last_job_ended_at == right.last_job_ended_at));
+    BOOST_TEST(is_same(left.origin, right.origin));
     BOOST_REQUIRE(left.escalated.has_value() == right.escalated.has_value());
     if (!left.escalated)
         return;
@@ -157,6 +158,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_batch_is_kept_as_it_was_given, Place, stores)
     batch.name = "nightly \xe2\x82\xac";
     batch.owner = "ci";
     batch.collection = "reports";
+    batch.created_by = "nightly";
+    batch.from = "batch-0";
+    batch.origin = std::make_shared<request_origin const>(request_origin{"r-1", "00-a-b-01"});
     std::stop_source source;
     batch.options = {.concurrency = 3,
                      .grace = 1ms,
@@ -181,6 +185,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_batch_is_kept_as_it_was_given, Place, stores)
     BOOST_TEST(found->name == batch.name);
     BOOST_TEST(found->owner == batch.owner);
     BOOST_TEST(found->collection == batch.collection);
+    BOOST_TEST(found->created_by == batch.created_by);
+    BOOST_TEST(found->from == batch.from);
+    BOOST_TEST(is_same(found->origin, batch.origin));
     BOOST_TEST(found->total == 1);
     BOOST_TEST((found->created_at == batch.created_at));
     BOOST_TEST(!found->started_at.has_value());
@@ -620,7 +627,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(who_cancelled_a_job_is_kept_also_when_its_batch_ha
 {
     Place place;
     auto const sequence = create(*place.store, 4);
-    job_cancel_record const first{at(5), cancel_mode::immediate, "ann", "wrong \u00e9"};
+    job_cancel_record const first{
+        at(5), cancel_mode::immediate, "ann", "wrong \u00e9",
+        std::make_shared<request_origin const>(request_origin{{}, "00-a-b-01"})};
     job_cancel_record const second{at(6), cancel_mode::graceful, "", ""};
     write(*place.store, sequence,
           change::job_cancelled{0, first, record_of(0, job_byte::not_started, "")});

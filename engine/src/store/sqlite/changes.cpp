@@ -27,6 +27,11 @@ std::array<std::pair<job_byte, std::string>, 10> const job_words{{
     {job_byte::backing_off, "backing_off"},
 }};
 
+/// Its members, or empty ones.
+request_origin known(origin_ptr const& origin)
+{
+    return origin ? *origin : request_origin{};
+}
 
 /// A text that is longer has a row of its own.
 constexpr std::size_t short_text_bytes_max = 4096;
@@ -89,21 +94,23 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
       batch_(database, R"(
         INSERT INTO batch (sequence, id, type, name, owner, collection, concurrency, grace_ms,
             weight, deadline_ms, failure_policy, max_attempts, backoff_ms, backoff_max_ms,
-            timeout_ms, keep_ms, total, created_at, started_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))"),
+            timeout_ms, keep_ms, total, created_at, started_at, created_by, from_batch, request_id,
+            traceparent)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))"),
       started_(database, "UPDATE batch SET started_at = ? WHERE sequence = ?"),
       cancelled_(database, R"(
         UPDATE batch SET cancel_requested_at = ?, cancel_deadline_at = ?, cancel_mode = ?,
             cancel_grace_ms = ?, cancel_cause = ?, cancel_requested_by = ?, cancel_reason = ?,
             escalated_at = ?, escalated_by = ?, escalated_mode = ?, escalated_grace_ms = ?,
-            cancel_recorded_at = ?, cancel_interrupted_at = ?, cancel_last_job_ended_at = ?
-        WHERE (?15 OR cancel_deadline_at IS NULL OR cancel_deadline_at > ?2) AND sequence = ?16)"),
+            cancel_recorded_at = ?, cancel_interrupted_at = ?, cancel_last_job_ended_at = ?,
+            cancel_request_id = ?, cancel_traceparent = ?
+        WHERE (?17 OR cancel_deadline_at IS NULL OR cancel_deadline_at > ?2) AND sequence = ?18)"),
       withdrawn_(database, R"(
         UPDATE batch SET cancel_requested_at = NULL, withdrawals = withdrawals + 1,
             state = NULL, expires_at = NULL
         WHERE sequence = ?)"),
       failures_gone_(database, "DELETE FROM failure WHERE batch = ?"),
-      job_cancelled_(database, "INSERT OR REPLACE INTO job_cancel VALUES (?, ?, ?, ?, ?, ?)"),
+      job_cancelled_(database, "INSERT OR REPLACE INTO job_cancel VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
       job_withdrawn_(database, "DELETE FROM job_cancel WHERE batch = ? AND job = ?"),
       job_not_started_(database,
                        "DELETE FROM job WHERE batch = ? AND job = ? AND how = 'not_started'"),
@@ -200,11 +207,13 @@ void sqlite_changes::write(std::uint64_t sequence, change::created const& what)
     // All of them, so that one more does not compile until it is kept here. A token is not kept.
     auto const& [concurrency, grace, weight, deadline, failure_policy, max_attempts, backoff,
                  backoff_max, timeout, keep, stop_token] = batch.options;
+    request_origin const origin = known(batch.origin);
     run(last_sequence_, sequence);
     run(no_draft_, sequence);
     run(batch_, sequence, batch.id, batch.type, batch.name, batch.owner, batch.collection,
         concurrency, grace, weight, deadline, to_string(failure_policy), max_attempts, backoff,
-        backoff_max, timeout, keep, batch.total, batch.created_at, batch.started_at);
+        backoff_max, timeout, keep, batch.total, batch.created_at, batch.started_at,
+        batch.created_by, batch.from, origin.request_id, origin.traceparent);
     if (batch.cancel)
         write(sequence, change::cancelled{*batch.cancel, std::nullopt});
     if (batch.end)
@@ -231,12 +240,13 @@ void sqlite_changes::write(std::uint64_t sequence, change::cancelled const& what
     auto const& escalation = cancel.escalated ? *cancel.escalated : none;
     bool const escalated = cancel.escalated.has_value();
     bool const may_be_late = what.is_escalation();
-    auto const rows =
-        run(cancelled_, cancel.requested_at, cancel.deadline_at, to_string(cancel.mode),
-            cancel.grace, to_string(cancel.cause), cancel.requested_by, cancel.reason,
-            escalated ? std::optional(escalation.at) : std::nullopt, escalation.by,
-            to_string(escalation.mode), escalation.grace, cancel.recorded_at, cancel.interrupted_at,
-            cancel.last_job_ended_at, !may_be_late, sequence);
+    request_origin const origin = known(cancel.origin);
+    auto const rows = run(
+        cancelled_, cancel.requested_at, cancel.deadline_at, to_string(cancel.mode), cancel.grace,
+        to_string(cancel.cause), cancel.requested_by, cancel.reason,
+        escalated ? std::optional(escalation.at) : std::nullopt, escalation.by,
+        to_string(escalation.mode), escalation.grace, cancel.recorded_at, cancel.interrupted_at,
+        cancel.last_job_ended_at, origin.request_id, origin.traceparent, !may_be_late, sequence);
     if (rows == 0 && !may_be_late)
         throw no_batch(sequence);
     if (what.end)
@@ -252,8 +262,9 @@ void sqlite_changes::write(std::uint64_t sequence, change::withdrawn const&)
 void sqlite_changes::write(std::uint64_t sequence, change::job_cancelled const& what)
 {
     job_cancel_record const& cancel = what.cancel;
+    request_origin const origin = known(cancel.origin);
     run(job_cancelled_, sequence, what.index, cancel.requested_at, to_string(cancel.mode),
-        cancel.requested_by, cancel.reason);
+        cancel.requested_by, cancel.reason, origin.request_id, origin.traceparent);
     if (what.record)
         apply(sequence, *what.record);
 }

@@ -20,11 +20,13 @@ namespace {
 #define BELAY_SELECT_BATCH                                                                         \
     "SELECT sequence, id, type, name, owner, collection, concurrency, grace_ms, weight, "          \
     "deadline_ms, failure_policy, max_attempts, backoff_ms, backoff_max_ms, timeout_ms, keep_ms, " \
-    "total, created_at, started_at, cancel_requested_at, cancel_deadline_at, cancel_mode, "        \
+    "total, created_at, started_at, created_by, from_batch, request_id, traceparent, "             \
+    "cancel_requested_at, cancel_deadline_at, cancel_mode, "                                       \
     "cancel_grace_ms, cancel_cause, cancel_requested_by, cancel_reason, escalated_at, "            \
     "escalated_by, escalated_mode, escalated_grace_ms, cancel_recorded_at, "                       \
-    "cancel_interrupted_at, cancel_last_job_ended_at, state, ended_at, succeeded, failed, late, "  \
-    "not_started, stopped, terminated, killed, abandoned, lost, retried, expires_at FROM batch "
+    "cancel_interrupted_at, cancel_last_job_ended_at, cancel_request_id, cancel_traceparent, "     \
+    "state, ended_at, succeeded, failed, late, not_started, stopped, terminated, killed, "         \
+    "abandoned, lost, retried, expires_at FROM batch "
 
 constexpr char const* find_batch = BELAY_SELECT_BATCH "WHERE id = ?";
 constexpr char const* list_batches =
@@ -35,8 +37,9 @@ constexpr char const* list_failures =
 // Likewise jobs, as `read_job` does. A text that is not asked for is not read from the disk.
 #define BELAY_SELECT_JOBS(text)                                                                    \
     "SELECT j.job, how, attempt, failures, crashes, suspected, started_at, ended_at, progress, "   \
-    "failure, " text ", requested_at, mode, requested_by, reason, p.job, exit_status, signal, "    \
-    "user_us, system_us, memory_peak_bytes, read_bytes, written_bytes "                            \
+    "failure, " text ", requested_at, mode, requested_by, reason, request_id, traceparent, "       \
+    "p.job, exit_status, signal, user_us, system_us, memory_peak_bytes, read_bytes, "              \
+    "written_bytes "                                                                               \
     "FROM job j LEFT JOIN process p ON p.batch = j.batch AND p.job = j.job "                       \
     "LEFT JOIN job_cancel c ON c.batch = j.batch AND c.job = j.job "                               \
     "WHERE j.batch = ?1 AND j.job >= ?2 AND j.job < ?3 "                                           \
@@ -91,11 +94,21 @@ batch_options read_options(rows& row)
     return options;
 }
 
+origin_ptr read_origin(rows& row)
+{
+    std::string request_id = row.text();
+    std::string traceparent = row.text();
+    if (request_id.empty() && traceparent.empty())
+        return nullptr;
+    return std::make_shared<request_origin const>(
+        request_origin{std::move(request_id), std::move(traceparent)});
+}
+
 std::optional<cancel_record> read_cancel(rows& row)
 {
     auto const requested_at = row.optional(&rows::time);
     if (!requested_at) {
-        row.skip(13);
+        row.skip(15);
         return std::nullopt;
     }
     cancel_record cancel;
@@ -116,6 +129,7 @@ std::optional<cancel_record> read_cancel(rows& row)
     for (auto* const moment :
          {&cancel.recorded_at, &cancel.interrupted_at, &cancel.last_job_ended_at})
         *moment = row.optional(&rows::time);
+    cancel.origin = read_origin(row);
     return cancel;
 }
 
@@ -148,6 +162,9 @@ stored_batch read_batch(rows& row)
     batch.total = row.count();
     batch.created_at = row.time();
     batch.started_at = row.optional(&rows::time);
+    batch.created_by = row.text();
+    batch.from = row.text();
+    batch.origin = read_origin(row);
     batch.cancel = read_cancel(row);
     batch.end = read_end(row, batch.total);
     if (batch.cancel && batch.end)
@@ -177,7 +194,7 @@ std::shared_ptr<job_cancel_record const> read_job_cancel(rows& row)
 {
     auto const requested_at = row.optional(&rows::time);
     if (!requested_at) {
-        row.skip(3);
+        row.skip(5);
         return nullptr;
     }
     auto cancel = std::make_shared<job_cancel_record>();
@@ -185,6 +202,7 @@ std::shared_ptr<job_cancel_record const> read_job_cancel(rows& row)
     cancel->mode = row.word(cancel_mode::immediate);
     cancel->requested_by = row.text();
     cancel->reason = row.text();
+    cancel->origin = read_origin(row);
     return cancel;
 }
 

@@ -180,11 +180,19 @@ INSERT INTO failure SELECT * FROM failure_4;
 DROP TABLE failure_4;
 )";
 
-// When what of a cancel came to pass.
+// When what of a cancel came to pass, and where batches and cancels came from.
 constexpr char const* version_6 = R"(
 ALTER TABLE batch ADD COLUMN cancel_recorded_at INTEGER;
 ALTER TABLE batch ADD COLUMN cancel_interrupted_at INTEGER;
 ALTER TABLE batch ADD COLUMN cancel_last_job_ended_at INTEGER;
+ALTER TABLE batch ADD COLUMN cancel_request_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE batch ADD COLUMN cancel_traceparent TEXT NOT NULL DEFAULT '';
+ALTER TABLE batch ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE batch ADD COLUMN from_batch TEXT NOT NULL DEFAULT '';
+ALTER TABLE batch ADD COLUMN request_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE batch ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
+ALTER TABLE job_cancel ADD COLUMN request_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE job_cancel ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
 )";
 
 constexpr std::array all_steps{version_1, version_2, version_3, version_4, version_5, version_6};
