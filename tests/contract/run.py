@@ -30,6 +30,10 @@ import attempts_test  # noqa: F401
 import causes_test  # noqa: F401
 import list_test  # noqa: F401
 import results_test  # noqa: F401
+import events_test  # noqa: F401
+import remainder_test  # noqa: F401
+import origin_test  # noqa: F401
+import outputs_test  # noqa: F401
 import map_test  # noqa: F401
 import file_test  # noqa: F401
 import door_test  # noqa: F401

@@ -70,7 +70,7 @@ CANCEL = {
     "requested_at": micros, "finished_at": maybe(micros), "deadline_at": maybe(micros),
     "mode": word("graceful", "immediate", "drain"), "grace_ms": maybe(count),
     "cause": word("user", "token", "deadline", "fail_fast", "backend"), "requested_by": maybe(text),
-    "reason": maybe(text),
+    "reason": maybe(text), "request_id": maybe(text), "traceparent": maybe(text),
     "escalated": maybe({"at": micros, "by": text, "mode": word("graceful", "immediate"),
                         "grace_ms": count}),
 }
@@ -92,7 +92,8 @@ JOB = {
                       "cpu_system_ms": number, "memory_peak_bytes": number, "read_bytes": number,
                       "written_bytes": number}),
     "cancel": maybe({"requested_at": micros, "requested_by": maybe(text), "reason": maybe(text),
-                     "mode": word("graceful", "immediate")}),
+                     "mode": word("graceful", "immediate"), "request_id": maybe(text),
+                     "traceparent": maybe(text)}),
     "input": dict, "result": maybe(dict),
 }
 TIMING = {"created_at": micros, "started_at": maybe(micros), "ended_at": maybe(micros),
@@ -236,7 +237,9 @@ def status(data, **wanted):
     members(data, {"batch_id": text, "batch_name": maybe(text),
                    "status": word(*BATCH_STATES), "progress": PROGRESS, "timing": TIMING,
                    "type": text, "options": OPTIONS, "jobs": JOBS, "errors": list,
-                   "collection": maybe(text), "cancel": maybe(CANCEL)}, "data")
+                   "collection": maybe(text), "cancel": maybe(CANCEL), "owner": text,
+                   "created_by": maybe(text), "from": maybe(text), "request_id": maybe(text),
+                   "traceparent": maybe(text)}, "data")
     jobs, progress = data["jobs"], data["progress"]
     equal(sum(jobs[name] for name in JOB_STATES), jobs["total"], f"the sum of {jobs}")
     over = jobs["succeeded"] + jobs["failed"] + jobs["cancelled"]

@@ -70,6 +70,8 @@ void compare(outcome const& one, outcome const& other)
     require(one.body.batch_name == other.body.batch_name);
     require(one.body.collection_id == other.body.collection_id);
     require(one.body.options == other.body.options);
+    require(one.body.from == other.body.from);
+    require(one.body.select == other.body.select);
     require(one.body.inputs.size() == other.body.inputs.size());
     for (std::uint64_t index = 0; index < one.body.inputs.size(); ++index)
         require(one.body.inputs[index] == other.body.inputs[index]);
@@ -95,10 +97,15 @@ bool are_alike(boost::json::value const& one, boost::json::value const& other)
 
 void compare_with_tree(belay::http::batch_body const& body, boost::json::object const& tree)
 {
-    auto const& inputs = tree.at("inputs").as_array();
-    require(!inputs.empty() && inputs.size() == body.inputs.size());
-    for (std::size_t index = 0; index < inputs.size(); ++index)
-        require(are_alike(boost::json::parse(body.inputs[index]), inputs[index]));
+    require(body.inputs.empty() == body.from.has_value());
+    if (body.from) {
+        require(tree.at("from").as_string() == *body.from);
+    } else {
+        auto const& inputs = tree.at("inputs").as_array();
+        require(inputs.size() == body.inputs.size());
+        for (std::size_t index = 0; index < inputs.size(); ++index)
+            require(are_alike(boost::json::parse(body.inputs[index]), inputs[index]));
+    }
     if (auto const* const options = tree.if_contains("options"))
         require(are_alike(*options, body.options));
     if (auto const* const type = tree.if_contains("type"))

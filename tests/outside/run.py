@@ -23,6 +23,7 @@ from suite import TESTS, Suite
 # Each puts its tests into the list.
 import proxy_test  # noqa: F401
 import client_test  # noqa: F401
+import events_test  # noqa: F401
 import patience_test  # noqa: F401
 
 

@@ -74,6 +74,8 @@ inline answer drive(http::operation& operation, std::string_view body)
             return finished(http::failed(*error, "req-test"));
         if (auto const* const wanted = std::get_if<http::wait_for_end>(&next))
             wait(*wanted);
+        if (auto const* const reads = std::get_if<http::reading>(&next))
+            reads->work();
     }
 }
 

@@ -16,7 +16,7 @@ namespace belay::http {
 namespace {
 
 /// The members of the body.
-enum class member { type, batch_name, collection_id, options, inputs };
+enum class member { type, batch_name, collection_id, options, inputs, from, select };
 
 constexpr std::size_t options_bytes_max = 64 * 1024;
 
@@ -34,6 +34,10 @@ std::optional<member> find_member(std::string_view name) noexcept
         return member::options;
     if (name == "inputs")
         return member::inputs;
+    if (name == "from")
+        return member::from;
+    if (name == "select")
+        return member::select;
     return std::nullopt;
 }
 
@@ -47,6 +51,9 @@ std::string_view kind_wanted(member member, kind kind) noexcept
         return kind == kind::string || kind == kind::null ? "" : "a string or null";
     case member::options: return kind == kind::object ? "" : "an object";
     case member::inputs: return kind == kind::array ? "" : "an array";
+    case member::from: return kind == kind::string ? "" : "a string";
+    case member::select:
+        return kind == kind::string || kind == kind::array ? "" : "a string or an array of strings";
     }
     return "";
 }
@@ -164,6 +171,7 @@ public:
 
     batch_body body;
     std::string options; ///< as a tree they take much more
+    std::string select;
 
 private:
     [[nodiscard]] bool at_input() const noexcept
@@ -175,7 +183,7 @@ private:
     {
         path_.value();
         if (path_.depth() == 1)
-            is_written_ = member_ == member::options;
+            is_written_ = member_ == member::options || member_ == member::select;
         else if (at_input())
             is_written_ = true;
         else if (path_.depth() > 1 && path_.in_array() && path_.count() > 1)
@@ -211,7 +219,8 @@ private:
         if (!known)
             return fail(path_.text(),
                         "There is no member " + quoted(path_.name()) +
-                            "; known here: type, batch_name, collection_id, options, inputs",
+                            "; known here: type, batch_name, collection_id, options, inputs, "
+                            "from, select",
                         ec);
         member_ = *known;
         return true;
@@ -232,6 +241,8 @@ private:
         case member::options:
             options = std::move(text);
             return true;
+        case member::from: body.from = std::move(text); return true;
+        case member::select: select = std::move(text); return true;
         case member::inputs:
             return !body.inputs.empty() || fail("inputs", "inputs must not be empty", ec);
         }
@@ -246,8 +257,9 @@ private:
         std::size_t const most = is_input ? input_bytes_max_ : options_bytes_max;
         if (!is_written_ || text_.size() <= most)
             return true;
-        std::string const what =
-            is_input ? "inputs[" + std::to_string(body.inputs.size()) + ']' : "options";
+        std::string const what = is_input ? "inputs[" + std::to_string(body.inputs.size()) + ']'
+                                 : member_ == member::options ? "options"
+                                                              : "select";
         return fail(what,
                     what + " is too long; at most " + std::to_string(most) +
                         " bytes of JSON without blanks are accepted",
@@ -365,9 +377,39 @@ std::optional<api_error> batch_body_parser::finish()
     state_->parser.write_some(false, nullptr, 0, ec);
     if (ec)
         state_->error = state_->parser.handler().explain(ec, state_->offset);
-    else if (state_->parser.handler().body.inputs.empty())
-        state_->error = invalid_request("inputs", "inputs is missing");
+    else
+        state_->error = fault_of_whole();
     return state_->error;
+}
+
+/// What is wrong with members beside each other.
+std::optional<api_error> batch_body_parser::fault_of_whole()
+{
+    auto& handler = state_->parser.handler();
+    batch_body& body = handler.body;
+    if (!body.from && !handler.select.empty())
+        return invalid_request("select", "select goes with from only");
+    if (body.from && !body.inputs.empty())
+        return invalid_request("inputs",
+                               "inputs and from can't both be given: the inputs are those "
+                               "of the other batch");
+    if (!body.from)
+        return body.inputs.empty() ? std::optional(invalid_request("inputs", "inputs is missing"))
+                                   : std::nullopt;
+    if (handler.select.empty())
+        return std::nullopt;
+    auto given = boost::json::parse(handler.select);
+    if (given.is_string())
+        given = boost::json::array{std::move(given)};
+    if (given.as_array().empty())
+        return invalid_request("select", "select must not be empty");
+    for (auto const& word : given.as_array()) {
+        if (!word.is_string())
+            return invalid_request("select[" + std::to_string(body.select.size()) + ']',
+                                   "select must be a string or an array of strings");
+        body.select.emplace_back(word.as_string());
+    }
+    return std::nullopt;
 }
 
 batch_body batch_body_parser::release()

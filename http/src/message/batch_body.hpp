@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace belay::http {
 
@@ -32,17 +33,19 @@ struct batch_body {
     std::optional<std::string> batch_name;
     std::optional<std::string> collection_id;
     boost::json::object options;
-    byte_strings inputs; ///< each the compact JSON text of one input; at least one
+    byte_strings inputs;             ///< each the compact JSON text of one input; at least one, or
+    std::optional<std::string> from; ///< the batch whose inputs are to be taken
+    std::vector<std::string> select; ///< which of them: what its jobs came to
 };
 
 /// Parses the JSON of a new batch in pieces, its members in any order, without building a tree of
 /// the inputs. Refuses what `parse_strict` refuses and, with 400 and `details.field`
 /// (`inputs[3].ms`), members that are unknown, doubled or of a wrong type, names that
-/// `fault_of_name` refuses, no inputs, more than `inputs_max` of them, one whose compact text has
-/// more than `input_bytes_max` bytes, and options of more than 64 KiB. How the body is cut into
-/// pieces makes no difference, save for the byte that a fault of syntax is said to be near. Memory
-/// is bounded by the size of the body, which the caller limits; time is linear in it, about the same
-/// for each byte.
+/// `fault_of_name` refuses, no inputs and no batch to take them of, or both, more than `inputs_max`
+/// of them, one whose compact text has more than `input_bytes_max` bytes, and options of more than
+/// 64 KiB. How the body is cut into pieces makes no difference, save for the byte that a fault of
+/// syntax is said to be near. Memory is bounded by the size of the body, which the caller limits;
+/// time is linear in it, about the same for each byte.
 class batch_body_parser {
 public:
     batch_body_parser(std::uint64_t inputs_max, std::size_t input_bytes_max);
@@ -63,6 +66,8 @@ public:
     [[nodiscard]] batch_body release();
 
 private:
+    [[nodiscard]] std::optional<api_error> fault_of_whole();
+
     class handler;
     struct state;
     std::unique_ptr<state> state_;

@@ -173,9 +173,12 @@ std::optional<api_error> take(option const& option, json::value const& given,
 } // namespace
 
 result<batch_options> parse_batch_options(json::object const& given, job_type const& type,
-                                          std::chrono::milliseconds grace)
+                                          std::chrono::milliseconds grace, batch_options otherwise)
 {
-    batch_options parsed;
+    batch_options parsed = std::move(otherwise);
+    parsed.max_attempts = std::min(parsed.max_attempts, type.max_attempts);
+    if (parsed.timeout && type.timeout)
+        parsed.timeout = std::min(*parsed.timeout, *type.timeout);
     for (auto const& [name, value] : given) {
         auto const* const known =
             std::ranges::find(options, std::string_view(name), &option::name);

@@ -18,10 +18,12 @@ namespace belay::http {
 /// The options that `given` holds, for a batch of that type; `grace` is what a type has that sets
 /// none. The error is 400 with `details.field` (`options.weight`) for a member that is unknown, of
 /// a wrong type, out of range, or above the type's time-out or attempts. A grace above the type's
-/// is taken as the type's.
+/// is taken as the type's. What `given` does not say is as in `otherwise`, as far as the type
+/// allows that.
 [[nodiscard]] result<batch_options> parse_batch_options(boost::json::object const& given,
                                                         job_type const& type,
-                                                        std::chrono::milliseconds grace);
+                                                        std::chrono::milliseconds grace,
+                                                        batch_options otherwise = {});
 
 /// The same of the options that a query holds; `details.field` is the name alone.
 [[nodiscard]] result<batch_options> query_batch_options(query const& given, job_type const& type,

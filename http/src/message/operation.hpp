@@ -36,6 +36,9 @@ struct request_head {
     std::string if_range = {};
     std::optional<std::string> if_match = {};
     std::string if_none_match = {};
+    std::optional<std::string> last_event_id = {};
+    std::string request_id = {};
+    std::string traceparent = {}; ///< empty if there is none, or none that can be understood
     bool has_body = false;
     std::optional<std::uint64_t> content_length = {}; ///< not known of a chunked body
 };
@@ -51,15 +54,6 @@ public:
     virtual bool next(std::string& out) = 0;
 };
 
-struct response {
-    unsigned status = 200;
-    std::string content_type = "application/json";
-    std::vector<std::pair<std::string, std::string>> fields = {}; ///< further header fields
-    std::string body = {};
-    std::unique_ptr<body_source> rest = {}; ///< follows `body`, if set
-    std::optional<std::uint64_t> rest_bytes = {}; ///< how much that is, where it is known
-};
-
 /// Wait until something has come to pass, at most `at_most`, then ask again.
 struct wait_for_end {
     /// Calls back once, on any thread, maybe at once; gives what `unsubscribe` takes.
@@ -71,11 +65,40 @@ struct wait_for_end {
     bool may_be_cut = false;
 };
 
+/// A body that has no end yet: it goes on as things come to pass.
+class live_source {
+public:
+    virtual ~live_source() = default;
+
+    /// Appends what there is; false if nothing will come any more. On the server's thread, for at
+    /// most about half a millisecond.
+    virtual bool next(std::string& out) = 0;
+
+    /// What is waited for where `next` has appended nothing.
+    [[nodiscard]] virtual wait_for_end wait() = 0;
+};
+
+struct response {
+    unsigned status = 200;
+    std::string content_type = "application/json";
+    std::vector<std::pair<std::string, std::string>> fields = {}; ///< further header fields
+    std::string body = {};
+    std::unique_ptr<body_source> rest = {};       ///< follows `body`, if set
+    std::optional<std::uint64_t> rest_bytes = {}; ///< how much that is, where it is known
+    std::unique_ptr<live_source> live = {};       ///< in place of `rest`
+};
+
 /// Let others have their turn, then ask again.
 struct more_to_do {};
 
-using step = std::variant<response, wait_for_end, more_to_do, api_error>;
-using pause = std::variant<wait_for_end, more_to_do, api_error>;
+/// Have this done on the thread for what reads from a disk, then ask again. It owns what it
+/// touches.
+struct reading {
+    std::function<void()> work;
+};
+
+using step = std::variant<response, wait_for_end, more_to_do, reading, api_error>;
+using pause = std::variant<wait_for_end, more_to_do, reading, api_error>;
 
 /// One request on its way. Its body, if it may have one, is handed to `take` in pieces, each of
 /// them followed by `digest` until that gives nothing; then `proceed` is called until it gives an

@@ -1,9 +1,11 @@
 #include "program/process_log.hpp"
 
+#include "message/log_line.hpp"
 #include "message/text.hpp"
 #include "message/timestamps.hpp"
 
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <spdlog/async.h>
@@ -17,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace belay::program {
 
@@ -32,11 +35,19 @@ class json_lines final : public spdlog::formatter {
 public:
     void format(spdlog::details::log_msg const& line, spdlog::memory_buf_t& out) override
     {
-        auto const text = boost::json::serialize(boost::json::object{
+        auto const level = spdlog::level::to_string_view(line.level);
+        std::string_view const whole(line.payload.data(), line.payload.size());
+        auto const parts = http::parts_of(whole);
+        boost::system::error_code none;
+        auto const members = boost::json::parse(parts.members, none);
+        boost::json::object object{
             {"time", http::to_micros(line.time)},
-            {"level", boost::json::string_view(spdlog::level::to_string_view(line.level).data(),
-                                               spdlog::level::to_string_view(line.level).size())},
-            {"message", http::replace_bad_utf8({line.payload.data(), line.payload.size()})}});
+            {"level", boost::json::string_view(level.data(), level.size())},
+            {"message", http::replace_bad_utf8(none ? whole : parts.message)}};
+        if (!none)
+            for (auto const& [name, value] : members.as_object())
+                object.emplace(name, value);
+        auto const text = boost::json::serialize(object);
         out.append(text.data(), text.data() + text.size());
         out.push_back('\n');
     }

@@ -9,7 +9,7 @@ namespace belay::program {
 /// How a line of the log looks.
 enum class log_format : std::uint8_t {
     text, ///< for people
-    json, ///< an object a line, with `time`, `level` and `message`
+    json, ///< an object a line, with `time`, `level`, `message`, and the members of the line
 };
 
 /// The log of the process, on standard error, written by a thread of its own. Where nobody reads it

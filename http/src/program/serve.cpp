@@ -1,6 +1,7 @@
 // `belay serve`: the server.
 #include "message/time_span.hpp"
 #include "program/commands.hpp"
+#include "program/configured_options.hpp"
 #include "program/data_directory.hpp"
 #include "program/descriptors.hpp"
 #include "program/local_engine.hpp"
@@ -155,6 +156,13 @@ engine_options engine_of(serve_options const& options, std::shared_ptr<store> st
     return how;
 }
 
+std::filesystem::path data_directory(serve_options const& options)
+{
+    if (options.in_memory)
+        return {};
+    return options.data.empty() ? default_data_directory() : std::filesystem::path(options.data);
+}
+
 /// Lowers what the limits of the process have no room for.
 http::server_options server_of(serve_options const& options, std::string const& secret)
 {
@@ -165,6 +173,8 @@ http::server_options server_of(serve_options const& options, std::string const& 
     how.request_time_max = std::chrono::seconds(options.request_time_max_s);
     how.idle_time_max = std::chrono::seconds(options.idle_time_max_s);
     how.shutdown_time_max = std::chrono::seconds(options.shutdown_max_s);
+    how.data_directory = data_directory(options).string();
+    how.on_cancel_end = [](std::string const& line) { spdlog::info("{}", line); };
     how.memory_is_short = [] { return !memory_reserve::is_there(); };
     std::size_t const descriptors = raise_descriptor_limit();
     std::size_t const fits = connections_within(descriptors, how.connections_max);
@@ -189,13 +199,6 @@ std::vector<http::offered_type> types_of(serve_options const& options,
     if (!options.config.empty())
         std::ranges::move(http::configured_types(options.config, root), std::back_inserter(types));
     return types;
-}
-
-std::filesystem::path data_directory(serve_options const& options)
-{
-    if (options.in_memory)
-        return {};
-    return options.data.empty() ? default_data_directory() : std::filesystem::path(options.data);
 }
 
 /// The number of the signal that asks for it. Meanwhile memory is kept back again where it was used
@@ -320,6 +323,17 @@ int serve(serve_options const& options)
     }
 }
 
+/// What is wrong with the configuration goes where the log does.
+int refuse(serve_options const& options, std::exception const& fault)
+{
+    if (options.log_format != "json")
+        throw;
+    process_log const log(log_format::json);
+    spdlog::error("{}", fault.what());
+    log.finish();
+    return 1;
+}
+
 } // namespace
 
 void add_serve(CLI::App& app, std::function<int()>& run)
@@ -430,6 +444,12 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     limit("--buffer-bytes-max", server.buffer_bytes_max, std::uint64_t{1} << 40,
           "Requests and answers under way, together; then the slowest gives way, or 503",
           64 * 1024);
+    limit("--event-streams-max", server.event_streams_max, 1'000'000,
+          "Streams of events; then 503. At most half of the connections");
+    limit("--event-streams-per-key-max", server.event_streams_per_key_max, 1'000'000,
+          "Those of one key; then 503");
+    limit("--events-max", server.events_max, 100'000,
+          "Events kept for readers that come back, of batches and as many of jobs");
     limit("--inputs-max", server.inputs_max, 1'000'000'000, "Inputs of a new batch; then 400");
     limit("--result-bytes-max", options->result_bytes_max, 1'000'000'000,
           "Size of a job's result; one that returns more fails");
@@ -446,8 +466,14 @@ void add_serve(CLI::App& app, std::function<int()>& run)
           "Seconds that bodies and answers on their way have at a shutdown, as long as they move");
     limit("--wrong-keys-max", server.wrong_keys_max, 1'000'000,
           "Requests without a right key from an address, in a minute; then 429");
-    command->callback([&run, options] {
-        run = [options] {
+    command->callback([&run, options, command] {
+        run = [options, command]() -> int {
+            try {
+                if (!options->config.empty())
+                    take_configured_options(*command, options->config);
+            } catch (std::exception const& fault) {
+                return refuse(*options, fault);
+            }
             return options->check_config ? check_config(*options) : serve(*options);
         };
     });

@@ -21,9 +21,10 @@ namespace {
 
 constexpr std::size_t errors_shown_max = 100;
 
-constexpr std::array<std::string_view, 12> members{
-    "batch_id", "batch_name", "status", "progress",   "timing", "type",
-    "options",  "jobs",       "errors", "collection", "cancel", "job_details"};
+constexpr std::array<std::string_view, 17> members{
+    "batch_id",   "batch_name", "status",     "progress",    "timing",     "type",
+    "options",    "jobs",       "errors",     "collection",  "cancel",     "owner",
+    "created_by", "from",       "request_id", "traceparent", "job_details"};
 
 constexpr std::array<std::string_view, 5> metric_members{"batch_id", "status", "progress",
                                                          "timing", "jobs"};

@@ -2,10 +2,14 @@
 #include "message/batch_body.hpp"
 #include "message/batch_options.hpp"
 #include "message/media_type.hpp"
+#include "message/text.hpp"
 #include "resources/creation.hpp"
+#include "resources/remainder.hpp"
 
 #include <boost/json/parse.hpp>
 
+#include <exception>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -41,12 +45,19 @@ private:
         if (!draft_)
             if (auto error = begin())
                 return std::move(*error);
+        return rest_ ? fill_from_rest() : fill_from_body();
+    }
+
+    std::optional<pause> fill_from_body()
+    {
         constexpr std::size_t bytes_of_short_input = 64;
         time_slice const slice;
         std::size_t bytes = 0;
         while (draft_->size() != given_.size()) {
             bytes += given_[draft_->size()].size() + bytes_of_short_input;
-            if (auto error = check_next())
+            std::uint64_t const index = draft_->size();
+            if (auto error =
+                    add(json::parse(given_[index]), "inputs[" + std::to_string(index) + ']'))
                 return std::move(*error);
             if (bytes < bytes_at_once)
                 continue;
@@ -57,11 +68,47 @@ private:
         return std::nullopt;
     }
 
+    std::optional<pause> fill_from_rest()
+    {
+        time_slice const slice;
+        for (auto& found = rest_->found(); !found.empty();) {
+            remainder::input const next = std::move(found.front());
+            found.pop_front();
+            if (draft_->size() == service_.options().inputs_max)
+                return invalid_request("select", "The jobs that are selected are more than " +
+                                                     std::to_string(draft_->size()) + " inputs");
+            boost::system::error_code none;
+            auto const input = json::parse(next.text, none);
+            if (none)
+                return invalid_request("from", "The input of job " + std::to_string(next.job) +
+                                                   " of batch " + rest_->batch().id() +
+                                                   " is not JSON");
+            if (auto error = add(input, "from"))
+                return std::move(*error);
+            if (auto wait = make_way(slice))
+                return wait;
+        }
+        if (rest_->failed()) {
+            if (auto const gone = find_batch(rest_->batch().id()); !gone)
+                return gone.error();
+            std::rethrow_exception(rest_->failed());
+        }
+        if (!rest_->is_read())
+            return reading{[rest = rest_] { rest->read(); }};
+        if (draft_->size() == 0)
+            return invalid_request("select", "No job of batch " + rest_->batch().id() +
+                                                 " has come to what is selected");
+        return std::nullopt;
+    }
+
     std::optional<api_error> begin()
     {
         if (auto error = parser_.finish())
             return error;
         batch_body body = parser_.release();
+        if (body.from)
+            if (auto error = take_up(body))
+                return error;
         if (!body.type)
             return invalid_request("type", "type is missing; the job types are " +
                                                service_.type_names());
@@ -70,25 +117,47 @@ private:
             return type.error();
         type_ = *type;
         auto const options =
-            parse_batch_options(body.options, type_->type, service_.batches().grace());
+            parse_batch_options(body.options, type_->type, service_.batches().grace(),
+                                rest_ ? rest_->batch().options() : batch_options());
         if (!options)
             return options.error();
         given_ = std::move(body.inputs);
         return open_draft({.type = *body.type,
                            .options = *options,
                            .name = body.batch_name.value_or(""),
-                           .collection = body.collection_id.value_or("")});
+                           .collection = body.collection_id.value_or(""),
+                           .from = body.from.value_or("")});
     }
 
-    std::optional<api_error> check_next()
+    /// What the batch is like whose jobs are taken up; what the body says goes before it.
+    std::optional<api_error> take_up(batch_body& body)
     {
-        std::uint64_t const index = draft_->size();
-        auto const checked = type_->check(json::parse(given_[index]));
+        auto const from = find_batch(*body.from);
+        if (!from)
+            return from.error();
+        if (body.type && *body.type != from->type())
+            return invalid_request("type", "Batch " + from->id() + " is of type " +
+                                               http::quoted(from->type()) + ", not " +
+                                               http::quoted(*body.type));
+        auto rest = remainder::of(*from, body.select);
+        if (!rest)
+            return rest.error();
+        rest_ = std::make_shared<remainder>(std::move(*rest));
+        body.type = from->type();
+        if (!body.batch_name)
+            body.batch_name = from->name();
+        if (!body.collection_id)
+            body.collection_id = from->collection();
+        return std::nullopt;
+    }
+
+    std::optional<api_error> add(json::value const& input, std::string field)
+    {
+        auto const checked = type_->check(input);
         if (checked) {
             draft_->add(*checked);
             return std::nullopt;
         }
-        std::string field = "inputs[" + std::to_string(index) + "]";
         if (!checked.error().field.empty())
             field += '.' + checked.error().field;
         return invalid_request(field, checked.error().message);
@@ -96,6 +165,7 @@ private:
 
     batch_body_parser parser_;
     byte_strings given_;
+    std::shared_ptr<remainder> rest_; ///< in place of `given_`
     offered_type const* type_ = nullptr;
 };
 

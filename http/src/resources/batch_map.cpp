@@ -1,6 +1,5 @@
 // GET /v1/batches/{id}/map: where each job stands, a byte each.
 #include "message/accept.hpp"
-#include "message/byte_range.hpp"
 #include "message/gzip.hpp"
 #include "resources/batch_reading.hpp"
 #include "resources/precondition.hpp"
@@ -22,32 +21,6 @@ constexpr std::uint64_t piece_jobs = 16 * 1024;
 /// Looking at a job is so short that the clock is asked only now and then.
 constexpr std::uint64_t jobs_at_once = 1024;
 
-char letter_of(disposition of) noexcept
-{
-    switch (of) {
-    case disposition::none: break;
-    case disposition::not_started: return 'n';
-    case disposition::stopped: return 'o';
-    case disposition::terminated: return 't';
-    case disposition::killed: return 'k';
-    case disposition::abandoned: return 'a';
-    case disposition::lost: return 'x';
-    }
-    return '?';
-}
-
-char letter_of(job_mark const& job) noexcept
-{
-    switch (job.state) {
-    case job_state::pending: return '.';
-    case job_state::running: return '>';
-    case job_state::succeeded: return job.late ? 'l' : 's';
-    case job_state::failed: return 'f';
-    case job_state::cancelled: return letter_of(job.disposition);
-    }
-    return '?';
-}
-
 /// A part of the map, written by pieces.
 class map_part final : public body_source {
 public:
@@ -65,7 +38,7 @@ public:
         std::string letters;
         letters.reserve(most - range_.first);
         while (range_.first != most && (letters.size() % jobs_at_once != 0 || !slice.is_over()))
-            letters += letter_of(batch_.job_mark_of(range_.first++));
+            letters += letter(batch_.job_mark_of(range_.first++));
         bool const more = range_.first != range_.end;
         if (!gzip_) {
             out += letters;
@@ -114,24 +87,17 @@ made_operation get_map(admitted request)
     }
     if (!tag.empty())
         answer.fields.emplace_back("ETag", tag);
-    bool const is_the_same = head.if_range.empty() || (!tag.empty() && head.if_range == tag);
-    auto const wanted = is_the_same ? parse_range(head.range, size) : wanted_bytes{};
-    if (wanted.what == wanted_bytes::kind::nothing)
-        return range_not_satisfiable(size);
-    byte_range range{0, size};
-    if (wanted.what == wanted_bytes::kind::part) {
-        range = wanted.range;
-        answer.status = 206;
-        answer.fields.emplace_back("Content-Range", content_range(range, size));
-    }
+    auto const range = choose_range(head, tag, size, answer);
+    if (!range)
+        return range.error();
     if (compressed) {
         answer.fields.emplace_back("Content-Encoding", "gzip");
     } else {
         answer.fields.emplace_back("Accept-Ranges", "bytes");
-        answer.rest_bytes = range.end - range.first;
+        answer.rest_bytes = range->end - range->first;
     }
-    answer.rest = read_of_batch(
-        request, std::make_unique<map_part>(*request.batch, range, compressed));
+    answer.rest =
+        read_of_batch(request, std::make_unique<map_part>(*request.batch, *range, compressed));
     return answer_with(std::move(answer));
 }
 

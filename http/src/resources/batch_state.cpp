@@ -69,6 +69,7 @@ class batch_state_change final : public state_change<cancel_result> {
 public:
     batch_state_change(admitted&& request, bool dry_run)
         : state_change(std::move(request)),
+          cancels_(request.service.cancels().shared_from_this()),
           if_match_(request.head.if_match),
           if_none_match_(request.head.if_none_match),
           dry_run_(dry_run)
@@ -98,7 +99,13 @@ private:
         if (dry_run_)
             return dry_run();
         asked->cancel.requested_by = requested_by_;
-        batch_.cancel(asked->cancel, told());
+        asked->cancel.origin = origin_;
+        batch_.cancel(asked->cancel, [told = told(), batch = batch_,
+                                      cancels = cancels_](cancel_result const& result) {
+            told(result);
+            if (result.changed || result.outcome == cancel_outcome::unknown)
+                cancels->watch(batch);
+        });
         return wait_until_recorded();
     }
 
@@ -174,6 +181,7 @@ private:
                                          std::move(data)));
     }
 
+    std::shared_ptr<cancel_history> cancels_;
     std::optional<std::string> if_match_;
     std::string if_none_match_;
     bool dry_run_;

@@ -70,7 +70,10 @@ result<std::optional<repeatable>> begin_repeatable(admitted const& request, std:
 }
 
 creation::creation(admitted const& request, std::optional<repeatable> repeat)
-    : service_(request.service), owner_(request.key->owner), repeat_(std::move(repeat))
+    : service_(request.service),
+      key_(*request.key),
+      origin_(origin_of(request.head)),
+      repeat_(std::move(repeat))
 {
 }
 
@@ -108,9 +111,16 @@ result<offered_type const*> creation::find_type(std::string_view name) const
     return type;
 }
 
+result<recorded_batch> creation::find_batch(std::string_view id) const
+{
+    return service_.find_batch(id, key_);
+}
+
 std::optional<api_error> creation::open_draft(batch_spec spec)
 {
-    spec.owner = owner_;
+    spec.owner = key_.owner;
+    spec.created_by = key_.name;
+    spec.origin = origin_;
     try {
         draft_ = service_.batches().draft(std::move(spec));
         return std::nullopt;

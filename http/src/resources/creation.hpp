@@ -45,6 +45,9 @@ protected:
     /// The type of that name, which has to be known.
     [[nodiscard]] result<offered_type const*> find_type(std::string_view name) const;
 
+    /// The batch of that id, if it is one that the key may see; or 404.
+    [[nodiscard]] result<recorded_batch> find_batch(std::string_view id) const;
+
     /// From here on there is a draft.
     [[nodiscard]] std::optional<api_error> open_draft(batch_spec spec);
     [[nodiscard]] bool is_replay() const noexcept { return repeat_ && repeat_->earlier; }
@@ -62,6 +65,7 @@ protected:
     [[nodiscard]] std::optional<pause> make_way(time_slice const& slice);
 
     service& service_;
+    api_key const& key_;
     std::optional<batch_draft> draft_;
 
 private:
@@ -77,7 +81,7 @@ private:
     [[nodiscard]] step replay() const;
     [[nodiscard]] std::chrono::milliseconds patience() const;
 
-    std::string owner_;
+    origin_ptr origin_;
     std::optional<repeatable> repeat_;
     std::string digest_;
     bool body_ended_ = false;

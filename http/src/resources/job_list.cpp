@@ -10,7 +10,7 @@ namespace belay::http {
 
 namespace {
 /// A piece is sent when it has grown to this.
-constexpr std::size_t piece_bytes = 32 * 1024;
+constexpr std::size_t list_piece_bytes = 32 * 1024;
 
 /// Looking at a state is so short that the clock is asked only now and then.
 constexpr std::uint64_t looks_at_once = 1024;
@@ -30,7 +30,7 @@ bool job_list::next(std::string& out)
         // Only a page has to know whether there is more.
         if (written_ == selection_.limit && layout_ != layout::page)
             break;
-        if (out.size() >= piece_bytes)
+        if (out.size() >= list_piece_bytes)
             return true;
         if (++looks >= looks_at_once) {
             looks = 0;
@@ -39,6 +39,11 @@ bool job_list::next(std::string& out)
         }
         if (!selection_.matches(batch_.job_state_of(index_)))
             continue;
+        if (selection_.is_like) {
+            looks = looks_at_once;
+            if (!selection_.is_like(batch_.job(index_)))
+                continue;
+        }
         if (selection_.skip != 0) {
             --selection_.skip;
             continue;

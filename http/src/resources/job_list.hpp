@@ -26,6 +26,8 @@ public:
         std::uint64_t skip = 0;
         std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
         std::function<bool(job_state)> matches = [](job_state) { return true; };
+        /// Likewise; asked only of those that `matches` takes, for it may take long.
+        std::function<bool(job_status const&)> is_like = {};
     };
 
     enum class layout : std::uint8_t {

@@ -53,6 +53,7 @@ private:
                                       !is_ended(state) || state == job_state::cancelled);
         }
         asked->cancel.requested_by = requested_by_;
+        asked->cancel.origin = origin_;
         batch_.cancel_job(index_, asked->cancel, told());
         return wait_until_recorded();
     }

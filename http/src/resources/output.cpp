@@ -1,5 +1,4 @@
 // GET /v1/batches/{id}/jobs/{n}/output: the bytes that a job has left.
-#include "message/byte_range.hpp"
 #include "resources/precondition.hpp"
 #include "resources/resources.hpp"
 
@@ -9,7 +8,7 @@ namespace belay::http {
 
 namespace {
 
-constexpr std::size_t piece_bytes = 64 * 1024;
+constexpr std::size_t output_piece_bytes = 64 * 1024;
 
 /// A part of an output, read by pieces.
 class output_part final : public body_source {
@@ -18,7 +17,7 @@ public:
 
     bool next(std::string& out) override
     {
-        auto const bytes = std::min<std::uint64_t>(piece_bytes, range_.end - range_.first);
+        auto const bytes = std::min<std::uint64_t>(output_piece_bytes, range_.end - range_.first);
         output_.read(range_.first, static_cast<std::size_t>(bytes), out);
         range_.first += bytes;
         return range_.first != range_.end;
@@ -55,24 +54,17 @@ made_operation get_output(admitted request)
         return known.error();
     if (*known)
         return answer_with(not_modified(tag));
-    bool const is_the_same = request.head.if_range.empty() || request.head.if_range == tag;
-    auto const wanted = is_the_same ? parse_range(request.head.range, size) : wanted_bytes{};
-    if (wanted.what == wanted_bytes::kind::nothing)
-        return range_not_satisfiable(size);
-
-    bool const is_part = wanted.what == wanted_bytes::kind::part;
-    byte_range const range = is_part ? wanted.range : byte_range{0, size};
-    response answer{.status = is_part ? 206U : 200U,
-                    .content_type = "application/octet-stream",
+    response answer{.content_type = "application/octet-stream",
                     .fields = {{"Content-Disposition", "attachment"},
                                {"Content-Security-Policy", "sandbox"},
                                {"Accept-Ranges", "bytes"},
-                               {"ETag", tag}},
-                    .rest_bytes = range.end - range.first};
-    if (is_part)
-        answer.fields.emplace_back("Content-Range", content_range(range, size));
-    if (range.first != range.end)
-        answer.rest = std::make_unique<output_part>(std::move(*output), range);
+                               {"ETag", tag}}};
+    auto const range = choose_range(request.head, tag, size, answer);
+    if (!range)
+        return range.error();
+    answer.rest_bytes = range->end - range->first;
+    if (range->first != range->end)
+        answer.rest = std::make_unique<output_part>(std::move(*output), *range);
     return answer_with(std::move(answer));
 }
 

@@ -1,10 +1,12 @@
 #ifndef BELAY_HTTP_RESOURCES_PRECONDITION_HPP
 #define BELAY_HTTP_RESOURCES_PRECONDITION_HPP
 
+#include "message/byte_range.hpp"
 #include "message/entity_tags.hpp"
 #include "message/operation.hpp"
 #include "message/text.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +43,22 @@ check_if_match(std::optional<std::string> const& if_match, std::string const& ta
     if (!tag.empty())
         answer.fields.emplace_back("ETag", tag);
     return answer;
+}
+
+/// Which of `size` bytes, which have this tag or none, the client wants: all of them, or what Range
+/// says, where If-Range is not against it. Then `answer` says so; or 416.
+[[nodiscard]] inline result<byte_range>
+choose_range(request_head const& head, std::string const& tag, std::uint64_t size, response& answer)
+{
+    bool const is_the_same = head.if_range.empty() || (!tag.empty() && head.if_range == tag);
+    auto const wanted = is_the_same ? parse_range(head.range, size) : wanted_bytes{};
+    if (wanted.what == wanted_bytes::kind::nothing)
+        return range_not_satisfiable(size);
+    if (wanted.what != wanted_bytes::kind::part)
+        return byte_range{0, size};
+    answer.status = 206;
+    answer.fields.emplace_back("Content-Range", content_range(wanted.range, size));
+    return wanted.range;
 }
 
 } // namespace belay::http

@@ -18,6 +18,7 @@ namespace belay::http {
 [[nodiscard]] made_operation get_root(admitted request);
 [[nodiscard]] made_operation get_health(admitted request);
 [[nodiscard]] made_operation get_readiness(admitted request);
+[[nodiscard]] made_operation get_server(admitted request);
 [[nodiscard]] made_operation list_types(admitted request);
 [[nodiscard]] made_operation create_batch(admitted request);
 [[nodiscard]] made_operation list_batches(admitted request);
@@ -27,7 +28,9 @@ namespace belay::http {
 [[nodiscard]] made_operation list_jobs(admitted request);
 [[nodiscard]] made_operation get_job(admitted request);
 [[nodiscard]] made_operation get_map(admitted request);
+[[nodiscard]] made_operation get_events(admitted request);
 [[nodiscard]] made_operation get_output(admitted request);
+[[nodiscard]] made_operation get_outputs(admitted request);
 [[nodiscard]] made_operation get_batch_state(admitted request);
 [[nodiscard]] made_operation put_batch_state(admitted request);
 [[nodiscard]] made_operation put_job_state(admitted request);

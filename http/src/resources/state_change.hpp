@@ -32,6 +32,7 @@ public:
     explicit state_change(admitted&& request)
         : batch_(std::move(*request.batch)),
           requested_by_(request.key->name),
+          origin_(origin_of(request.head)),
           preferences_(parse_prefer(request.head.prefer)),
           wait_max_(request.service.options().wait_max)
     {
@@ -111,6 +112,7 @@ protected:
 
     recorded_batch batch_;
     std::string requested_by_;
+    origin_ptr origin_;
     std::string body_;
     Result cancelled_;
 

@@ -57,6 +57,7 @@ void activity::end_request(time_point now) noexcept
 {
     is_limited_ = false;
     has_acted_ = false;
+    is_live_ = false;
     answered_ = now;
 }
 
@@ -72,6 +73,7 @@ activity::yield activity::give_way() noexcept
     case phase::waiting: return waits_since_ ? yield::end_wait : yield::nothing;
     case phase::idle:
     case phase::sending:
+    case phase::following:
     case phase::lingering: return yield::close;
     }
     return yield::close;
@@ -82,12 +84,18 @@ bool activity::is_fresh(time_point now) const noexcept
     return now >= answered_ + fresh_after;
 }
 
+bool activity::keeps_place(time_point now) const noexcept
+{
+    return is_live_ && (phase_ != phase::sending || now < last_moved_ + still_after);
+}
+
 bool activity::is_moving(time_point now) const noexcept
 {
     bool const is_on_its_way = phase_ == phase::receiving || phase_ == phase::sending ||
                                (phase_ == phase::lingering && now < began_ + still_after) ||
                                line_ == line::reading;
-    return is_on_its_way && (line_ != line::none || now < last_moved_ + still_after);
+    return phase_ == phase::following || // its end is about to be written
+           (is_on_its_way && (line_ != line::none || now < last_moved_ + still_after));
 }
 
 std::optional<double> activity::slowness(time_point now) const noexcept

@@ -18,7 +18,15 @@ public:
     using time_point = std::chrono::steady_clock::time_point;
     using duration = std::chrono::steady_clock::duration;
 
-    enum class phase : std::uint8_t { idle, receiving, working, waiting, sending, lingering };
+    enum class phase : std::uint8_t {
+        idle,
+        receiving,
+        working,
+        waiting,
+        sending,
+        following, ///< an answer goes on once something has come to pass
+        lingering,
+    };
 
     /// What the session waits in, to do a piece of its work or to have it done.
     enum class line : std::uint8_t { none, control, bulk, reading };
@@ -48,6 +56,8 @@ public:
     void begin_limited() noexcept { is_limited_ = true; }
     /// From here on what was done for the request has to be told.
     void act() noexcept { has_acted_ = true; }
+    /// Its answer goes on as things come to pass, until the request has it.
+    void begin_live() noexcept { is_live_ = true; }
     /// The request has its answer.
     void end_request(time_point now) noexcept;
 
@@ -74,6 +84,9 @@ public:
 
     /// Whether it is not the client that is waited for.
     [[nodiscard]] bool is_busy() const noexcept { return is_at_work() || line_ != line::none; }
+
+    /// Whether it has an answer that goes on and its client takes that: it does not give way then.
+    [[nodiscard]] bool keeps_place(time_point now) const noexcept;
 
     /// Whether its request waits in a line, and nothing of what it asks for has been done or
     /// answered.
@@ -130,6 +143,7 @@ private:
     bool is_limited_ = false;
     bool has_acted_ = false;
     bool gives_way_ = false;
+    bool is_live_ = false;
 };
 
 } // namespace belay::http

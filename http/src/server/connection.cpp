@@ -136,11 +136,20 @@ void connection::release_input() noexcept
 void connection::when_maybe_reset(std::function<void()> look)
 {
     // Asio may end the wait for what an earlier socket met that had the same place in its tables.
-    stream_.socket().async_wait(tcp::socket::wait_error,
-                                [look = std::move(look)](error_code error) {
-                                    if (!error)
-                                        look();
-                                });
+    when(tcp::socket::wait_error, std::move(look));
+}
+
+void connection::when_readable(std::function<void()> look)
+{
+    when(tcp::socket::wait_read, std::move(look));
+}
+
+void connection::when(tcp::socket::wait_type what, std::function<void()> look)
+{
+    stream_.socket().async_wait(what, [look = std::move(look)](error_code error) {
+        if (!error)
+            look();
+    });
 }
 
 bool connection::is_reset() noexcept

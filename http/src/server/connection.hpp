@@ -63,6 +63,10 @@ public:
     /// not after `close`.
     void when_maybe_reset(std::function<void()> look);
 
+    /// Calls `look` once there is something to be read, or the client will send no more; not after
+    /// `close`.
+    void when_readable(std::function<void()> look);
+
     /// Whether the client has reset the connection, or sent urgent data: no client of HTTP does, and as
     /// long as it lies there a reset can't be waited for.
     [[nodiscard]] bool is_reset() noexcept;
@@ -84,6 +88,7 @@ public:
     [[nodiscard]] bool is_open() const noexcept { return stream_.socket().is_open(); }
 
 private:
+    void when(boost::asio::ip::tcp::socket::wait_type what, std::function<void()> look);
     [[nodiscard]] std::size_t receive(void* to, std::size_t bytes_max, int how = 0) noexcept;
     void note_moved(std::size_t bytes) noexcept;
 

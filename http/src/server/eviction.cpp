@@ -27,7 +27,7 @@ constexpr std::size_t asked_max = 16;
 void eviction::add(evictable& one)
 {
     activity const& state = one.state();
-    if (!state.has_place())
+    if (!state.has_place() || state.keeps_place(now_))
         return;
     if (!state.is_busy())
         idle_.push_back({state.last_moved(), &one, state.is_new(), state.has_answered()});

@@ -56,6 +56,7 @@ server_options with_room(server_options options)
                         "allowed host '" + host + "' is not a name without a scheme or a port");
     options.header_bytes_max = std::min(options.header_bytes_max, header_bytes_most);
     options.requests_max = std::min(options.requests_max, requests_within(options.connections_max));
+    options.event_streams_max = std::min(options.event_streams_max, options.connections_max / 2);
     return options;
 }
 
@@ -83,6 +84,8 @@ server::listener::listener(engine& engine, std::vector<offered_type> types, serv
                .is_on_loopback = false}
 {
     listen();
+    pump_ = std::make_shared<event_pump>(executor_, service_, context_.log);
+    pump_->connect();
     context_.listen_address = bound_.address().to_string();
     context_.is_on_loopback = bound_.address().is_loopback();
 }
@@ -98,6 +101,7 @@ void server::listener::go_on()
 {
     context_.control.go_on();
     context_.bulk.go_on();
+    pump_->go_on();
     if (is_accepting_ || !acceptor_.is_open())
         return;
     try {
@@ -127,6 +131,7 @@ void server::listener::shut_down(std::chrono::milliseconds at_most, std::functio
 void server::listener::close()
 {
     service_.close();
+    pump_->disconnect();
     context_.reading.close();
     asio::post(executor_, [self = shared_from_this()] { self->close_all(); });
 }
@@ -303,6 +308,7 @@ void server::listener::close_all() noexcept
     acceptor_.close(ignored);
     spare_.close(ignored);
     again_.cancel();
+    pump_->stop();
     for (auto const& session : context_.sessions)
         session->close();
 }
@@ -330,6 +336,7 @@ asio::awaitable<void> server::listener::end_when_quiet(clock::time_point end,
                                                        std::function<void()> done)
 {
     auto const self = shared_from_this();
+    service_.events().close();
     auto const bodies_end = std::min(end, clock::now() + options_.shutdown_time_max);
     bool are_bodies_cut = false;
     while (!is_quiet(end, bodies_end) && acceptor_.is_open()) {

@@ -3,6 +3,7 @@
 #ifndef BELAY_HTTP_SERVER_LISTENER_HPP
 #define BELAY_HTTP_SERVER_LISTENER_HPP
 
+#include "server/event_pump.hpp"
 #include "server/session.hpp"
 #include "server/session_context.hpp"
 #include "service/service.hpp"
@@ -81,6 +82,7 @@ private:
     bool is_accepting_ = true;           ///< from the first start() on
     boost::asio::steady_timer again_;
     session_context context_;
+    std::shared_ptr<event_pump> pump_;
 };
 
 } // namespace belay::http

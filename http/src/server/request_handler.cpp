@@ -134,6 +134,8 @@ asio::awaitable<response> request_handler::work(exchange& exchange, operation& o
             throw std::move(*error);
         if (auto const* const wanted = std::get_if<wait_for_end>(&next))
             co_await wait_if_possible(*wanted);
+        else if (auto const* const reads = std::get_if<reading>(&next))
+            co_await waits_.read(reads->work);
         else if (exchange.needs_no_turn())
             co_await asio::post(connection_.get_executor(), asio::use_awaitable);
     }
@@ -179,6 +181,8 @@ asio::awaitable<void> request_handler::read_body(exchange& exchange, operation& 
                 co_await waits_.until_end(*wanted);
                 activity_.begin(phase::receiving, clock::now());
                 receiver_.go_on(reader);
+            } else if (auto const* const reads = std::get_if<reading>(&*next)) {
+                co_await waits_.read(reads->work);
             }
             next = co_await waits_.in_turn(exchange, digest);
         }

@@ -2,6 +2,7 @@
 
 #include "message/request_target.hpp"
 #include "message/text.hpp"
+#include "message/traceparent.hpp"
 
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/http/fields.hpp>
@@ -53,6 +54,8 @@ void read_fields(bhttp::fields const& fields, request_head& into)
     if (fields.count("If-Match") != 0)
         into.if_match = joined(fields, "If-Match");
     into.if_none_match = joined(fields, "If-None-Match");
+    if (fields.count("Last-Event-ID") != 0)
+        into.last_event_id = joined(fields, "Last-Event-ID");
 }
 
 } // namespace
@@ -70,6 +73,9 @@ void read_header(request_parser const& parser, request_header& into)
     head.has_body = parser.chunked() || head.content_length.value_or(0) != 0;
     if (std::string_view const given = message["X-Request-Id"]; is_request_id(given))
         into.id = given;
+    head.request_id = into.id;
+    if (auto const given = joined(message, "traceparent"); is_traceparent(given))
+        head.traceparent = given;
     if (into.version >= 11)
         into.expectation = joined(message, "Expect");
     into.forwarded_for = joined(message, "X-Forwarded-For");

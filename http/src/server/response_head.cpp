@@ -27,7 +27,7 @@ std::string http_date()
 
 bool has_size(response const& answer) noexcept
 {
-    return !answer.rest || answer.rest_bytes;
+    return !answer.live && (!answer.rest || answer.rest_bytes);
 }
 
 } // namespace

@@ -42,7 +42,7 @@ asio::awaitable<void> response_writer::write(exchange& exchange, response answer
     activity_.begin(activity::phase::sending, std::chrono::steady_clock::now());
     sending how{.version = exchange.reader.header().version, .request_id = exchange.id()};
     bool const chunked = is_chunked(answer, how);
-    bool const has_end = !answer.rest || answer.rest_bytes || chunked;
+    bool const has_end = (!answer.live && !answer.rest) || answer.rest_bytes || chunked;
     exchange.keep_at_most(exchange.reader.after_answer());
     if (activity_.gives_way() || !has_end)
         exchange.keep_at_most(after::close);
@@ -54,6 +54,9 @@ asio::awaitable<void> response_writer::write(exchange& exchange, response answer
     if (answer.rest && !is_bodiless) {
         co_await to_.write(head);
         co_await write_rest(exchange, answer, chunked);
+    } else if (answer.live && !is_bodiless) {
+        co_await to_.write(head);
+        co_await write_live(exchange, *answer.live, chunked);
     } else {
         co_await to_.write(head, is_bodiless ? std::string_view() : answer.body);
     }
@@ -72,15 +75,7 @@ asio::awaitable<void> response_writer::write_rest(exchange const& exchange, resp
             continue;
         if (piece.empty())
             break; // as a chunk it would end the answer
-        if (!memory_.fits(exchange, piece.capacity()))
-            throw connection_over{};
-        to_.expires_after(context_.service.options().request_time_max);
-        if (chunked) {
-            std::string const size = chunk_size(piece.size());
-            co_await to_.write(size, piece, "\r\n");
-        } else {
-            co_await to_.write(piece);
-        }
+        co_await write_piece(exchange, piece, chunked);
         if (piece.capacity() > kept_bytes_max)
             std::string().swap(piece);
         piece.clear();
@@ -88,6 +83,41 @@ asio::awaitable<void> response_writer::write_rest(exchange const& exchange, resp
     }
     if (chunked)
         co_await to_.write("0\r\n\r\n");
+}
+
+/// Writes what comes to pass, until no more will.
+asio::awaitable<void> response_writer::write_live(exchange const& exchange, live_source& live,
+                                                  bool chunked)
+{
+    activity_.begin_live();
+    std::string piece;
+    auto const next = [&] { return live.next(piece); };
+    for (bool more = true; more;) {
+        more = co_await waits_.in_turn(exchange, next);
+        if (!piece.empty())
+            co_await write_piece(exchange, piece, chunked);
+        else if (more)
+            co_await waits_.until_news(live.wait());
+        std::string().swap(piece);
+        memory_.shrink_to(0);
+    }
+    waits_.end_following();
+    if (chunked)
+        co_await to_.write("0\r\n\r\n");
+}
+
+asio::awaitable<void> response_writer::write_piece(exchange const& exchange,
+                                                   std::string const& piece, bool chunked)
+{
+    if (!memory_.fits(exchange, piece.capacity()))
+        throw connection_over{};
+    to_.expires_after(context_.service.options().request_time_max);
+    if (chunked) {
+        std::string const size = chunk_size(piece.size());
+        co_await to_.write(size, piece, "\r\n");
+    } else {
+        co_await to_.write(piece);
+    }
 }
 
 } // namespace belay::http

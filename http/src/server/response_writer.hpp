@@ -22,6 +22,10 @@ public:
 private:
     [[nodiscard]] boost::asio::awaitable<void> write_rest(exchange const& exchange,
                                                           response& answer, bool chunked);
+    [[nodiscard]] boost::asio::awaitable<void> write_live(exchange const& exchange,
+                                                          live_source& live, bool chunked);
+    [[nodiscard]] boost::asio::awaitable<void> write_piece(exchange const& exchange,
+                                                           std::string const& piece, bool chunked);
 
     connection& to_;
     activity& activity_;

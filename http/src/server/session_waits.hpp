@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,6 +28,9 @@ namespace belay::http {
 class session_waits {
 public:
     session_waits(connection& connection, activity& activity, session_context& context);
+    ~session_waits();
+    session_waits(session_waits const&) = delete;
+    session_waits& operator=(session_waits const&) = delete;
 
     /// Does a piece of a request's work: at once if it is control work and the connection had no
     /// answer for a while, else when its turn comes.
@@ -43,7 +47,16 @@ public:
     /// Adds the next piece of what an answer has still; false if there is no more.
     [[nodiscard]] boost::asio::awaitable<bool> add_piece(response& answer, std::string& piece);
 
+    /// Has that done on the thread that reads.
+    [[nodiscard]] boost::asio::awaitable<void> read(std::function<void()> work);
+
     [[nodiscard]] boost::asio::awaitable<void> until_end(wait_for_end const& wanted);
+
+    /// The same in the middle of an answer that goes on as things come to pass: it is over, too, if
+    /// the client has ended its side of the connection.
+    [[nodiscard]] boost::asio::awaitable<void> until_news(wait_for_end const& wanted);
+    /// That answer is over.
+    void end_following() noexcept { watch_.reset(); }
 
     /// Ends whichever there is before its time.
     void end() noexcept;
@@ -52,12 +65,17 @@ private:
     class queued;
 
     [[nodiscard]] std::unique_lock<std::mutex> enter();
+    [[nodiscard]] boost::asio::awaitable<void>
+    wait(wait_for_end const& wanted, std::shared_ptr<boost::asio::steady_timer> timer);
+    [[nodiscard]] std::shared_ptr<boost::asio::steady_timer> timer_for(wait_for_end const& wanted);
 
     connection& connection_;
     activity& activity_;
     session_context& context_;
     boost::asio::steady_timer turn_;                   ///< waits for one
     std::weak_ptr<boost::asio::steady_timer> waiting_; ///< for the engine, or for what is read
+    struct client_watch;
+    std::shared_ptr<client_watch> watch_; ///< while an answer goes on
 };
 
 /// While a session waits in a line, which its client is not charged for.

@@ -5,6 +5,7 @@
 #include "message/operation.hpp"
 #include "message/request_target.hpp"
 #include "service/service.hpp"
+#include "service/time_slice.hpp"
 #include "service/views.hpp"
 
 #include <belay/job_type.hpp>
@@ -33,6 +34,13 @@ struct admitted {
     return {state_name, request.service.path_member(request.batch->type())};
 }
 
+/// Where what the request asks for comes from.
+[[nodiscard]] inline origin_ptr origin_of(request_head const& head)
+{
+    return std::make_shared<request_origin const>(
+        request_origin{.request_id = head.request_id, .traceparent = head.traceparent});
+}
+
 using made_operation = result<std::unique_ptr<operation>>;
 
 /// An operation whose answer is there as soon as it is asked for.
@@ -50,16 +58,6 @@ private:
 {
     return made_operation(std::make_unique<immediate>(std::move(answer)));
 }
-
-/// When a piece of work has to make way for others.
-class time_slice {
-public:
-    [[nodiscard]] bool is_over() const noexcept { return std::chrono::steady_clock::now() >= end_; }
-
-private:
-    std::chrono::steady_clock::time_point end_ =
-        std::chrono::steady_clock::now() + std::chrono::microseconds(400);
-};
 
 } // namespace belay::http
 

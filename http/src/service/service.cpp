@@ -111,10 +111,10 @@ std::optional<api_error> find_named(std::vector<std::string> const& segments, ad
     if (segments.size() < 3)
         return std::nullopt;
     std::string const& id = segments[2];
-    request.batch = request.service.batches().find(id);
-    if (!request.batch ||
-        (request.key->role != role::admin && request.batch->owner() != request.key->owner))
-        return batch_not_found(id);
+    auto found = request.service.find_batch(id, *request.key);
+    if (!found)
+        return found.error();
+    request.batch = std::move(*found);
     if (segments.size() < 5)
         return std::nullopt;
     auto const job = parse_job(segments[4], request.batch->size());
@@ -148,7 +148,11 @@ std::string make_secret()
 
 service::service(engine& engine, std::span<route const> routes, std::vector<offered_type> types,
                  server_options const& options)
-    : engine_(engine), routes_(routes), options_(options)
+    : engine_(engine),
+      routes_(routes),
+      options_(options),
+      events_(engine, options),
+      cancels_(std::make_shared<cancel_history>(options.on_cancel_end))
 {
     for (auto& type : types) {
         engine_.define(type.type);
@@ -221,10 +225,20 @@ result<std::unique_ptr<operation>> service::make(request_head const& head, looke
     if (auto refused = find_named(found.target->segments, request))
         return std::move(*refused);
     if (found.route->needs && found.key->role < *found.route->needs)
-        return forbidden("The key " + http::quoted(found.key->name) + " may only read");
+        return forbidden(
+            "The key " + http::quoted(found.key->name) +
+            (found.key->role == role::read ? " may only read" : " is not that of an admin"));
     if (auto refused = check_body(*found.route, head, options_))
         return std::move(*refused);
     return found.route->make(std::move(request));
+}
+
+result<recorded_batch> service::find_batch(std::string_view id, api_key const& key) const
+{
+    auto found = engine_.find(id);
+    if (!found || (key.role != role::admin && found->owner() != key.owner))
+        return batch_not_found(id);
+    return std::move(*found);
 }
 
 offered_type const* service::find_type(std::string_view name) const

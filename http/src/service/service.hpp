@@ -5,12 +5,15 @@
 
 #include "message/operation.hpp"
 #include "message/request_target.hpp"
+#include "service/cancel_history.hpp"
+#include "service/event_hub.hpp"
 #include "service/idempotency_keys.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/http/server.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -66,10 +69,16 @@ public:
     void close()
     {
         std::scoped_lock const lock(mutex_);
+        if (!closed_)
+            events_.detach();
         closed_ = true;
     }
 
     [[nodiscard]] engine& batches() noexcept { return engine_; }
+    [[nodiscard]] cancel_history& cancels() noexcept { return *cancels_; }
+    /// When this was made.
+    [[nodiscard]] time_point started_at() const noexcept { return started_at_; }
+    [[nodiscard]] event_hub& events() noexcept { return events_; }
     [[nodiscard]] server_options const& options() const noexcept { return options_; }
 
     [[nodiscard]] bool is_short_of_memory() const
@@ -79,6 +88,9 @@ public:
 
     /// Of the creations under way.
     [[nodiscard]] idempotency_keys& keys_under_way() noexcept { return *keys_under_way_; }
+
+    /// The batch of that id, if it is one that the key may see; or 404.
+    [[nodiscard]] result<recorded_batch> find_batch(std::string_view id, api_key const& key) const;
 
     /// The type of that name, or nothing.
     [[nodiscard]] offered_type const* find_type(std::string_view name) const;
@@ -101,6 +113,9 @@ private:
     std::span<route const> const routes_;
     std::map<std::string, offered_type, std::less<>> types_;
     server_options const& options_;
+    event_hub events_;
+    std::shared_ptr<cancel_history> const cancels_;
+    time_point const started_at_ = std::chrono::system_clock::now();
     std::shared_ptr<idempotency_keys> keys_under_way_ = std::make_shared<idempotency_keys>();
     std::atomic<bool> stopping_{false};
     std::mutex mutex_;

@@ -97,6 +97,35 @@ json::value process_view(job_status const& job)
                         {"written_bytes", used.written_bytes}};
 }
 
+json::value request_id_view(origin_ptr const& origin)
+{
+    return origin ? text_or_null(origin->request_id) : json::value(nullptr);
+}
+
+json::value traceparent_view(origin_ptr const& origin)
+{
+    return origin ? text_or_null(origin->traceparent) : json::value(nullptr);
+}
+
+char letter(disposition of) noexcept
+{
+    switch (of) {
+    case disposition::none: break;
+    case disposition::not_started: return 'n';
+    case disposition::stopped: return 'o';
+    case disposition::terminated: return 't';
+    case disposition::killed: return 'k';
+    case disposition::abandoned: return 'a';
+    case disposition::lost: return 'x';
+    }
+    return '?';
+}
+
+json::value disposition_view(job_state state, disposition of)
+{
+    return state == job_state::cancelled ? json::value(to_string(of)) : json::value(nullptr);
+}
+
 /// Who cancelled a job alone; null if nobody did.
 json::value job_cancel_view(job_status const& job)
 {
@@ -105,7 +134,9 @@ json::value job_cancel_view(job_status const& job)
     return json::object{{"requested_at", to_micros(job.cancel->requested_at)},
                         {"requested_by", text_or_null(job.cancel->requested_by)},
                         {"reason", text_or_null(job.cancel->reason)},
-                        {"mode", to_string(job.cancel->mode)}};
+                        {"mode", to_string(job.cancel->mode)},
+                        {"request_id", request_id_view(job.cancel->origin)},
+                        {"traceparent", traceparent_view(job.cancel->origin)}};
 }
 
 } // namespace
@@ -159,6 +190,8 @@ json::value cancel_view(std::optional<cancel_record> const& cancel)
                         {"cause", to_string(cancel->cause)},
                         {"requested_by", text_or_null(cancel->requested_by)},
                         {"reason", text_or_null(cancel->reason)},
+                        {"request_id", request_id_view(cancel->origin)},
+                        {"traceparent", traceparent_view(cancel->origin)},
                         {"escalated", std::move(escalated)},
                         {"moments", moments_view(*cancel)}};
 }
@@ -191,6 +224,14 @@ json::object state_view(recorded_batch const& batch, batch_status const& status,
     return view;
 }
 
+json::object cancelled_view(recorded_batch const& batch, batch_status const& status)
+{
+    json::object view = state_view(batch, status, status.state, false);
+    for (auto const* const name : {"previous_state", "timestamp", "changed"})
+        view.erase(name);
+    return view;
+}
+
 json::object jobs_view(job_counts const& jobs)
 {
     return {{"total", jobs.total},         {"pending", jobs.pending},
@@ -215,7 +256,45 @@ json::object batch_view(recorded_batch const& batch, batch_status const& status)
     view["options"] = options_view(batch.options());
     view["jobs"] = jobs_view(status.jobs);
     view["cancel"] = cancel_view(status.cancel);
+    view["owner"] = batch.owner();
+    view["created_by"] = text_or_null(batch.created_by());
+    view["from"] = text_or_null(batch.from());
+    view["request_id"] = request_id_view(batch.origin());
+    view["traceparent"] = traceparent_view(batch.origin());
     return view;
+}
+
+char letter(job_mark const& job) noexcept
+{
+    switch (job.state) {
+    case job_state::pending: return '.';
+    case job_state::running: return '>';
+    case job_state::succeeded: return job.late ? 'l' : 's';
+    case job_state::failed: return 'f';
+    case job_state::cancelled: return letter(job.disposition);
+    }
+    return '?';
+}
+
+json::object event_view(recorded_batch const& batch, batch_status const& status)
+{
+    json::object view = summary_view(batch, status);
+    view["owner"] = batch.owner();
+    view["request_id"] = request_id_view(batch.origin());
+    view["traceparent"] = traceparent_view(batch.origin());
+    view["jobs"] = jobs_view(status.jobs);
+    view["cancel"] = cancel_view(status.cancel);
+    return view;
+}
+
+json::object job_event_view(recorded_batch const& batch, std::uint64_t job, job_mark const& mark)
+{
+    return {{"batch_id", batch.id()},
+            {"job", job},
+            {"state", to_string(mark.state)},
+            {"disposition", disposition_view(mark.state, mark.disposition)},
+            {"late", mark.late},
+            {"mark", std::string(1, letter(mark))}};
 }
 
 void append_job(std::string& out, recorded_batch const& batch, std::uint64_t index,
@@ -225,9 +304,7 @@ void append_job(std::string& out, recorded_batch const& batch, std::uint64_t ind
     std::string const input = batch.input(index);
     json::object view{{"job", index}, {"filename", filename_of(input, form.path_member)}};
     view[form.state_name] = to_string(job.state);
-    view["disposition"] = job.state == job_state::cancelled
-                              ? json::value(to_string(job.disposition))
-                              : json::value(nullptr);
+    view["disposition"] = disposition_view(job.state, job.disposition);
     view["late"] = job.late;
     view["attempt"] = job.attempt;
     view["started_at"] = time_view(job.started_at);

@@ -25,6 +25,10 @@ namespace belay::http {
 /// The cancel block, or null.
 [[nodiscard]] boost::json::value cancel_view(std::optional<cancel_record> const& cancel);
 
+/// What is shown of a cancel once it is over, in the log say.
+[[nodiscard]] boost::json::object cancelled_view(recorded_batch const& batch,
+                                                 batch_status const& status);
+
 /// When what of it came to pass, in microseconds from the closing of the gate, or null.
 [[nodiscard]] boost::json::object moments_view(cancel_record const& cancel);
 
@@ -48,6 +52,17 @@ struct job_form {
 /// Appends one job as JSON.
 void append_job(std::string& out, recorded_batch const& batch, std::uint64_t index,
                 job_form const& form);
+
+/// Where a job stands, in the map of its batch.
+[[nodiscard]] char letter(job_mark const& job) noexcept;
+
+/// What events show of a batch.
+[[nodiscard]] boost::json::object event_view(recorded_batch const& batch,
+                                             batch_status const& status);
+
+/// What the event of a job's end shows of it.
+[[nodiscard]] boost::json::object job_event_view(recorded_batch const& batch, std::uint64_t job,
+                                                 job_mark const& mark);
 
 /// A time with six decimals, or null.
 [[nodiscard]] boost::json::value time_view(std::optional<time_point> time);

@@ -228,6 +228,7 @@ std::vector<command_description> read_types(toml::table const& document,
 {
     std::vector<command_description> types;
     toml_keys keys(document, 1, faults);
+    (void)keys.node("serve"); // `read_server_settings` reads it
     if (auto const* const described = keys.table("type"))
         for (auto const& [key, node] : *described) {
             std::size_t const line = key.source().begin.line;

@@ -229,3 +229,21 @@ BOOST_FIXTURE_TEST_CASE(time_in_a_line_makes_no_client_slow, fixture)
     of.leave_line(now + 7s);
     BOOST_TEST(of.is_moving(now + 8s));
 }
+
+BOOST_FIXTURE_TEST_CASE(an_answer_that_goes_on_keeps_its_place_while_it_is_taken, fixture)
+{
+    of.begin(phase::sending, now);
+    BOOST_TEST(!of.keeps_place(now));
+    of.begin_live();
+    of.begin(phase::following, now);
+    BOOST_TEST(of.keeps_place(now + 1h));
+    BOOST_TEST(of.is_moving(now + 1h)); // at a shutdown its end is still to be written
+    of.moved(0, now + 1h);
+    of.begin(phase::sending, now + 1h);
+    BOOST_TEST(of.keeps_place(now + 1h + 1s));
+    BOOST_TEST(!of.keeps_place(now + 1h + 2s)); // nobody takes it
+    of.moved(100, now + 1h + 2s);
+    BOOST_TEST(of.keeps_place(now + 1h + 3s));
+    of.end_request(now + 1h + 3s);
+    BOOST_TEST(!of.keeps_place(now + 1h + 3s));
+}

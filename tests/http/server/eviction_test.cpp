@@ -261,6 +261,16 @@ BOOST_AUTO_TEST_CASE(where_the_other_can_wait_only_the_first_four_rules_count)
     BOOST_TEST(silent.is_closed);
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_that_goes_on_does_not_go_while_it_is_taken)
+{
+    fake& live = idle(1h);
+    live.is.begin_live();
+    live.is.begin(phase::following, now - 1h);
+    BOOST_TEST((make() == room::none));
+    live.is.begin(phase::sending, now);
+    BOOST_TEST(closes(live)); // nobody takes it
+}
+
 BOOST_AUTO_TEST_CASE(several_go_one_after_the_other)
 {
     auto& first = idle(2s);

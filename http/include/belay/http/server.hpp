@@ -64,6 +64,10 @@ struct server_options {
     std::uint64_t stream_bytes_max = 4ULL << 30;    ///< of a new batch that comes as lines
     std::size_t line_bytes_max = 64 * 1024;         ///< of such a line, and of an input in JSON
     std::uint64_t buffer_bytes_max = 32 * 1024 * 1024; ///< of all requests and answers under way
+    std::size_t event_streams_max = 256; ///< then 503; they do not give way, so at most half of
+                                         ///< `connections_max`
+    std::size_t event_streams_per_key_max = 64; ///< likewise
+    std::size_t events_max = 10'000; ///< kept for readers that come back: of batches, and of jobs
     std::uint64_t inputs_max = 8'000'000;           ///< of a new batch
     std::chrono::milliseconds header_time_max{10'000};  ///< from a request's first byte on
     std::chrono::milliseconds request_time_max{60'000}; ///< for each MiB of its body, for the store
@@ -76,6 +80,9 @@ struct server_options {
     /// 429.
     std::size_t wrong_keys_max = 100;
 
+    /// Where batches are kept, for `GET /v1/server` to say how much room there is; empty in memory.
+    std::string data_directory = {};
+
     /// On loopback the names, besides its own, under which the server is reached: those that a
     /// proxy passes on.
     std::vector<std::string> allowed_hosts = {};
@@ -83,6 +90,10 @@ struct server_options {
     /// The addresses of proxies, whose `X-Forwarded-For` says which client it is that limits and
     /// log lines are about.
     std::vector<std::string> trusted_proxies = {};
+
+    /// Told of each cancel that a request has asked for, once it is over: a line for a log, with a
+    /// message, a tab and members in JSON. On whatever thread; it should not wait.
+    std::function<void(std::string const& line)> on_cancel_end = {};
 
     /// Whether memory is short: while it says so new batches are refused with 503, so that what
     /// there is goes to cancels, and `/readyz` is 503, too. Asked on the server's thread, or one
@@ -100,11 +111,12 @@ inline constexpr std::size_t header_bytes_most = 65'533;
 /// cancels.
 [[nodiscard]] BELAY_EXPORT std::size_t requests_within(std::size_t connections_max) noexcept;
 
-/// Serves the batches of an engine over HTTP.
+/// Serves the batches of an engine over HTTP. For events it follows the engine's news: nobody else
+/// can, nor a second server of the same engine.
 ///
 /// Lifetime: neither copied nor moved; the engine outlives it, and so does a context of the
-/// program's. The destructor closes every connection and waits for nothing but the end of a piece of
-/// an answer that is being read: what the program's context has left of it touches the engine no
+/// program's. The destructor closes every connection and waits for nothing but the end of a piece
+/// of an answer that is being read: what the program's context has left of it touches the engine no
 /// more, and goes when the context is run or destroyed.
 /// Thread safety: every member may be called from any thread, but the destructor not from inside a
 /// function of an `offered_type`.
