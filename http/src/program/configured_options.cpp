@@ -49,6 +49,7 @@ void take_configured_options(CLI::App& command, std::string const& file)
     auto const given = given_options(command); // by the command line, which goes before the file
     auto const is_given = [&](CLI::Option const* option) { return given.contains(option); };
     auto const toml = http::read_configuration_file(file);
+    std::string faults;
     for (auto const& setting : http::read_server_settings(toml, file))
         try {
             auto* const option = command.get_option_no_throw("--" + setting.name);
@@ -60,9 +61,11 @@ void take_configured_options(CLI::App& command, std::string const& file)
             if (!is_given(option) && std::ranges::none_of(option->get_excludes(), is_given))
                 set(*option, setting);
         } catch (std::runtime_error const& fault) {
-            throw std::runtime_error(file + ':' + std::to_string(setting.line) + ": " +
-                                     fault.what());
+            faults += (faults.empty() ? "" : "\n") + file + ':' + std::to_string(setting.line) +
+                      ": " + fault.what();
         }
+    if (!faults.empty())
+        throw std::runtime_error(faults);
 }
 
 } // namespace belay::program

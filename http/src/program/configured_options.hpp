@@ -10,7 +10,8 @@ class App;
 namespace belay::program {
 
 /// Takes what the command line does not say from the table `[serve]` of a configuration file, as if
-/// it stood there. Throws std::runtime_error, `FILE:LINE: what is wrong`.
+/// it stood there. Throws std::runtime_error that has all faults, `FILE:LINE: what is wrong`, one a
+/// line.
 void take_configured_options(CLI::App& command, std::string const& file);
 
 } // namespace belay::program

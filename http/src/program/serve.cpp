@@ -189,6 +189,12 @@ http::server_options server_of(serve_options const& options, std::string const& 
                      most, how.requests_max, fits);
         how.requests_max = most;
     }
+    if (std::size_t const most = fits / 2; most < how.event_streams_max) {
+        spdlog::warn("--event-streams-max is {} in place of {}, since there are {} connections, "
+                     "which do not give way where they are streams",
+                     most, how.event_streams_max, fits);
+        how.event_streams_max = most;
+    }
     return how;
 }
 

@@ -146,9 +146,10 @@ made_operation get_events(admitted request)
     auto last = last_seen ? hub.log().position_of(*last_seen) : std::nullopt;
     if (last && request.batch && is_terminal(request.batch->state())) {
         auto const end = hub.log().end_of(*selection.batch);
-        if (last->ended == *selection.batch || (end && last->number >= *end))
+        bool const is_of_another = last->ended != 0 && last->ended != *selection.batch;
+        if (last->ended == *selection.batch || (end && last->number >= *end && !is_of_another))
             return answer_with({.status = 204, .content_type = {}}); // a browser comes back no more
-        if (!end)
+        if (!end || is_of_another)
             last.reset();
     }
     auto reader = hub.add_reader(*request.key, *jobs, clock::now());
