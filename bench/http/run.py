@@ -7,25 +7,24 @@ ratio is the median of those of its rounds. Times are of this machine, which the
 
 import concurrent.futures
 import contextlib
+import datetime
 import json
 import os
 import pathlib
 import platform
 import re
+import selectors
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.dont_write_bytecode = True
 sys.path[1:1] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "contract")]
 
-import datetime
-
 from client import Client
-from events import Reader
 from server import Server, ended
 
 ROUNDS, SECONDS = 5, 2
@@ -118,7 +117,6 @@ def http_put_ratio(harness):
 
 
 def idle_connection_bytes(harness):
-    import socket
     connections = 800
     with harness.started("--idle-time-max", "600") as (server, client):
         client.get("/v1/types")
@@ -156,32 +154,50 @@ def outputs_1e4_rss_mb(harness):
         print(f"outputs_1e4_rss_mb: {more:.1f} ({size:,} bytes)")
 
 
+class RawReader:
+    """A stream of events that is only kept as it comes: what reads it is not to be measured."""
+
+    def __init__(self, server, client, batch):
+        self.socket = socket.create_connection(server.address)
+        self.socket.sendall(f"GET /v1/batches/{batch}/events?jobs=true HTTP/1.0\r\nHost: 127.0.0.1\r\n"
+                            f"X-Api-Key: {client.key}\r\n\r\n".encode())
+        self.pieces = []
+
+    def take(self):
+        """Whether there is more to come."""
+        piece = self.socket.recv(1 << 16)
+        self.pieces.append((time.time(), piece))
+        return piece != b""
+
+    def ends(self):
+        """The jobs whose ends it has seen, and when."""
+        text = b""
+        for at, piece in self.pieces:
+            text += piece
+            *blocks, text = text.split(b"\n\n")
+            for block in blocks:
+                if b"event: job.ended" in block:
+                    yield json.loads(block.partition(b"data: ")[2])["job"], at
+
+
 def events_lag_us(harness):
     """From the end of a job, as the server has it, to its event in the hands of 100 clients; both processors busy."""
     readers, jobs = 100, 300
     with harness.started("--event-streams-per-key-max", "200", data=harness.folder / "events") as (server, client):
         busy = client.create("spin", [20] * 3000)
         client.until_running(busy, 2)
-        seen, lock = {}, threading.Lock()
-
-        def read(reader):
-            while (event := reader.next()) is not None:
-                now = time.time()
-                if event.name == "job.ended":
-                    with lock:
-                        seen.setdefault(event.data["job"], []).append(now)
-        batch = client.create("sleep", [5] * jobs, options={"weight": 100})
-        with contextlib.ExitStack() as stack:
-            opened = [stack.enter_context(Reader(client, batch, "?jobs=true")) for _ in range(readers)]
-            threads = [threading.Thread(target=read, args=(one,)) for one in opened]
-            for thread in threads:
-                thread.start()
-            client.until_ended(batch)
-            for thread in threads:
-                thread.join()
+        batch = client.create("sleep", [5] * jobs, options={"weight": 100, "concurrency": 1})
+        opened = [RawReader(server, client, batch) for _ in range(readers)]
+        with selectors.DefaultSelector() as selector:
+            for one in opened:
+                selector.register(one.socket, selectors.EVENT_READ, one)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    if not key.data.take():
+                        selector.unregister(key.fileobj)
         ends = {job["job"]: datetime.datetime.fromisoformat(job["ended_at"].replace("Z", "+00:00")).timestamp()
                 for job in client.results(batch)}
-        lags = sorted((at - ends[job]) * 1e6 for job, times in seen.items() for at in times)
+        lags = sorted((at - ends[job]) * 1e6 for one in opened for job, at in one.ends())
         client.change(busy)
     print(f"events_lag_us: median {lags[len(lags) // 2]:,.0f}, p99 {lags[len(lags) * 99 // 100]:,.0f}, "
           f"max {lags[-1]:,.0f} ({len(lags):,} events in the hands of {readers} readers)")
