@@ -94,10 +94,12 @@ asio::awaitable<void> response_writer::write_live(exchange const& exchange, live
     auto const next = [&] { return live.next(piece); };
     for (bool more = true; more;) {
         more = co_await waits_.in_turn(exchange, next);
-        if (!piece.empty())
+        if (!piece.empty()) {
             co_await write_piece(exchange, piece, chunked);
-        else if (more)
-            co_await waits_.until_news(live.wait());
+        } else if (more) {
+            auto const wanted = live.wait();
+            co_await waits_.until_news(wanted);
+        }
         std::string().swap(piece);
         memory_.shrink_to(0);
     }

@@ -8,7 +8,6 @@
 #include <belay/engine.hpp>
 #include <belay/http/server.hpp>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 namespace belay::http {
 
