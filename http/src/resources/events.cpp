@@ -116,17 +116,6 @@ private:
     clock::time_point spoke_ = clock::now();
 };
 
-/// The answer of a request that is under way as long as its client reads.
-class following final : public operation {
-public:
-    explicit following(response answer) : answer_(std::move(answer)) {}
-    [[nodiscard]] bool is_limited() const noexcept override { return false; }
-    [[nodiscard]] step proceed() override { return std::move(answer_); }
-
-private:
-    response answer_;
-};
-
 } // namespace
 
 made_operation get_events(admitted request)
@@ -160,7 +149,7 @@ made_operation get_events(admitted request)
     answer.live =
         std::make_unique<event_stream>(hub, std::move(*reader), std::move(selection),
                                        std::move(request.batch), last, !last_seen.has_value());
-    return made_operation(std::make_unique<following>(std::move(answer)));
+    return answer_with(std::move(answer));
 }
 
 } // namespace belay::http
