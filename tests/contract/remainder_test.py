@@ -36,6 +36,7 @@ def what_is_left(suite):
     equal((status["options"]["weight"], status["options"]["max_attempts"]), (7, 3), "options")
     equal(inputs_of(client, made), [{"ms": 3_600_000 + n} for n in range(4)], "inputs")
     equal(client.status(batch)["from"], None, "from of the first")
+    client.until_running(made, 2)
     client.change(made).is_(200)
     second = take_up(client, made, select=["stopped"], batch_name="third", options={"weight": 1}).is_(202)
     again = client.status(second.data["batch_id"])
