@@ -17,7 +17,7 @@ case $1 in
 ignore) trap '' TERM ;;
 daemon) setsid sh -c 'trap "" TERM; (setsid sleep 1000 &); while :; do sleep 1000; done' & ;;
 stop) echo BELAY_PROGRESS 1; kill -STOP $$ ;;
-fill) echo BELAY_PROGRESS 1; exec cat /dev/zero ;;
+fill) echo BELAY_PROGRESS 1; exec cat /dev/zero >&2 ;;
 fork) trap '' TERM; i=0; while [ $i -lt 100 ]; do setsid sleep 1000 & i=$((i+1)); done ;;
 bare) trap '' TERM; env -i /bin/sleep 1000 & ;;
 esac
