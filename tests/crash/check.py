@@ -1,7 +1,7 @@
 """Holds a restarted server against the record."""
 
 import shapes
-from checks import check, equal, one_of
+from checks import check, equal, one_of, until
 
 from record import ENDED_BATCH, ENDED_JOB
 
@@ -22,7 +22,19 @@ def verify(client, record):
             raise type(fault)(f"{fault}; it is now {client.state(batch.id)}, and was told of "
                               f"{batch}") from None
         found[state] = found.get(state, 0) + 1
+    verify_operations(client, record)
     return ", ".join(f"{count} {state}" for state, count in sorted(found.items())) or "nothing"
+
+
+def verify_operations(client, record):
+    """An acknowledged cancel of many batches is there, and comes to its end whatever was killed."""
+    for operation, batches in record.operations.items():
+        path = f"/v1/operations/{operation}"
+        until(lambda: client.get(path).is_(200).data["finished_at"], f"the end of {operation}")
+        for batch in batches:
+            state = client.state(batch.id)
+            one_of(state["current_state"], ENDED_BATCH, f"the state of {batch}, cancelled by {operation} (G2)")
+            batch.saw_state(state)
 
 
 def resolve(client, record):

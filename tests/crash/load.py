@@ -9,6 +9,7 @@ import requests
 
 from checks import DEADLINE
 from client import Client
+from record import ENDED_BATCH
 
 THREADS = 4
 MINE_MAX = 12  # batches of one client; then it makes no more
@@ -63,8 +64,8 @@ class Worker(threading.Thread):
         self.counts, self.mine, self.fault = {}, mine, None
 
     def run(self):
-        looks = [self.look, self.look, self.look_at_state, self.cancel, self.cancel_job]
-        actions = [self.create, self.create_lines, *looks]
+        looks = [self.look, self.look, self.look_at_state, self.cancel, self.cancel_job, self.cancel_many]
+        actions = [self.create, self.create_lines, self.create_rest, *looks]
         try:
             while True:
                 if not self.mine:
@@ -109,6 +110,16 @@ class Worker(threading.Thread):
         body = "".join(f"{ms}\n" for ms in self.inputs(count))
         self.send(Creation("?type=sleep&weight=20", LINES, body, count))
 
+    def create_rest(self):
+        """A new batch of what an ended one has left."""
+        batch = self.pick()
+        state = self.client.state(batch.id)
+        batch.saw_state(state)
+        left = batch.total - state["jobs"]["succeeded"]
+        if state["current_state"] not in ENDED_BATCH or left == 0:
+            return self.look()
+        self.send(Creation("", JSON, json.dumps({"from": batch.id}), left))
+
     def look(self):
         batch = self.pick()
         cursor = self.random.randrange(0, batch.total, 100)
@@ -137,6 +148,18 @@ class Worker(threading.Thread):
             batch.cancel_refused = answer.details
         else:
             answer.is_(409, "batch_already_finished")
+
+    def cancel_many(self):
+        """Two or three of this client's, as one."""
+        if self.random.random() < 0.8:
+            return self.look()
+        some = self.random.sample(self.mine, min(len(self.mine), self.random.randint(2, 3)))
+        for batch in some:
+            batch.cancel_asked = True
+        body = {"ids": [batch.id for batch in some], "mode": self.random.choice(("immediate", "drain"))}
+        answer = self.client.call("POST", "/v1/batches/cancel", json=body, headers={"Prefer": "respond-async"})
+        if answer.status != 500 and answer.data["operation_id"]:
+            self.record.cancelled(answer.data["operation_id"], some)
 
     def cancel_job(self):
         batch = self.pick()

@@ -10,6 +10,7 @@ from check import jobs_of, verify_ended
 from record import Batch
 
 JOBS, SHORT = 40, 10
+PIECE = 256  # batches that an operation cancels at a time
 
 
 def scenario(harness, name, times):
@@ -130,7 +131,38 @@ def at_start(harness, name, times):
         server.kill()
 
 
+def at_operation(harness, name, times):
+    """A cancel of many batches, recorded: all of them are cancelled, and nothing of them starts anew."""
+    data = harness.folder / f"data-{name}-{times}"
+    server = harness.start(data, f"{name}:{times}")
+    client = harness.client_of(server)
+    batches = [client.create("sleep", [3_600_000] * 2) for _ in range(PIECE * (times - 1) + 5)]
+    client.until_running(batches[0], 2)
+    try:
+        answer = client.call("POST", "/v1/batches/cancel", json={"filter": {"type": "sleep"}, "reason": "r"})
+        check(False, f"the cancel was answered {answer.status}: the server was to die at {name}")
+    except requests.ConnectionError:
+        equal(server.wait_end(), -signal.SIGKILL, "how the server ended")
+    server = harness.start(data)
+    try:
+        client = harness.client_of(server)
+        operation = client.get("/v1/operations").is_(200).data["operations"][0]
+        path = f"/v1/operations/{operation['operation_id']}"
+        until(lambda: client.get(path).data["finished_at"], "the end of the operation")
+        equal(client.get(path).data["counts"]["cancelled"], len(batches), "how many were cancelled")
+        for id in batches:
+            batch = Batch(id, 2)
+            state = client.state(id)
+            equal((state["current_state"], state["cancel"]["reason"]), ("cancelled", "r"), "a batch")
+            for job in jobs_of(client, batch):
+                equal(job["attempt"], 1, f"a start after the crash: {job}")
+        return f"{len(batches)} batches are cancelled"
+    finally:
+        server.kill()
+
+
 POINTS = [("crash_read", 2, at_start), ("crash_counted", 1, at_start)]
+POINTS += [("operation_piece", 1, at_operation), ("operation_piece", 2, at_operation)]
 POINTS += [(name, times, check_) for name, check_ in (
     ("gate_closed", at_gate_closed), ("cancel_recorded", at_recorded),
     ("interrupted", at_recorded), ("sealed", at_sealed)) for times in (1, 2)]

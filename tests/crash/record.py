@@ -48,6 +48,7 @@ class Record:
     def __init__(self):
         self.lock = threading.Lock()
         self.batches = {}      # id -> Batch; guarded by lock
+        self.operations = {}   # id -> the batches that it was to cancel; guarded by lock
         self.unanswered = []   # requests that may have made a batch; guarded by lock
 
     def made(self, id, total):
@@ -55,6 +56,10 @@ class Record:
         with self.lock:
             self.batches[id] = batch
         return batch
+
+    def cancelled(self, operation, batches):
+        with self.lock:
+            self.operations[operation] = batches
 
     def sent(self, request):
         with self.lock:

@@ -4,6 +4,7 @@
 
 #include <belay/batch.hpp>
 #include <belay/cancel.hpp>
+#include <belay/cancel_operation.hpp>
 #include <belay/clock.hpp>
 #include <belay/engine.hpp>
 #include <belay/error.hpp>

@@ -2,6 +2,7 @@
 #define BELAY_ENGINE_HPP
 
 #include <belay/batch.hpp>
+#include <belay/cancel_operation.hpp>
 #include <belay/clock.hpp>
 #include <belay/executor.hpp>
 #include <belay/export.hpp>
@@ -282,9 +283,42 @@ public:
     /// (`cancel_first`) if it has not ended.
     void forget(recorded_batch const& batch, std::function<void(std::exception_ptr)> done);
 
+    /// The recorded batch of that sequence, likewise.
+    [[nodiscard]] std::optional<recorded_batch> find(std::uint64_t sequence) const;
+
     /// Recorded batches, newest first: at most `limit` of those created before the one whose
     /// sequence is `before`.
     [[nodiscard]] std::vector<recorded_batch> list(std::uint64_t before, std::size_t limit) const;
+
+    /// Open recorded batches, the oldest first: at most `limit` of those whose sequence is above
+    /// `after`.
+    [[nodiscard]] std::vector<recorded_batch> list_open(std::uint64_t after,
+                                                        std::size_t limit) const;
+
+    /// Cancels many recorded batches: records that in one step, and calls `done` with the
+    /// operation, or with why there is none, once, on any thread, maybe inside this call; it must
+    /// be short. From then on each of the batches will be cancelled, whatever happens to this
+    /// engine: they are, one after the other, as by `cancel` with that request, some hundred at a
+    /// time, so that no other cancel waits for more than these. One that has ended by then stays as
+    /// it is. `done` gets `error` (`not_cancelled`) if it can't be recorded, and nothing is
+    /// stopped; (`outcome_unknown`) where that is not known. Throws `error` (`invalid_argument` for
+    /// no batch, an `only_if`, or what `cancel` refuses; `memory_exhausted`, `shutting_down`),
+    /// std::system_error, std::bad_alloc.
+    void cancel(cancel_operation_spec spec,
+                std::function<void(cancel_operation, std::exception_ptr)> done);
+
+    /// The same, and waits until it is recorded. Throws what `done` would get. Not inside a
+    /// callback of the engine's.
+    cancel_operation cancel(cancel_operation_spec spec);
+
+    /// The operation of that id, if there is one. One that has finished is kept as long as
+    /// `engine_options::keep` says; without a store on disk the last 1,000 of them are. Throws
+    /// `error` (`store_failed`, `resources_exhausted`).
+    [[nodiscard]] cancel_operation find_operation(std::string_view id) const;
+
+    /// Operations, newest first, as `list`.
+    [[nodiscard]] std::vector<cancel_operation> list_operations(std::uint64_t before,
+                                                                std::size_t limit) const;
 
     /// How many bodies may run at the same time.
     [[nodiscard]] std::size_t workers() const noexcept;

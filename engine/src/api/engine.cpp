@@ -125,6 +125,22 @@ std::optional<recorded_batch> engine::find(std::string_view id) const
     return recorded_batch(std::move(found->batch), std::move(found->record));
 }
 
+std::optional<recorded_batch> engine::find(std::uint64_t sequence) const
+{
+    auto found = state_->find(sequence);
+    if (!found)
+        return std::nullopt;
+    return recorded_batch(std::move(found->batch), std::move(found->record));
+}
+
+std::vector<recorded_batch> engine::list_open(std::uint64_t after, std::size_t limit) const
+{
+    std::vector<recorded_batch> result;
+    for (auto& held : state_->list_open(after, limit))
+        result.push_back(recorded_batch(std::move(held.batch), std::move(held.record)));
+    return result;
+}
+
 std::optional<idempotent_batch> engine::find_idempotent(std::string_view owner,
                                                         std::string_view key) const
 {

@@ -5,12 +5,11 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <string_view>
 #include <system_error>
 
 namespace belay {
 
-std::string make_batch_id()
+std::string make_id(std::string_view prefix)
 {
     constexpr std::string_view digits = "0123456789abcdefghjkmnpqrstvwxyz";
     std::array<unsigned char, 26> bytes{};
@@ -21,7 +20,7 @@ std::string make_batch_id()
             throw std::system_error(errno, std::system_category(), "getrandom");
         filled += got > 0 ? static_cast<std::size_t>(got) : 0;
     }
-    std::string id = "batch-";
+    std::string id(prefix);
     for (unsigned char const byte : bytes)
         id += digits[byte % digits.size()];
     return id;

@@ -20,6 +20,8 @@ any_change withdrawal_of(cancel_commit const& cancel)
 {
     if (auto const* const job = std::get_if<change::job_cancelled>(&cancel.cancel))
         return change::job_withdrawn{job->index};
+    if (std::holds_alternative<change::operation_made>(cancel.cancel))
+        return change::operation_withdrawn{};
     return change::withdrawn{};
 }
 

@@ -15,7 +15,7 @@ namespace belay::detail {
 struct cancel_commit {
     std::weak_ptr<belay::store> store; ///< which keeps this until it has answered
     std::uint64_t sequence;
-    std::variant<change::cancelled, change::job_cancelled> cancel;
+    std::variant<change::cancelled, change::job_cancelled, change::operation_made> cancel;
     persistence how;
     /// Told `recorded`, or `not_cancelled`, or `unknown` and later `recorded`.
     std::function<void(cancel_outcome outcome, std::string const& problem)> told;

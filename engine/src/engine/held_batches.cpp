@@ -78,6 +78,13 @@ void held_batches::add_open(held_batch const& batch, std::uint64_t bytes)
 {
     list added{{batch, bytes}};
     insert(added.begin());
+    try {
+        open_sequences_.insert(batch.record->batch.sequence);
+    } catch (...) {
+        by_sequence_.erase(batch.record->batch.sequence);
+        by_id_.erase(batch.record->batch.id);
+        throw;
+    }
     open_.splice(open_.end(), added);
 }
 
@@ -103,6 +110,7 @@ void held_batches::settle(place at) noexcept
 {
     if (!std::exchange(at->is_open, false))
         return;
+    open_sequences_.erase(at->what.record->batch.sequence);
     // In the budget already.
     at->bytes += store_.held_bytes(at->what.record->batch.sequence);
     ended_bytes_ += at->bytes;
@@ -154,6 +162,15 @@ std::optional<held_batch> held_batches::find(std::uint64_t sequence) const
     return found == by_sequence_.end() ? std::nullopt : std::optional(found->second->what);
 }
 
+std::vector<held_batch> held_batches::list_open(std::uint64_t after, std::size_t limit) const
+{
+    std::vector<held_batch> found;
+    for (auto next = open_sequences_.upper_bound(after);
+         next != open_sequences_.end() && found.size() < limit; ++next)
+        found.push_back(by_sequence_.at(*next)->what);
+    return found;
+}
+
 void held_batches::extract(std::uint64_t sequence, list& gone) noexcept
 {
     if (auto const found = by_sequence_.find(sequence); found != by_sequence_.end())
@@ -165,6 +182,7 @@ held_batches::list held_batches::take_all() noexcept
     list all = std::exchange(open_, {});
     all.splice(all.end(), ended_);
     by_sequence_.clear();
+    open_sequences_.clear();
     by_id_.clear();
     return all;
 }

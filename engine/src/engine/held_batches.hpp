@@ -11,8 +11,10 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace belay::detail {
 
@@ -68,6 +70,9 @@ public:
     [[nodiscard]] std::optional<held_batch> find(std::string_view id);
     [[nodiscard]] std::optional<held_batch> find(std::uint64_t sequence) const;
 
+    /// At most `limit` of the open ones whose sequence is above `after`, lowest first.
+    [[nodiscard]] std::vector<held_batch> list_open(std::uint64_t after, std::size_t limit) const;
+
     /// Takes one out.
     void extract(std::uint64_t sequence, list& gone) noexcept;
     /// Takes all out.
@@ -91,6 +96,7 @@ private:
     list ended_; ///< the first to leave first
     std::uint64_t ended_bytes_ = 0;
     std::unordered_map<std::uint64_t, place> by_sequence_;
+    std::set<std::uint64_t> open_sequences_;
     std::unordered_map<std::string_view, place> by_id_; ///< the ids are the records'
 };
 

@@ -81,7 +81,9 @@ void engine_state::recover()
 {
     for (auto* const one : backends_)
         counted.processes_killed += one->take_over();
-    auto const batches = store_->open_batches();
+    auto operations = store_->open_operations();
+    auto batches = store_->open_batches();
+    cancel_as_recorded(operations, batches);
     count_crash(batches);
     for (auto const& stored : batches)
         recover(stored);
@@ -91,6 +93,34 @@ void engine_state::recover()
             return !found.empty() && found.front().sequence == sequence;
         });
     look_for_expired();
+    for (auto& operation : operations)
+        operations_.take_up(std::move(operation));
+}
+
+/// What an operation was to cancel is cancelled from the start, so that nothing of it begins.
+void engine_state::cancel_as_recorded(std::vector<open_operation> const& operations,
+                                      std::vector<stored_batch>& batches)
+{
+    for (auto const& [about, sequences] : operations) {
+        for (auto& batch : batches) {
+            if (batch.cancel || !std::ranges::binary_search(sequences, batch.sequence))
+                continue;
+            stop_plan const plan =
+                plan_stop(about.request, *batch.options.grace, about.requested_at);
+            batch.cancel = cancel_record{.requested_at = about.requested_at,
+                                         .finished_at = {},
+                                         .deadline_at = plan.deadline,
+                                         .mode = plan.mode,
+                                         .grace = plan.grace,
+                                         .cause = stop_cause::user,
+                                         .requested_by = about.request.requested_by,
+                                         .reason = about.request.reason,
+                                         .escalated = {},
+                                         .origin = about.request.origin};
+            store_->commit(batch.sequence, change::cancelled{*batch.cancel, std::nullopt},
+                           persistence::until_done, {});
+        }
+    }
 }
 
 /// In one step, and before anything is taken up: so a start that fails counts nothing, and the next

@@ -262,12 +262,27 @@ void engine_state::forget(std::uint64_t sequence, persistence how,
     let_go(std::move(gone));
 }
 
+void engine_state::look_for_expired_operations()
+{
+    auto const next = store_->next_operation_expiry();
+    time_point const now = time_->now();
+    if (next && *next <= now)
+        store_->commit(0, change::operations_expired{now}, persistence::until_done,
+                       [self = weak_from_this()](std::exception_ptr const&) {
+                           if (auto const state = self.lock())
+                               state->arm_expiry(state->time().now());
+                       });
+    else if (next)
+        arm_expiry(*next);
+}
+
 void engine_state::look_for_expired()
 {
     {
         std::scoped_lock const lock(mutex_);
         expiry_armed_ = time_point::max();
     }
+    look_for_expired_operations();
     constexpr std::size_t at_once = 256;
     auto const found = store_->expired(time_->now(), at_once);
     if (found.empty()) {
@@ -341,6 +356,28 @@ std::optional<engine_state::held> engine_state::find(std::uint64_t sequence)
     if (found.empty() || found.front().record->batch.sequence != sequence)
         return std::nullopt;
     return std::move(found.front());
+}
+
+engine_state::to_cancel engine_state::find_to_cancel(std::uint64_t sequence)
+{
+    {
+        std::scoped_lock const lock(mutex_);
+        if (auto const at_hand = batches_.find(sequence))
+            return {.batch = at_hand->batch};
+    }
+    auto const stored = store_->list(sequence + 1, 1);
+    if (stored.empty() || stored.front().sequence != sequence)
+        return {};
+    if (!stored.front().end)
+        throw error(errc::store_failed, "batch " + stored.front().id + " is being taken in");
+    return {.end = stored.front().end->state};
+}
+
+std::vector<engine_state::held> engine_state::list_open(std::uint64_t after,
+                                                        std::size_t limit) const
+{
+    std::scoped_lock const lock(mutex_);
+    return batches_.list_open(after, limit);
 }
 
 std::optional<engine_state::held> engine_state::find(std::string_view id)
@@ -484,6 +521,7 @@ std::vector<std::string> engine_state::notices() const
 
 void engine_state::shut_down()
 {
+    operations_.stop();
     std::unique_lock lock(mutex_);
     shutting_down_ = true;
     auto const open = open_;

@@ -14,6 +14,7 @@
 #include "engine/control.hpp"
 #include "engine/held_batches.hpp"
 #include "engine/idempotency_claims.hpp"
+#include "engine/operations.hpp"
 #include "recorded/coroutines.hpp"
 #include "recorded/programs.hpp"
 #include "recorded/recorded.hpp"
@@ -95,6 +96,19 @@ public:
     [[nodiscard]] std::optional<held> find(std::uint64_t sequence);
     void forget(std::uint64_t sequence, persistence how,
                 std::function<void(std::exception_ptr)> done);
+    /// At most `limit` of the recorded batches that are open and whose sequence is above `after`,
+    /// lowest first.
+    [[nodiscard]] std::vector<held> list_open(std::uint64_t after, std::size_t limit) const;
+
+    /// A batch that can be cancelled; or how it has ended, or nothing for one that is not there.
+    struct to_cancel {
+        std::shared_ptr<batch_core> batch = {};
+        std::optional<batch_state> end = {};
+    };
+    /// Throws `error` (`store_failed`, `resources_exhausted`).
+    [[nodiscard]] to_cancel find_to_cancel(std::uint64_t sequence);
+
+    [[nodiscard]] operations& operations_at_work() noexcept { return operations_; }
 
     [[nodiscard]] belay::store& store() noexcept { return *store_; }
     [[nodiscard]] std::shared_ptr<belay::store> const& shared_store() noexcept { return store_; }
@@ -125,6 +139,9 @@ public:
     [[nodiscard]] std::vector<std::string> notices() const;
     [[nodiscard]] engine_options const& options() const noexcept { return options_; }
 
+    /// Has what has expired at that time forgotten.
+    void arm_expiry(time_point at);
+
     /// Stops every open batch, or lets go of it where the store is durable, waits until that is
     /// done, and joins the threads. No store holds it up for longer than the longest grace and a
     /// second.
@@ -141,8 +158,10 @@ private:
     void give_up_creations();
     void count_crash(std::vector<stored_batch> const& batches);
     void recover(stored_batch const& batch);
+    void cancel_as_recorded(std::vector<open_operation> const& operations,
+                            std::vector<stored_batch>& batches);
     void look_for_expired();
-    void arm_expiry(time_point at);
+    void look_for_expired_operations();
 
     engine_options const options_;
     std::shared_ptr<clock> const time_;
@@ -175,6 +194,7 @@ private:
     bool shutting_down_ = false;
 
     control control_;
+    operations operations_{*this};
 };
 
 } // namespace belay::detail

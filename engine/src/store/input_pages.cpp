@@ -1,5 +1,7 @@
 #include "store/input_pages.hpp"
 
+#include "store/leb128.hpp"
+
 #include <belay/error.hpp>
 
 #include <vector>
@@ -7,13 +9,6 @@
 namespace belay {
 
 namespace {
-
-void put_length(std::string& bytes, std::uint64_t length)
-{
-    for (; length >= 0x80; length >>= 7)
-        bytes += static_cast<char>(length | 0x80);
-    bytes += static_cast<char>(length);
-}
 
 [[noreturn]] void refuse()
 {
@@ -23,17 +18,10 @@ void put_length(std::string& bytes, std::uint64_t length)
 /// Takes a number from the front of `bytes`.
 std::uint64_t take_length(std::string_view& bytes)
 {
-    std::uint64_t length = 0;
-    for (int shift = 0; shift < 63; shift += 7) {
-        if (bytes.empty())
-            refuse();
-        auto const byte = static_cast<unsigned char>(bytes.front());
-        bytes.remove_prefix(1);
-        length |= std::uint64_t{byte & 0x7fU} << shift;
-        if (byte < 0x80)
-            return length;
-    }
-    refuse();
+    auto const length = take_leb128(bytes);
+    if (!length)
+        refuse();
+    return *length;
 }
 
 } // namespace
@@ -46,7 +34,7 @@ packed_page pack_inputs(byte_strings const& inputs, std::uint64_t begin)
     while (end != inputs.size() && end - begin != page_inputs_max &&
            (end == begin || total + inputs[end].size() <= page_bytes_max)) {
         total += inputs[end].size();
-        put_length(page.bytes, inputs[end++].size());
+        put_leb128(page.bytes, inputs[end++].size());
     }
     page.count = end - begin;
     page.bytes.reserve(page.bytes.size() + total);

@@ -6,6 +6,7 @@
 
 #include <belay/batch.hpp>
 #include <belay/cancel.hpp>
+#include <belay/cancel_operation.hpp>
 #include <belay/clock.hpp>
 #include <belay/detail/slot.hpp>
 #include <belay/detail/work.hpp>
@@ -59,6 +60,32 @@ struct stored_batch {
     std::optional<time_point> started_at = {};
     std::optional<cancel_record> cancel = {}; ///< `finished_at` is that of `end`
     std::optional<batch_end> end = {};        ///< none while it is open
+};
+
+/// How an operation ended.
+struct operation_end {
+    time_point at;
+    operation_counts counts;                          ///< none is open
+    std::optional<time_point> expires = std::nullopt; ///< when it is to be forgotten
+    bool operator==(operation_end const&) const = default;
+};
+
+/// A cancel of many batches as a store keeps it, without which they are.
+struct stored_operation {
+    std::uint64_t sequence = 0;
+    std::string id;
+    std::string owner;
+    std::string filter;
+    cancel_request request; ///< without `only_if`
+    time_point requested_at;
+    std::uint64_t total = 0;
+    std::optional<operation_end> end = {}; ///< none while one of its batches may be open
+};
+
+/// One that has not ended.
+struct open_operation {
+    stored_operation about;
+    std::vector<std::uint64_t> batches; ///< their sequences, ascending
 };
 
 /// What is kept of the last attempt at one job, or of its end without one.
@@ -115,7 +142,7 @@ struct batch_records {
 };
 
 /// What can be asked of a store to write. Each is whole: it is on disk, or nothing of it is. All
-/// but `recovered` are about one batch.
+/// but `recovered` are about one batch, or one operation.
 namespace change {
 
 /// Inputs of a batch that nobody sees yet; in order, without a gap.
@@ -177,11 +204,27 @@ struct ended {
 /// From here on the batch is not there any more.
 struct forgotten {};
 
+/// An operation: its batches are to be cancelled, by whoever has the store.
+struct operation_made {
+    std::shared_ptr<open_operation const> operation; ///< apart: changes of other kinds are smaller
+};
+/// An operation that may or may not have been written is not to be there.
+struct operation_withdrawn {};
+struct operation_ended {
+    operation_end end;
+};
+/// Those are forgotten whose `expires` is at or before `now`.
+struct operations_expired {
+    time_point now;
+};
+
 } // namespace change
 
-using any_change = std::variant<change::inputs, change::created, change::started, change::cancelled,
-                                change::withdrawn, change::job_cancelled, change::job_withdrawn,
-                                change::recovered, change::ended, change::forgotten>;
+using any_change =
+    std::variant<change::inputs, change::created, change::started, change::cancelled,
+                 change::withdrawn, change::job_cancelled, change::job_withdrawn, change::recovered,
+                 change::ended, change::forgotten, change::operation_made,
+                 change::operation_withdrawn, change::operation_ended, change::operations_expired>;
 
 /// What is to happen if a change can't be written.
 enum class persistence : std::uint8_t {
@@ -232,8 +275,8 @@ inline constexpr std::chrono::hours idempotency_age_max{24};
 ///
 /// Order: changes of one batch become durable in the order in which they were handed over, also
 /// beside jobs handed over by `record`, save that `cancelled` without an end or where it is alone,
-/// `withdrawn`, `job_cancelled` and `job_withdrawn` overtake what is not about the gate.
-/// Thread safety: full.
+/// `withdrawn`, `job_cancelled`, `job_withdrawn`, `operation_made` and `operation_withdrawn`
+/// overtake what is not about a gate. Thread safety: full.
 class store {
 public:
     /// Null: it is durable. Else why not; then it may or may not be found after a crash.
@@ -305,6 +348,16 @@ public:
 
     /// The earliest `expires` of all.
     [[nodiscard]] virtual std::optional<time_point> next_expiry() = 0;
+
+    /// Operations: the one of that id; at most `limit` of those whose sequence is below `before`,
+    /// highest first; those without an end, lowest first; which batches one has; the earliest
+    /// `expires` of all.
+    [[nodiscard]] virtual std::optional<stored_operation> find_operation(std::string_view id) = 0;
+    [[nodiscard]] virtual std::vector<stored_operation> list_operations(std::uint64_t before,
+                                                                        std::size_t limit) = 0;
+    [[nodiscard]] virtual std::vector<open_operation> open_operations() = 0;
+    [[nodiscard]] virtual std::vector<std::uint64_t> operation_batches(std::uint64_t sequence) = 0;
+    [[nodiscard]] virtual std::optional<time_point> next_operation_expiry() = 0;
 
     // What survives a crash without having been committed.
 

@@ -35,7 +35,7 @@ std::optional<api_error> read_state(json::value const& value, bool (*is_known)(s
     return std::nullopt;
 }
 
-std::optional<api_error> read_mode(json::value const& value, asked_state& into)
+std::optional<api_error> read_mode(json::value const& value, cancel_request& into)
 {
     auto const mode = value.is_string() ? parse_cancel_mode(value.as_string()) : std::nullopt;
     constexpr std::string_view known = "\"graceful\", \"immediate\" or \"drain\"";
@@ -44,20 +44,20 @@ std::optional<api_error> read_mode(json::value const& value, asked_state& into)
     if (!mode)
         return invalid_request("mode", "mode must be " + std::string(known) + ", not " +
                                            http::quoted(value.as_string()));
-    into.cancel.mode = *mode;
+    into.mode = *mode;
     return std::nullopt;
 }
 
-std::optional<api_error> read_grace(json::value const& value, asked_state& into)
+std::optional<api_error> read_grace(json::value const& value, cancel_request& into)
 {
     auto const* const grace = value.if_int64();
     if (grace == nullptr || *grace < 0 || *grace > grace_max.count())
         return wrong_type("grace_ms", "an integer, 0 to " + std::to_string(grace_max.count()));
-    into.cancel.grace = std::chrono::milliseconds(*grace);
+    into.grace = std::chrono::milliseconds(*grace);
     return std::nullopt;
 }
 
-std::optional<api_error> read_reason(json::value const& value, asked_state& into)
+std::optional<api_error> read_reason(json::value const& value, cancel_request& into)
 {
     if (!value.is_string() || count_characters(value.as_string()) > reason_chars_max)
         return wrong_type("reason", "a string of at most " + std::to_string(reason_chars_max) +
@@ -68,11 +68,31 @@ std::optional<api_error> read_reason(json::value const& value, asked_state& into
                                              " in it; of control characters and those that change "
                                              "the direction of writing only LF and TAB may stand "
                                              "there");
-    into.cancel.reason = value.as_string();
+    into.reason = value.as_string();
     return std::nullopt;
 }
 
 } // namespace
+
+std::optional<cancel_member> read_cancel_member(std::string_view name, json::value const& value,
+                                                cancel_request& into)
+{
+    if (name == "mode")
+        return cancel_member{read_mode(value, into)};
+    if (name == "grace_ms")
+        return cancel_member{read_grace(value, into)};
+    if (name == "reason")
+        return cancel_member{read_reason(value, into)};
+    return std::nullopt;
+}
+
+std::optional<api_error> check_cancel(cancel_request const& cancel)
+{
+    if (cancel.grace && cancel.mode != cancel_mode::graceful)
+        return invalid_request("grace_ms", "grace_ms goes with mode graceful only, not with " +
+                                               std::string(to_string(cancel.mode)));
+    return std::nullopt;
+}
 
 result<asked_state> parse_asked_state(std::string_view body, bool (*is_known)(std::string_view))
 {
@@ -89,12 +109,8 @@ result<asked_state> parse_asked_state(std::string_view body, bool (*is_known)(st
         std::optional<api_error> error;
         if (name == "state")
             error = read_state(value, is_known, result);
-        else if (name == "mode")
-            error = read_mode(value, result);
-        else if (name == "grace_ms")
-            error = read_grace(value, result);
-        else if (name == "reason")
-            error = read_reason(value, result);
+        else if (auto read = read_cancel_member(name, value, result.cancel))
+            error = std::move(read->error);
         else
             error = invalid_request(shown(name), "There is no member " + quoted(name) +
                                                      "; the members are state, mode, grace_ms and "
@@ -102,9 +118,8 @@ result<asked_state> parse_asked_state(std::string_view body, bool (*is_known)(st
         if (error)
             return std::move(*error);
     }
-    if (result.cancel.grace && result.cancel.mode != cancel_mode::graceful)
-        return invalid_request("grace_ms", "grace_ms goes with mode graceful only, not with " +
-                                               std::string(to_string(result.cancel.mode)));
+    if (auto error = check_cancel(result.cancel))
+        return std::move(*error);
     return result;
 }
 

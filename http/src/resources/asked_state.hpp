@@ -5,6 +5,9 @@
 
 #include <belay/job_type.hpp>
 
+#include <boost/json/value.hpp>
+
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +18,18 @@ struct asked_state {
     cancel_request cancel;
     std::string state = "cancelled"; ///< one that is known
 };
+
+/// That a member of a body says how something is to be cancelled, or tried to.
+struct cancel_member {
+    std::optional<api_error> error;
+};
+
+/// Reads `mode`, `grace_ms` and `reason`; nothing for another name.
+[[nodiscard]] std::optional<cancel_member>
+read_cancel_member(std::string_view name, boost::json::value const& value, cancel_request& into);
+
+/// What is wrong with them taken together.
+[[nodiscard]] std::optional<api_error> check_cancel(cancel_request const& cancel);
 
 /// Reads it; an empty body asks for a cancel. `is_known` says which words are states.
 [[nodiscard]] result<asked_state> parse_asked_state(std::string_view body,

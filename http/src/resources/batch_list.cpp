@@ -2,6 +2,7 @@
 #include "message/answers.hpp"
 #include "message/json_text.hpp"
 #include "message/text.hpp"
+#include "resources/batch_filter.hpp"
 #include "resources/paging.hpp"
 #include "resources/resources.hpp"
 #include "service/views.hpp"
@@ -16,32 +17,10 @@ namespace {
 
 constexpr std::uint64_t newest = std::numeric_limits<std::int64_t>::max();
 
-struct filter {
-    std::optional<std::string> owner; ///< none for all
-    std::optional<batch_state> status;
-    std::optional<std::string> type;
-    std::optional<std::string> batch_name;
-    std::optional<time_point> created_after;
-    std::optional<time_point> created_before;
-
-    /// What clients were shown, and compare with.
-    static time_point shown_time(batch_status const& batch)
-    {
-        return std::chrono::floor<std::chrono::microseconds>(batch.created_at);
-    }
-
-    [[nodiscard]] bool takes(recorded_batch const& batch, batch_status const& now) const
-    {
-        return (!owner || batch.owner() == *owner) && (!status || now.state == *status) &&
-               (!type || batch.type() == *type) && (!batch_name || batch.name() == *batch_name) &&
-               (!created_after || shown_time(now) > *created_after) &&
-               (!created_before || shown_time(now) < *created_before);
-    }
-};
-
 class batch_list final : public body_source {
 public:
-    batch_list(engine const& batches, filter filter, std::uint64_t before, std::uint64_t limit)
+    batch_list(engine const& batches, batch_filter filter, std::uint64_t before,
+               std::uint64_t limit)
         : engine_(batches), filter_(std::move(filter)), before_(before), limit_(limit)
     {
     }
@@ -75,25 +54,26 @@ private:
     }
 
     engine const& engine_;
-    filter filter_;
+    batch_filter filter_;
     std::uint64_t before_;
     std::uint64_t limit_;
     std::uint64_t written_ = 0;
 };
 
-result<filter> parse_filter(query const& query)
+result<batch_filter> parse_filter(query const& query)
 {
-    filter wanted;
+    batch_filter wanted;
     auto const text = [&](std::string_view name) {
         auto const value = query.text(name);
         return value ? std::optional<std::string>(*value) : std::nullopt;
     };
     if (auto const word = query.text("status")) {
-        wanted.status = parse_batch_state(*word);
-        if (!wanted.status)
+        auto const state = parse_batch_state(*word);
+        if (!state)
             return invalid_request("status", "There is no status " + quoted(*word) +
                                                  "; it is created, running, cancelling, completed, "
                                                  "failed, cancelled or expired");
+        wanted.states.push_back(*state);
     }
     wanted.type = text("type");
     wanted.batch_name = text("batch_name");

@@ -21,6 +21,9 @@ namespace belay::http {
 [[nodiscard]] made_operation get_server(admitted request);
 [[nodiscard]] made_operation list_types(admitted request);
 [[nodiscard]] made_operation create_batch(admitted request);
+[[nodiscard]] made_operation cancel_batches(admitted request);
+[[nodiscard]] made_operation list_operations(admitted request);
+[[nodiscard]] made_operation get_operation(admitted request);
 [[nodiscard]] made_operation list_batches(admitted request);
 [[nodiscard]] made_operation get_batch(admitted request);
 [[nodiscard]] made_operation delete_batch(admitted request);

@@ -17,6 +17,15 @@ void cancel_history::watch(recorded_batch const& batch)
     batch.on_end([self = shared_from_this(), batch] { self->note(batch); });
 }
 
+void cancel_history::watch(cancel_operation const& operation)
+{
+    operation.on_end([self = shared_from_this(), operation] {
+        if (self->write_ && operation.finished_at())
+            self->write_(log_line("operation " + operation.id() + " is finished",
+                                  operation_view(operation)));
+    });
+}
+
 void cancel_history::note(recorded_batch const& batch)
 {
     auto const status = batch.status();

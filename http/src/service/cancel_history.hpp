@@ -1,6 +1,7 @@
 #ifndef BELAY_HTTP_SERVICE_CANCEL_HISTORY_HPP
 #define BELAY_HTTP_SERVICE_CANCEL_HISTORY_HPP
 
+#include <belay/cancel_operation.hpp>
 #include <belay/job_type.hpp>
 
 #include <boost/json/array.hpp>
@@ -26,6 +27,9 @@ public:
 
     /// Notes the cancel of that batch once it is over, once.
     void watch(recorded_batch const& batch);
+
+    /// Writes to the log what has become of that operation once it is over.
+    void watch(cancel_operation const& operation);
 
     /// The last of them first.
     [[nodiscard]] boost::json::array view() const;

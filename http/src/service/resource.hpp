@@ -25,6 +25,7 @@ struct admitted {
     http::query query;
     api_key const* key;                  ///< null where none is wanted
     std::optional<recorded_batch> batch; ///< where the path names one
+    cancel_operation operation;          ///< likewise
     std::uint64_t job = 0;               ///< likewise; below the batch's size
 };
 

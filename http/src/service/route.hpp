@@ -11,7 +11,12 @@
 
 namespace belay::http {
 
-enum class body_kind : std::uint8_t { none, small, inputs };
+enum class body_kind : std::uint8_t {
+    none,
+    small,
+    list,   ///< JSON as large as a new batch may be
+    inputs, ///< of a new batch
+};
 
 /// Whose work on the server's thread goes first.
 enum class work_kind : std::uint8_t { control, bulk };

@@ -65,6 +65,7 @@ std::uint64_t body_bytes_max(body_kind kind, request_head const& head,
     switch (kind) {
     case none: return 0;
     case small: return small_body_bytes_max;
+    case list: return options.body_bytes_max;
     case inputs:
         return is_json_lines(head.content_type) ? options.stream_bytes_max : options.body_bytes_max;
     }
@@ -106,9 +107,16 @@ std::optional<std::uint64_t> parse_job(std::string_view text, std::uint64_t size
 }
 
 /// What the path names, put into `request`; or 404.
-std::optional<api_error> find_named(std::vector<std::string> const& segments, admitted& request)
+std::optional<api_error> find_named(route const& route, std::vector<std::string> const& segments,
+                                    admitted& request)
 {
-    if (segments.size() < 3)
+    if (route.path == "v1/operations/*") {
+        auto found = request.service.find_operation(segments[2], *request.key);
+        if (!found)
+            return found.error();
+        request.operation = std::move(*found);
+    }
+    if (!route.path.starts_with("v1/batches/*"))
         return std::nullopt;
     std::string const& id = segments[2];
     auto found = request.service.find_batch(id, *request.key);
@@ -221,8 +229,8 @@ result<std::unique_ptr<operation>> service::make(request_head const& head, looke
             return method_not_allowed(head.method, std::move(allowed));
         return not_found("There is nothing at " + shown(head.target, 256));
     }
-    admitted request{*this, head, std::move(found.target->query), found.key, std::nullopt};
-    if (auto refused = find_named(found.target->segments, request))
+    admitted request{*this, head, std::move(found.target->query), found.key, {}, {}};
+    if (auto refused = find_named(*found.route, found.target->segments, request))
         return std::move(*refused);
     if (found.route->needs && found.key->role < *found.route->needs)
         return forbidden(
@@ -239,6 +247,14 @@ result<recorded_batch> service::find_batch(std::string_view id, api_key const& k
     if (!found || (key.role != role::admin && found->owner() != key.owner))
         return batch_not_found(id);
     return std::move(*found);
+}
+
+result<cancel_operation> service::find_operation(std::string_view id, api_key const& key) const
+{
+    auto found = engine_.find_operation(id);
+    if (!found || (key.role != role::admin && found.owner() != key.owner))
+        return not_found("Operation " + shown(id) + " not found");
+    return found;
 }
 
 offered_type const* service::find_type(std::string_view name) const

@@ -8,6 +8,7 @@
 #include "service/cancel_history.hpp"
 #include "service/event_hub.hpp"
 #include "service/idempotency_keys.hpp"
+#include "service/shown_batches.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/http/server.hpp>
@@ -76,6 +77,7 @@ public:
 
     [[nodiscard]] engine& batches() noexcept { return engine_; }
     [[nodiscard]] cancel_history& cancels() noexcept { return *cancels_; }
+    [[nodiscard]] shown_batches& dry_runs() noexcept { return dry_runs_; }
     /// When this was made.
     [[nodiscard]] time_point started_at() const noexcept { return started_at_; }
     [[nodiscard]] event_hub& events() noexcept { return events_; }
@@ -91,6 +93,10 @@ public:
 
     /// The batch of that id, if it is one that the key may see; or 404.
     [[nodiscard]] result<recorded_batch> find_batch(std::string_view id, api_key const& key) const;
+
+    /// The operation of that id, likewise.
+    [[nodiscard]] result<cancel_operation> find_operation(std::string_view id,
+                                                          api_key const& key) const;
 
     /// The type of that name, or nothing.
     [[nodiscard]] offered_type const* find_type(std::string_view name) const;
@@ -115,6 +121,7 @@ private:
     server_options const& options_;
     event_hub events_;
     std::shared_ptr<cancel_history> const cancels_;
+    shown_batches dry_runs_;
     time_point const started_at_ = std::chrono::system_clock::now();
     std::shared_ptr<idempotency_keys> keys_under_way_ = std::make_shared<idempotency_keys>();
     std::atomic<bool> stopping_{false};

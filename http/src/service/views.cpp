@@ -232,6 +232,42 @@ json::object cancelled_view(recorded_batch const& batch, batch_status const& sta
     return view;
 }
 
+json::object operation_view(cancel_operation const& operation)
+{
+    auto const& request = operation.request();
+    auto const counts = operation.counts();
+    boost::system::error_code none;
+    return {{"operation_id", operation.id()},
+            {"filter", operation.filter().empty() ? json::value(nullptr)
+                                                  : json::parse(operation.filter(), none)},
+            {"mode", to_string(request.mode)},
+            {"grace_ms", grace_view(request.grace)},
+            {"reason", text_or_null(request.reason)},
+            {"requested_by", text_or_null(request.requested_by)},
+            {"owner", operation.owner()},
+            {"requested_at", to_micros(operation.requested_at())},
+            {"finished_at", time_view(operation.finished_at())},
+            {"request_id", request_id_view(request.origin)},
+            {"traceparent", traceparent_view(request.origin)},
+            {"counts", json::object{{"total", counts.total},
+                                    {"open", counts.open},
+                                    {"cancelled", counts.cancelled},
+                                    {"completed", counts.completed},
+                                    {"failed", counts.failed},
+                                    {"expired", counts.expired},
+                                    {"forgotten", counts.forgotten}}}};
+}
+
+json::object operation_batch_view(recorded_batch const& batch)
+{
+    auto const status = batch.status();
+    json::object view = state_view(batch, status, status.state, false);
+    json::object shown{{"batch_id", batch.id()}, {"batch_name", text_or_null(batch.name())}};
+    for (auto const* const name : {"current_state", "timestamp", "cancel", "jobs"})
+        shown[name] = std::move(view[name]);
+    return shown;
+}
+
 json::object jobs_view(job_counts const& jobs)
 {
     return {{"total", jobs.total},         {"pending", jobs.pending},

@@ -2,6 +2,7 @@
 #ifndef BELAY_HTTP_SERVICE_VIEWS_HPP
 #define BELAY_HTTP_SERVICE_VIEWS_HPP
 
+#include <belay/cancel_operation.hpp>
 #include <belay/job_type.hpp>
 
 #include <boost/json/object.hpp>
@@ -31,6 +32,12 @@ namespace belay::http {
 
 /// When what of it came to pass, in microseconds from the closing of the gate, or null.
 [[nodiscard]] boost::json::object moments_view(cancel_record const& cancel);
+
+/// What is shown of a cancel of many batches, without these.
+[[nodiscard]] boost::json::object operation_view(cancel_operation const& operation);
+
+/// How a batch of one stands: its state and the account of its jobs.
+[[nodiscard]] boost::json::object operation_batch_view(recorded_batch const& batch);
 
 /// How many jobs are in which state.
 [[nodiscard]] boost::json::object jobs_view(job_counts const& jobs);

@@ -719,6 +719,120 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_key_is_known_for_a_day, Place, stores)
     BOOST_TEST(place.store->find_idempotent("me", "key", at(86'406))->batch_id == other);
 }
 
+namespace {
+
+open_operation operation_of(std::uint64_t sequence, numbers batches)
+{
+    open_operation made;
+    made.about.sequence = sequence;
+    made.about.id = "operation-" + std::to_string(sequence);
+    made.about.owner = "me";
+    made.about.filter = "{}";
+    made.about.request = {
+        .mode = cancel_mode::graceful,
+        .grace = 7ms,
+        .reason = "why",
+        .requested_by = "who",
+        .origin = std::make_shared<request_origin const>(request_origin{"req-1", "00-0"})};
+    made.about.requested_at = at(3);
+    made.about.total = batches.size();
+    made.batches = std::move(batches);
+    return made;
+}
+
+std::uint64_t make_operation(store& store, numbers batches)
+{
+    auto const sequence = store.next_sequence();
+    write(store, sequence,
+          change::operation_made{
+              std::make_shared<open_operation const>(operation_of(sequence, std::move(batches)))});
+    return sequence;
+}
+
+operation_end operation_end_at(std::int64_t seconds, std::optional<time_point> expires = {})
+{
+    return {at(seconds),
+            {.total = 3, .cancelled = 1, .completed = 1, .failed = 0, .expired = 0, .forgotten = 1},
+            expires};
+}
+
+numbers sequences(std::vector<stored_operation> const& operations)
+{
+    numbers result;
+    for (auto const& operation : operations)
+        result.push_back(operation.sequence);
+    return result;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(an_operation_is_kept_with_its_batches, Place, stores)
+{
+    Place place;
+    numbers const batches{1, 2, 300, 4'000'000'000, std::uint64_t{1} << 62};
+
+    auto const sequence = make_operation(*place.store, batches);
+
+    auto const found = place.store->find_operation("operation-" + std::to_string(sequence));
+    BOOST_TEST_REQUIRE(found.has_value());
+    auto const wanted = operation_of(sequence, batches).about;
+    BOOST_TEST(found->owner == wanted.owner);
+    BOOST_TEST(found->filter == wanted.filter);
+    BOOST_TEST((found->request.mode == wanted.request.mode));
+    BOOST_TEST((found->request.grace == wanted.request.grace));
+    BOOST_TEST(found->request.reason == wanted.request.reason);
+    BOOST_TEST(found->request.requested_by == wanted.request.requested_by);
+    BOOST_TEST(is_same(found->request.origin, wanted.request.origin));
+    BOOST_TEST((found->requested_at == wanted.requested_at));
+    BOOST_TEST(found->total == 5u);
+    BOOST_TEST(!found->end.has_value());
+    BOOST_TEST(place.store->operation_batches(sequence) == batches,
+               boost::test_tools::per_element());
+    auto const open = place.store->open_operations();
+    BOOST_TEST_REQUIRE(open.size() == 1u);
+    BOOST_TEST(open.front().batches == batches, boost::test_tools::per_element());
+    BOOST_TEST(!place.store->find_operation("operation-0").has_value());
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(an_operation_ends_and_expires, Place, stores)
+{
+    Place place;
+    auto const first = make_operation(*place.store, {1, 2, 3});
+    auto const second = make_operation(*place.store, {4});
+    auto const third = make_operation(*place.store, {5});
+
+    write(*place.store, first, change::operation_ended{operation_end_at(5, at(10))});
+    write(*place.store, second, change::operation_ended{operation_end_at(6)});
+
+    auto const all = place.store->list_operations(newest, 10);
+    BOOST_TEST(sequences(all) == (numbers{third, second, first}), boost::test_tools::per_element());
+    BOOST_TEST((all.back().end == operation_end_at(5, at(10))));
+    BOOST_TEST(sequences(place.store->list_operations(third, 1)) == numbers{second},
+               boost::test_tools::per_element());
+    BOOST_TEST(place.store->open_operations().size() == 1u);
+    BOOST_TEST((place.store->next_operation_expiry() == at(10)));
+
+    write(*place.store, 0, change::operations_expired{at(9)});
+    BOOST_TEST(place.store->list_operations(newest, 10).size() == 3u);
+    write(*place.store, 0, change::operations_expired{at(10)});
+    BOOST_TEST(sequences(place.store->list_operations(newest, 10)) == (numbers{third, second}),
+               boost::test_tools::per_element());
+    BOOST_TEST(place.store->operation_batches(first).empty());
+    BOOST_TEST(!place.store->next_operation_expiry().has_value());
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(an_operation_that_is_withdrawn_is_not_there, Place, stores)
+{
+    Place place;
+    auto const made = make_operation(*place.store, {1});
+
+    write(*place.store, made, change::operation_withdrawn{});
+    write(*place.store, place.store->next_sequence(), change::operation_withdrawn{});
+
+    BOOST_TEST(place.store->list_operations(newest, 10).empty());
+    BOOST_TEST(place.store->operation_batches(made).empty());
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(states_are_pending_and_apart, Place, stores)
 {
     Place place;

@@ -22,6 +22,9 @@ namespace {
 
 constexpr std::uint64_t page_inputs_max = 1024;
 
+/// Of operations that have ended so many are kept, the newest.
+constexpr std::size_t ended_operations_max = 1000;
+
 /// A batch that is there, or the inputs of one that nobody sees yet.
 struct kept_batch {
     std::map<std::uint64_t, byte_strings> pages; ///< by index of the first input
@@ -182,6 +185,54 @@ public:
     {
         std::shared_lock const lock(mutex_);
         return expiries_.empty() ? std::nullopt : std::optional(expiries_.begin()->first);
+    }
+
+    [[nodiscard]] std::optional<stored_operation> find_operation(std::string_view id) override
+    {
+        std::shared_lock const lock(mutex_);
+        for (auto const& [sequence, kept] : operations_)
+            if (kept.about.id == id)
+                return kept.about;
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::vector<stored_operation> list_operations(std::uint64_t before,
+                                                                std::size_t limit) override
+    {
+        std::shared_lock const lock(mutex_);
+        std::vector<stored_operation> result;
+        for (auto next = operations_.lower_bound(before);
+             next != operations_.begin() && result.size() < limit;)
+            result.push_back((--next)->second.about);
+        return result;
+    }
+
+    [[nodiscard]] std::vector<open_operation> open_operations() override
+    {
+        std::shared_lock const lock(mutex_);
+        std::vector<open_operation> result;
+        for (auto const& [sequence, kept] : operations_)
+            if (!kept.about.end)
+                result.push_back(kept);
+        return result;
+    }
+
+    [[nodiscard]] std::vector<std::uint64_t> operation_batches(std::uint64_t sequence) override
+    {
+        std::shared_lock const lock(mutex_);
+        auto const found = operations_.find(sequence);
+        return found == operations_.end() ? std::vector<std::uint64_t>() : found->second.batches;
+    }
+
+    [[nodiscard]] std::optional<time_point> next_operation_expiry() override
+    {
+        std::shared_lock const lock(mutex_);
+        std::optional<time_point> first;
+        for (auto const& [sequence, kept] : operations_)
+            if (kept.about.end && kept.about.end->expires &&
+                (!first || *kept.about.end->expires < *first))
+                first = kept.about.end->expires;
+        return first;
     }
 
     /// They keep the batch: whoever has a handle of it when it is forgotten can go on reading.
@@ -388,6 +439,54 @@ private:
             expiries_.erase({*gone->about->end->expires, sequence});
     }
 
+    static std::uint64_t held_bytes(open_operation const& operation) noexcept
+    {
+        constexpr std::uint64_t rest = 1024;
+        return rest + operation.about.filter.size() + operation.about.request.reason.size() +
+               operation.batches.size() * sizeof(std::uint64_t);
+    }
+
+    void apply(std::uint64_t sequence, change::operation_made& change, batch_pointer&)
+    {
+        operations_.emplace(sequence, *change.operation);
+        budget_->take_anyway(held_bytes(*change.operation));
+    }
+
+    void apply(std::uint64_t sequence, change::operation_withdrawn&, batch_pointer&)
+    {
+        if (auto const found = operations_.find(sequence); found != operations_.end())
+            drop(found);
+    }
+
+    void apply(std::uint64_t sequence, change::operation_ended& change, batch_pointer&)
+    {
+        auto const found = operations_.find(sequence);
+        if (found == operations_.end())
+            throw error(errc::store_failed,
+                        "there is no operation with sequence " + std::to_string(sequence));
+        found->second.about.end = change.end;
+        if (++ended_operations_ > ended_operations_max)
+            drop(std::ranges::find_if(
+                operations_, [](auto const& entry) { return entry.second.about.end.has_value(); }));
+    }
+
+    void apply(std::uint64_t, change::operations_expired& change, batch_pointer&)
+    {
+        for (auto next = operations_.begin(); next != operations_.end();) {
+            auto const at = next++;
+            auto const& end = at->second.about.end;
+            if (end && end->expires && *end->expires <= change.now)
+                drop(at);
+        }
+    }
+
+    void drop(std::map<std::uint64_t, open_operation>::iterator gone)
+    {
+        budget_->give(held_bytes(gone->second));
+        ended_operations_ -= gone->second.about.end ? 1 : 0;
+        operations_.erase(gone);
+    }
+
     void end(kept_batch& batch, std::optional<batch_end>&& end)
     {
         if (!end)
@@ -408,6 +507,8 @@ private:
     std::set<std::pair<time_point, std::uint64_t>> expiries_;
     std::map<request, idempotent_batch> idempotent_;
     std::deque<std::pair<time_point, request>> requests_; ///< in the order of creation
+    std::map<std::uint64_t, open_operation> operations_;  ///< by sequence
+    std::size_t ended_operations_ = 0;                    ///< how many of them have ended
 };
 
 } // namespace

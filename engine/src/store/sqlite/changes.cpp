@@ -1,6 +1,7 @@
 #include "store/sqlite/changes.hpp"
 
 #include "store/input_pages.hpp"
+#include "store/sqlite/origin_columns.hpp"
 #include "store/sqlite/statement.hpp"
 
 #include <algorithm>
@@ -26,12 +27,6 @@ std::array<std::pair<job_byte, std::string>, 10> const job_words{{
     {job_byte::killed, "killed"},
     {job_byte::backing_off, "backing_off"},
 }};
-
-/// Its members, or empty ones.
-request_origin known(origin_ptr const& origin)
-{
-    return origin ? *origin : request_origin{};
-}
 
 /// A text that is longer has a row of its own.
 constexpr std::size_t short_text_bytes_max = 4096;
@@ -142,7 +137,8 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
             {database, "DELETE FROM job_cancel WHERE batch = ? AND job <= ?"}},
            {{database, "SELECT job, 0 FROM process WHERE batch = ? ORDER BY job LIMIT ?"},
             {database, "DELETE FROM process WHERE batch = ? AND job <= ?"}}}},
-      garbage_gone_(database, "DELETE FROM garbage WHERE batch = ?")
+      garbage_gone_(database, "DELETE FROM garbage WHERE batch = ?"),
+      operations_(database)
 {
 }
 
@@ -310,6 +306,30 @@ void sqlite_changes::write(std::uint64_t sequence, change::forgotten const&)
     run(no_draft_, sequence);
     run(failures_gone_, sequence);
     run(garbage_, sequence);
+}
+
+void sqlite_changes::write(std::uint64_t sequence, change::operation_made const& what)
+{
+    run(last_sequence_, sequence);
+    operations_.insert(*what.operation);
+}
+
+void sqlite_changes::write(std::uint64_t sequence, change::operation_withdrawn const&)
+{
+    // Is sure to write something, so that what a failed commit left behind the end of the log is
+    // overwritten.
+    probe();
+    operations_.remove(sequence);
+}
+
+void sqlite_changes::write(std::uint64_t sequence, change::operation_ended const& what)
+{
+    operations_.end(sequence, what.end);
+}
+
+void sqlite_changes::write(std::uint64_t, change::operations_expired const& what)
+{
+    operations_.remove_expired(what.now);
 }
 
 void sqlite_changes::probe()

@@ -2,6 +2,7 @@
 #ifndef BELAY_STORE_SQLITE_CHANGES_HPP
 #define BELAY_STORE_SQLITE_CHANGES_HPP
 
+#include "store/sqlite/operation_rows.hpp"
 #include "store/store.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -50,6 +51,10 @@ private:
     void write(std::uint64_t sequence, change::recovered const& what);
     void write(std::uint64_t sequence, change::ended const& what);
     void write(std::uint64_t sequence, change::forgotten const& what);
+    void write(std::uint64_t sequence, change::operation_made const& what);
+    void write(std::uint64_t sequence, change::operation_withdrawn const& what);
+    void write(std::uint64_t sequence, change::operation_ended const& what);
+    void write(std::uint64_t sequence, change::operations_expired const& what);
     void write_end(std::uint64_t sequence, batch_end const& end);
     void write_idempotency(stored_batch const& batch, idempotency const& what);
     [[nodiscard]] std::uint64_t inputs_of(std::uint64_t sequence);
@@ -96,6 +101,7 @@ private:
     SQLite::Statement first_garbage_;
     std::array<deletion, 5> deletions_;
     SQLite::Statement garbage_gone_;
+    operation_rows operations_;
 };
 
 } // namespace belay

@@ -35,7 +35,8 @@ bool write_queue::is_urgent(queued_change const& change) const noexcept
 {
     auto const* const cancel = std::get_if<change::cancelled>(&change.what);
     bool const is_about_gate =
-        is_any_of<change::withdrawn, change::job_cancelled, change::job_withdrawn>(change) ||
+        is_any_of<change::withdrawn, change::job_cancelled, change::job_withdrawn,
+                  change::operation_made, change::operation_withdrawn>(change) ||
         (cancel != nullptr && (!cancel->end || cancel->is_alone));
     return is_about_gate && !unborn_.contains(change.sequence);
 }

@@ -3,6 +3,7 @@
 #include "store/input_pages.hpp"
 #include "store/sqlite/changes.hpp"
 #include "store/sqlite/failure.hpp"
+#include "store/sqlite/origin_columns.hpp"
 #include "store/sqlite/statement.hpp"
 
 #include <algorithm>
@@ -92,16 +93,6 @@ batch_options read_options(rows& row)
     options.timeout = row.optional(&rows::duration);
     options.keep = row.optional(&rows::duration);
     return options;
-}
-
-origin_ptr read_origin(rows& row)
-{
-    std::string request_id = row.text();
-    std::string traceparent = row.text();
-    if (request_id.empty() && traceparent.empty())
-        return nullptr;
-    return std::make_shared<request_origin const>(
-        request_origin{std::move(request_id), std::move(traceparent)});
 }
 
 std::optional<cancel_record> read_cancel(rows& row)

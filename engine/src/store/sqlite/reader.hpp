@@ -39,6 +39,14 @@ public:
     [[nodiscard]] std::vector<std::uint64_t> expired(time_point now, std::size_t limit);
     [[nodiscard]] std::optional<time_point> next_expiry();
 
+    // In operation_reader.cpp.
+    [[nodiscard]] std::optional<stored_operation> find_operation(std::string_view id);
+    [[nodiscard]] std::vector<stored_operation> list_operations(std::uint64_t before,
+                                                                std::size_t limit);
+    [[nodiscard]] std::vector<open_operation> open_operations();
+    [[nodiscard]] std::vector<std::uint64_t> operation_batches(std::uint64_t sequence);
+    [[nodiscard]] std::optional<time_point> next_operation_expiry();
+
     /// The `error` that stands for what one of them threw; to be asked at once.
     [[nodiscard]] error failure(SQLite::Exception const& thrown) const;
 
@@ -47,6 +55,9 @@ private:
     template <class... Values>
     [[nodiscard]] std::vector<stored_batch> batches(char const* text, Values const&... values);
     [[nodiscard]] std::vector<error_count> failures(std::uint64_t sequence);
+    template <class... Values>
+    [[nodiscard]] std::vector<stored_operation> operations(char const* text,
+                                                           Values const&... values);
 
     SQLite::Database database_;
     std::unordered_map<char const*, SQLite::Statement> statements_; ///< by the text's address

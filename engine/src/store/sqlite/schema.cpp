@@ -195,7 +195,39 @@ ALTER TABLE job_cancel ADD COLUMN request_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE job_cancel ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
 )";
 
-constexpr std::array all_steps{version_1, version_2, version_3, version_4, version_5, version_6};
+// Cancels of many batches. The list of them lies apart: it may be long, and is seldom read.
+constexpr char const* version_8 = R"(
+CREATE TABLE operation (
+    sequence INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    filter TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    grace_ms INTEGER,
+    reason TEXT NOT NULL,
+    requested_by TEXT NOT NULL,
+    requested_at INTEGER NOT NULL,
+    request_id TEXT NOT NULL,
+    traceparent TEXT NOT NULL,
+    total INTEGER NOT NULL,
+    finished_at INTEGER,
+    cancelled INTEGER,
+    completed INTEGER,
+    failed INTEGER,
+    expired INTEGER,
+    forgotten INTEGER,
+    expires_at INTEGER
+) STRICT;
+CREATE INDEX operation_open ON operation (sequence) WHERE finished_at IS NULL;
+CREATE INDEX operation_expires ON operation (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE operation_batches (
+    operation INTEGER PRIMARY KEY,
+    batches BLOB NOT NULL
+) STRICT;
+)";
+
+constexpr std::array all_steps{version_1, version_2, version_3, version_4,
+                               version_5, version_6, version_8};
 /// Of the first version, which any of them has.
 constexpr std::array tables{"store",      "batch",   "draft",       "input_page", "job",
                             "job_cancel", "failure", "idempotency", "garbage"};

@@ -197,6 +197,30 @@ public:
         return readers_.with([](sqlite_reader& reader) { return reader.next_expiry(); });
     }
 
+    [[nodiscard]] std::optional<stored_operation> find_operation(std::string_view id) override
+    {
+        return readers_.with([&](sqlite_reader& reader) { return reader.find_operation(id); });
+    }
+    [[nodiscard]] std::vector<stored_operation> list_operations(std::uint64_t before,
+                                                                std::size_t limit) override
+    {
+        return readers_.with(
+            [&](sqlite_reader& reader) { return reader.list_operations(before, limit); });
+    }
+    [[nodiscard]] std::vector<open_operation> open_operations() override
+    {
+        return readers_.with([](sqlite_reader& reader) { return reader.open_operations(); });
+    }
+    [[nodiscard]] std::vector<std::uint64_t> operation_batches(std::uint64_t sequence) override
+    {
+        return readers_.with(
+            [&](sqlite_reader& reader) { return reader.operation_batches(sequence); });
+    }
+    [[nodiscard]] std::optional<time_point> next_operation_expiry() override
+    {
+        return readers_.with([](sqlite_reader& reader) { return reader.next_operation_expiry(); });
+    }
+
     [[nodiscard]] detail::state_array states(std::uint64_t sequence, std::uint64_t total) override
     {
         return states_->make(sequence, total);

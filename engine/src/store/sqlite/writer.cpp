@@ -57,6 +57,8 @@ std::uint64_t bytes_of(queued_change const& change)
         for (auto const& batch : recovered->batches)
             for (auto const& record : batch.records)
                 bytes += waiting_bytes(record);
+    if (auto const* const operation = std::get_if<change::operation_made>(&change.what))
+        bytes += operation->operation->batches.size() * sizeof(std::uint64_t);
     return bytes;
 }
 
@@ -80,7 +82,8 @@ bool is_its_own_fault()
 bool is_light(queued_change const& change) noexcept
 {
     return is_any_of<change::started, change::cancelled, change::recovered, change::ended,
-                     change::forgotten>(change);
+                     change::forgotten, change::operation_ended, change::operations_expired>(
+        change);
 }
 
 /// Of what is light so much is written at once; records that are larger come last.
