@@ -52,3 +52,9 @@ def curl(suite):
 def python(suite):
     """http.client: a reader of events that is cut off comes back and has missed nothing"""
     misses_nothing(suite, sys.executable, CLIENTS / "events.py")
+
+
+@test
+def chromium(suite):
+    """fetch of Chromium: a reader of events that is cut off comes back and has missed nothing"""
+    misses_nothing(suite, sys.executable, CLIENTS / "events_chromium.py")
