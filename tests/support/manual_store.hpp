@@ -118,6 +118,10 @@ public:
         }
         return reading().expired(now, limit);
     }
+    [[nodiscard]] std::uint64_t upload_bytes(std::string_view owner) override
+    {
+        return kept_->upload_bytes(owner);
+    }
     [[nodiscard]] std::optional<time_point> next_expiry() override
     {
         return reading().next_expiry();

@@ -10,10 +10,12 @@
 #include <belay/error.hpp>
 #include <belay/executor.hpp>
 #include <belay/job.hpp>
+#include <belay/job_file.hpp>
 #include <belay/job_type.hpp>
 #include <belay/process.hpp>
 #include <belay/state.hpp>
 #include <belay/store.hpp>
+#include <belay/upload.hpp>
 #include <belay/version.hpp>
 
 /// Batches of jobs, and their cancel.

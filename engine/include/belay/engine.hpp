@@ -9,6 +9,7 @@
 #include <belay/job_type.hpp>
 #include <belay/news.hpp>
 #include <belay/store.hpp>
+#include <belay/upload.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -181,13 +182,18 @@ public:
     /// Says what the batch is to be found by, if `batch_spec::idempotency` could not.
     void set_idempotency(idempotency value);
 
+    /// Gives its jobs a file each: the first has the first one. `submit` then waits for the disk to
+    /// have them. Throws `error` (`invalid_argument`) if it is of another engine. Once.
+    void attach(upload files);
+
     /// Starts the batch once all of it is durable; as to its idempotency key see `engine::submit`.
     /// Throws `error` (`store_failed`, `store_full`, `resources_exhausted`, `memory_exhausted`,
     /// `idempotency_conflict`, `shutting_down`), and nothing is kept; or (`outcome_unknown`) if the
     /// engine ends before the store has answered. Once.
     recorded_batch submit();
 
-    /// The same, without waiting for the store: `done` is called once, on any thread, maybe inside
+    /// The same, without waiting for the store, but for the disk if files were attached: `done` is
+    /// called once, on any thread, maybe inside
     /// this call, with a batch or with why there is none.
     void submit(std::function<void(std::optional<recorded_batch>, std::exception_ptr)> done);
 
@@ -267,6 +273,18 @@ public:
     /// A batch of a named type whose inputs come one by one; those of `spec` are the first. Throws
     /// as `submit`.
     [[nodiscard]] batch_draft draft(batch_spec spec);
+
+    /// Files for a draft of this engine. Throws `error` (`store_full`, `resources_exhausted`,
+    /// `store_failed`).
+    [[nodiscard]] upload make_upload();
+
+    /// The same, of files that the jobs of another batch have; they stay where they are, also when
+    /// that one is forgotten. Throws `error` (`invalid_argument`) if it has none, too.
+    [[nodiscard]] upload make_upload(recorded_batch const& from);
+
+    /// What the batches of an owner hold of the disk with what was uploaded for them, as
+    /// `recorded_batch::upload_bytes`. Throws `error` (`store_failed`, `resources_exhausted`).
+    [[nodiscard]] std::uint64_t upload_bytes(std::string_view owner) const;
 
     /// The recorded batch of that id, if there is one. Throws `error` (`store_failed`,
     /// `resources_exhausted`).

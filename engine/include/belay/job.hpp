@@ -5,12 +5,14 @@
 #include <belay/detail/slot.hpp>
 #include <belay/error.hpp>
 #include <belay/export.hpp>
+#include <belay/job_file.hpp>
 #include <belay/state.hpp>
 
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string_view>
 #include <utility>
@@ -130,6 +132,11 @@ public:
     /// `error` (`invalid_argument`) in another, std::system_error if it can't be written, `stopped`
     /// if it was told to stop while it waited.
     void write_output(std::string_view bytes);
+
+    /// The file that was uploaded for this job (`batch_draft::attach`); nothing if its batch has
+    /// none. Where no descriptor is to be had for it, that is waited for. Throws `error`
+    /// (`store_failed`), `stopped` if it was told to stop while it waited.
+    [[nodiscard]] std::optional<job_file> input_file();
 
     /// Reports how far the body is, 0 … 1; other values are clamped.
     void progress(double fraction) noexcept;

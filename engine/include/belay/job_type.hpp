@@ -5,6 +5,7 @@
 #include <belay/detail/asynchronous.hpp>
 #include <belay/export.hpp>
 #include <belay/job.hpp>
+#include <belay/job_file.hpp>
 #include <belay/origin.hpp>
 #include <belay/process.hpp>
 
@@ -25,8 +26,6 @@
 #include <vector>
 
 namespace belay {
-
-class file;
 
 /// A list of byte strings, such as the inputs of a recorded batch. It grows by blocks: adding to a
 /// long list never copies it.
@@ -141,24 +140,6 @@ struct batch_spec {
     std::optional<belay::idempotency> idempotency = std::nullopt;
 };
 
-/// The output that a job has left, beside what it returned: bytes, in a file.
-///
-/// Lifetime: it can be read also when its batch is forgotten meanwhile. Thread safety: full.
-class BELAY_EXPORT job_output {
-public:
-    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-
-    /// Reads `bytes` from `offset` on, or up to its end, and appends them to `to`. Throws `error`
-    /// (`store_failed`).
-    void read(std::uint64_t offset, std::size_t bytes, std::string& to) const;
-
-private:
-    friend class recorded_batch;
-    explicit job_output(std::shared_ptr<file const> file);
-    std::shared_ptr<file const> file_;
-    std::uint64_t size_;
-};
-
 /// How often jobs of a batch failed in one way.
 struct error_count {
     failure code;
@@ -201,6 +182,10 @@ public:
     [[nodiscard]] std::string const& from() const;
     [[nodiscard]] origin_ptr const& origin() const;
 
+    /// What the files hold of the disk that were uploaded for its jobs (`upload::stored_bytes`); 0
+    /// if none were.
+    [[nodiscard]] std::uint64_t upload_bytes() const;
+
     /// The input of a job. Throws `error` (`no_such_job`, `store_failed`).
     [[nodiscard]] std::string input(std::uint64_t index) const;
 
@@ -210,7 +195,7 @@ public:
 
     /// The output that a job has left; nothing if it has left none, or has not succeeded. Throws
     /// `error` (`no_such_job`, `store_failed`).
-    [[nodiscard]] std::optional<job_output> open_output(std::uint64_t index) const;
+    [[nodiscard]] std::optional<job_file> open_output(std::uint64_t index) const;
 
     /// Shows to `visit` how long the last attempt of each job from `first` to below `end` took that
     /// was begun and has ended, by index. `visit` must not use the batch. Throws `error`

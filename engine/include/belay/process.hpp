@@ -2,6 +2,8 @@
 #ifndef BELAY_PROCESS_HPP
 #define BELAY_PROCESS_HPP
 
+#include <belay/job_file.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -84,6 +86,11 @@ struct process_job {
     unsigned attempt;              ///< from 1
     std::filesystem::path scratch; ///< a fresh directory of its own, which is removed afterwards
     std::stop_token stop = {};     ///< told when the job is; for as long as its command is made
+
+    /// The file that was uploaded for the job; gives nothing if its batch has none. For as long as
+    /// its command is made. Throws `error` (`store_failed`; `resources_exhausted`, with which the
+    /// command is asked for again).
+    std::function<std::optional<job_file>()> input_file = {};
 };
 
 /// How the jobs of a type run a program each.

@@ -127,6 +127,11 @@ origin_ptr const& recorded_batch::origin() const
     return record().batch.origin;
 }
 
+std::uint64_t recorded_batch::upload_bytes() const
+{
+    return record().batch.upload_bytes;
+}
+
 std::string recorded_batch::input(std::uint64_t index) const
 {
     core().require_job(index);
@@ -143,29 +148,30 @@ std::optional<std::string> recorded_batch::output(std::uint64_t index) const
     return core().output(index);
 }
 
-std::optional<job_output> recorded_batch::open_output(std::uint64_t index) const
+std::optional<job_file> recorded_batch::open_output(std::uint64_t index) const
 {
     auto found = record().open_output(core(), index);
     if (!found)
         return std::nullopt;
-    return job_output(std::make_shared<file const>(std::move(*found)));
+    std::uint64_t const size = found->size();
+    return job_file(std::make_shared<file const>(std::move(*found)), 0, size);
 }
 
-job_output::job_output(std::shared_ptr<file const> file)
-    : file_(std::move(file)), size_(file_->size())
+int job_file::descriptor() const noexcept
 {
+    return file_->get();
 }
 
-void job_output::read(std::uint64_t offset, std::size_t bytes, std::string& to) const
+void job_file::read(std::uint64_t offset, std::size_t bytes, std::string& to) const
 {
     std::uint64_t const left = offset < size_ ? size_ - offset : 0;
     bytes = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, left));
     std::size_t const before = to.size();
     to.resize(before + bytes);
-    if (file_->read(offset, to.data() + before, bytes))
+    if (file_->read(begin_ + offset, to.data() + before, bytes))
         return;
     to.resize(before);
-    throw error(errc::store_failed, "the output of the job can't be read");
+    throw error(errc::store_failed, "the file of the job can't be read");
 }
 
 } // namespace belay

@@ -119,6 +119,11 @@ void job::write_output(std::string_view bytes)
     place_.output->write(bytes);
 }
 
+std::optional<job_file> job::input_file()
+{
+    return detail::when_available(*this, [this] { return core_.input_file(index_); });
+}
+
 void job::progress(double fraction) noexcept
 {
     detail::set_progress(place_, index_, fraction);

@@ -154,6 +154,10 @@ public:
         return errors_.most_frequent(most);
     }
     void require_job(std::uint64_t index) const;
+
+    /// The file that was uploaded for a job; nothing if none was. Throws `stopped` where nobody
+    /// waits for the job any more, and as `work::input_file`.
+    [[nodiscard]] std::optional<job_file> input_file(std::uint64_t index);
     /// What becomes of it; null of a typed batch.
     [[nodiscard]] reporter* reports() noexcept { return reporter_ ? &*reporter_ : nullptr; }
 

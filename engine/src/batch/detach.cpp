@@ -50,6 +50,18 @@ detached_job batch_core::detach(turn& turn, std::uint64_t index, std::int64_t st
     return {self_.lock(), work_(lock), &turn.place, index, started, visit};
 }
 
+std::optional<job_file> batch_core::input_file(std::uint64_t index)
+{
+    std::shared_ptr<detail::work> work;
+    {
+        locked const lock(mutex_);
+        work = work_(lock);
+    }
+    if (!work)
+        throw stopped{};
+    return work->input_file(index);
+}
+
 void batch_core::set_body(detached_job const& job, std::shared_ptr<asynchronous_body> body)
 {
     bool told = false;

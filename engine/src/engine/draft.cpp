@@ -2,13 +2,18 @@
 #include <belay/engine.hpp>
 
 #include "base/batch_id.hpp"
+#include "base/file_failure.hpp"
 #include "engine/effective_options.hpp"
 #include "engine/state.hpp"
+#include "engine/upload_state.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <future>
+#include <optional>
+#include <string>
+#include <system_error>
 #include <utility>
 
 namespace belay {
@@ -75,13 +80,15 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
     ~state()
     {
         if (batch.sequence != 0)
-            forget(*engine, batch.sequence, *flow);
+            forget(*engine, batch.sequence, *flow, {});
     }
 
-    /// Nobody will see it.
-    static void forget(detail::engine_state& engine, std::uint64_t sequence, page_flow& flow)
+    /// Nobody will see it; `done` once that is sure.
+    static void forget(detail::engine_state& engine, std::uint64_t sequence, page_flow& flow,
+                       belay::store::completion done)
     {
-        engine.store().commit(sequence, change::forgotten{}, persistence::until_done, {});
+        engine.store().commit(sequence, change::forgotten{}, persistence::until_done,
+                              std::move(done));
         std::scoped_lock const lock(flow.mutex);
         engine.give_memory(std::exchange(flow.kept_bytes, 0));
     }
@@ -125,6 +132,7 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
     void submit(done const& done);
     void find_or_create(done const& done);
     void create(done const& done);
+    void keep_files();
     void created(detail::engine_state::held const& held, done const& done);
     void not_created(std::exception_ptr failed, done const& done);
     void replay(detail::idempotency_claims::made const& made, done const& done) const;
@@ -138,6 +146,7 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
     std::optional<belay::idempotency> idempotency;
     byte_strings page;
     std::uint64_t bytes = 0; ///< in `page`
+    std::optional<upload> files;
     std::shared_ptr<page_flow> flow;
 };
 
@@ -178,6 +187,15 @@ void batch_draft::when_not_full(std::function<void()> callback) const
 void batch_draft::set_idempotency(belay::idempotency value)
 {
     state_->idempotency = std::move(value);
+}
+
+void batch_draft::attach(upload files)
+{
+    detail::require(files.state_ && files.state_->engine == state_->engine,
+                    "the files are not of an upload of this engine");
+    detail::require(!state_->files, "the draft has files already");
+    state_->batch.upload_bytes = files.stored_bytes();
+    state_->files = std::move(files);
 }
 
 recorded_batch batch_draft::submit()
@@ -250,6 +268,7 @@ void batch_draft::state::create(done const& done)
                 hand_over();
             batch.created_at = engine->time().now();
             held = engine->restore(batch);
+            keep_files(); // last: what fails before has nothing to undo
         } catch (...) {
             engine->give_memory(bytes);
             throw;
@@ -270,9 +289,31 @@ void batch_draft::state::create(done const& done)
             if (!failed)
                 return self->created(held, done);
             self->engine->give_memory(bytes);
-            forget(*self->engine, sequence, *self->flow);
+            // Its files go once it is sure that the next engine does not find it.
+            forget(*self->engine, sequence, *self->flow,
+                   [engine = std::weak_ptr(self->engine), sequence,
+                    has_files = self->batch.upload_bytes != 0](std::exception_ptr const& problem) {
+                       if (auto const state = engine.lock(); state && has_files && !problem)
+                           state->forget_files(sequence);
+                   });
             self->not_created(std::move(failed), done);
         });
+}
+
+void batch_draft::state::keep_files()
+{
+    if (!files)
+        return;
+    detail::require(files->files() == batch.total,
+                    "the batch has " + std::to_string(batch.total) + " jobs and " +
+                        std::to_string(files->files()) + " files; each has one");
+    try {
+        engine->outputs().keep(files->state_->draft, batch.sequence);
+    } catch (error const&) {
+        throw;
+    } catch (std::system_error const& problem) {
+        throw error(failure_of(problem.code().value()), problem.what());
+    }
 }
 
 void batch_draft::state::created(detail::engine_state::held const& held, done const& done)

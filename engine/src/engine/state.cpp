@@ -250,8 +250,7 @@ void engine_state::forget(std::uint64_t sequence, persistence how,
                     done = std::move(done)](std::exception_ptr const& failed) {
                        if (auto const state = self.lock()) {
                            if (!failed)
-                               for (auto* const one : state->backends_)
-                                   one->forget(sequence);
+                               state->forget_files(sequence);
                            std::scoped_lock const lock(state->mutex_);
                            state->forgetting_.erase(sequence);
                            ++state->forgotten_;
@@ -274,6 +273,12 @@ void engine_state::look_for_expired_operations()
                        });
     else if (next)
         arm_expiry(*next);
+}
+
+void engine_state::forget_files(std::uint64_t sequence)
+{
+    for (auto* const one : backends_)
+        one->forget(sequence);
 }
 
 void engine_state::look_for_expired()

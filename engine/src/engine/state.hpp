@@ -65,6 +65,9 @@ public:
     {
         return std::make_unique<output_draft>(processes_.make_output());
     }
+    /// Throws std::system_error.
+    [[nodiscard]] job_outputs& outputs() { return processes_.made_outputs(); }
+    void drop(upload_draft draft) { processes_.drop(std::move(draft)); }
     [[nodiscard]] bool take_memory(std::uint64_t bytes) override;
     void give_memory(std::uint64_t bytes) noexcept override { memory_->give(bytes); }
     void sealed(batch_core& batch) noexcept override;
@@ -109,6 +112,9 @@ public:
     [[nodiscard]] to_cancel find_to_cancel(std::uint64_t sequence);
 
     [[nodiscard]] operations& operations_at_work() noexcept { return operations_; }
+
+    /// Removes what is kept of its jobs beside the store, later.
+    void forget_files(std::uint64_t sequence);
 
     [[nodiscard]] belay::store& store() noexcept { return *store_; }
     [[nodiscard]] std::shared_ptr<belay::store> const& shared_store() noexcept { return store_; }

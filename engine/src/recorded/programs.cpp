@@ -125,8 +125,9 @@ command make_command(recorded& batch, detached_job const& job, std::string_view 
         detached_job const& job;
         ~token_end() { (void)job.core->end_tokens(*job.place); }
     } const end{job};
-    return batch.type().process->command(
-        input, {job.index, attempt, scratch, job.core->stop_token(*job.place, job.index)});
+    return batch.type().process->command(input, {job.index, attempt, scratch,
+                                                 job.core->stop_token(*job.place, job.index),
+                                                 [&] { return batch.input_file(job.index); }});
 }
 
 /// What comes before a program: it is made of its job's input, again and again if the system has

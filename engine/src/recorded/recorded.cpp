@@ -175,6 +175,15 @@ std::optional<file> recorded::open_output(detail::batch_core& core, std::uint64_
     }
 }
 
+std::optional<job_file> recorded::input_file(std::uint64_t index)
+{
+    if (batch.upload_bytes == 0)
+        return std::nullopt;
+    auto const files = processes_.made_outputs().open_upload(batch.sequence);
+    auto const found = files->section(index);
+    return job_file(files->data(), found.begin, found.size);
+}
+
 std::string recorded::input(std::uint64_t index)
 {
     return std::string(find_input(index).input);

@@ -59,6 +59,8 @@ public:
         return type_.where != nullptr && type_.where->is_asynchronous();
     }
 
+    [[nodiscard]] std::optional<job_file> input_file(std::uint64_t index) override;
+
     /// Starts a job that goes on without the thread.
     void start(detail::turn& turn, std::uint64_t index, std::int64_t started) noexcept
     {

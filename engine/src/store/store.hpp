@@ -56,6 +56,7 @@ struct stored_batch {
     origin_ptr origin = {};
     batch_options options; ///< filled in; without a stop token
     std::uint64_t total = 0;
+    std::uint64_t upload_bytes = 0; ///< what its uploaded files hold; 0: it has none
     time_point created_at;
     std::optional<time_point> started_at = {};
     std::optional<cancel_record> cancel = {}; ///< `finished_at` is that of `end`
@@ -342,6 +343,9 @@ public:
     /// What `owner` made under `key` in the last `idempotency_age_max` before `now`.
     [[nodiscard]] virtual std::optional<idempotent_batch>
     find_idempotent(std::string_view owner, std::string_view key, time_point now) = 0;
+
+    /// What the uploaded files of all batches of an owner hold.
+    [[nodiscard]] virtual std::uint64_t upload_bytes(std::string_view owner) = 0;
 
     /// At most `limit` sequences of ended batches whose `expires` is at or before `now`.
     [[nodiscard]] virtual std::vector<std::uint64_t> expired(time_point now, std::size_t limit) = 0;

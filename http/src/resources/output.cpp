@@ -13,7 +13,7 @@ constexpr std::size_t output_piece_bytes = 64 * 1024;
 /// A part of an output, read by pieces.
 class output_part final : public body_source {
 public:
-    output_part(job_output output, byte_range range) : output_(std::move(output)), range_(range) {}
+    output_part(job_file output, byte_range range) : output_(std::move(output)), range_(range) {}
 
     bool next(std::string& out) override
     {
@@ -24,7 +24,7 @@ public:
     }
 
 private:
-    job_output output_;
+    job_file output_;
     byte_range range_; // what is left
 };
 

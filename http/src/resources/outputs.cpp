@@ -80,7 +80,7 @@ private:
     recorded_batch batch_;
     std::uint64_t next_;
     std::uint64_t end_;
-    std::optional<job_output> output_; ///< that is being read
+    std::optional<job_file> output_;   ///< that is being read
     std::uint64_t read_ = 0;           ///< of it
 };
 

@@ -160,6 +160,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_batch_is_kept_as_it_was_given, Place, stores)
     batch.collection = "reports";
     batch.created_by = "nightly";
     batch.from = "batch-0";
+    batch.upload_bytes = 11;
     batch.origin = std::make_shared<request_origin const>(request_origin{"r-1", "00-a-b-01"});
     std::stop_source source;
     batch.options = {.concurrency = 3,
@@ -187,6 +188,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_batch_is_kept_as_it_was_given, Place, stores)
     BOOST_TEST(found->collection == batch.collection);
     BOOST_TEST(found->created_by == batch.created_by);
     BOOST_TEST(found->from == batch.from);
+    BOOST_TEST(found->upload_bytes == batch.upload_bytes);
     BOOST_TEST(is_same(found->origin, batch.origin));
     BOOST_TEST(found->total == 1);
     BOOST_TEST((found->created_at == batch.created_at));
@@ -831,6 +833,25 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_operation_that_is_withdrawn_is_not_there, Place
 
     BOOST_TEST(place.store->list_operations(newest, 10).empty());
     BOOST_TEST(place.store->operation_batches(made).empty());
+BOOST_AUTO_TEST_CASE_TEMPLATE(what_an_owner_has_uploaded_is_summed_up, Place, stores)
+{
+    Place place;
+    std::vector<std::uint64_t> sequences;
+    for (auto const& [owner, bytes] : {std::pair("ci", 5U), {"me", 7U}, {"ci", 0U}, {"ci", 30U}}) {
+        auto batch = batch_of(place.store->next_sequence(), 0);
+        batch.owner = owner;
+        batch.upload_bytes = bytes;
+        batch.end = end_at(7, 0);
+        write(*place.store, batch.sequence, change::created{batch, {}});
+        sequences.push_back(batch.sequence);
+    }
+    BOOST_TEST(place.store->upload_bytes("ci") == 35U);
+    BOOST_TEST(place.store->upload_bytes("me") == 7U);
+    BOOST_TEST(place.store->upload_bytes("you") == 0U);
+
+    write(*place.store, sequences.back(), change::forgotten{});
+
+    BOOST_TEST(place.store->upload_bytes("ci") == 5U);
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(states_are_pending_and_apart, Place, stores)

@@ -7,6 +7,7 @@
 #include <belay/detail/run.hpp>
 #include <belay/error.hpp>
 #include <belay/export.hpp>
+#include <belay/job_file.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -32,6 +33,8 @@ public:
     virtual void fail(std::uint64_t index, std::exception_ptr exception) noexcept = 0;
     /// Whether its jobs go on without a thread.
     [[nodiscard]] virtual bool is_asynchronous() const noexcept { return false; }
+    /// The file that was uploaded for a job; nothing if none was. Throws as `job::input_file`.
+    [[nodiscard]] virtual std::optional<job_file> input_file(std::uint64_t) { return std::nullopt; }
 };
 
 /// What the jobs of a typed batch came to.

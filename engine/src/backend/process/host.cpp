@@ -407,10 +407,21 @@ job_outputs* process_host::outputs() noexcept
     return impl_->known_outputs();
 }
 
-output_draft process_host::make_output()
+job_outputs& process_host::made_outputs()
 {
     (void)impl_->directory();
-    return impl_->outputs->make();
+    return *impl_->outputs;
+}
+
+output_draft process_host::make_output()
+{
+    return made_outputs().make();
+}
+
+void process_host::drop(upload_draft draft)
+{
+    impl_->on_files(
+        [shared = std::make_shared<upload_draft>(std::move(draft))]() mutable { shared.reset(); });
 }
 
 void process_host::remove_scratch(std::filesystem::path directory)

@@ -79,8 +79,13 @@ public:
     [[nodiscard]] job_outputs* outputs() noexcept;
     /// Throws std::system_error.
     [[nodiscard]] output_draft make_output();
+    /// The directory, which is made if there is none. Throws std::system_error.
+    [[nodiscard]] job_outputs& made_outputs();
 
-    /// Removes the outputs of a batch, later.
+    /// Removes an upload that nobody wants, on a thread of its own: a large file takes a while.
+    void drop(upload_draft draft);
+
+    /// Removes the outputs of a batch, and what was uploaded for it, later.
     void forget_outputs(std::uint64_t sequence);
 
     /// How many of `wanted` programs may run side by side; the notice board says so where that is

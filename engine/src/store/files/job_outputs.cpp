@@ -1,5 +1,7 @@
 #include "store/files/job_outputs.hpp"
 
+#include "store/files/directories.hpp"
+
 #include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>
 
@@ -12,24 +14,6 @@ namespace belay::detail {
 namespace {
 
 constexpr std::string_view draft_prefix = "draft-";
-
-[[noreturn]] void fail(std::filesystem::path const& path, char const* what)
-{
-    throw std::system_error(errno, std::system_category(), path.string() + ' ' + what);
-}
-
-void make_directory(std::filesystem::path const& path)
-{
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-        fail(path, "can't be made");
-}
-
-void sync_directory(std::filesystem::path const& path)
-{
-    file const directory(path, O_RDONLY | O_DIRECTORY);
-    if (!directory.is_open() || ::fsync(directory.get()) != 0)
-        fail(path, "can't be synced");
-}
 
 /// A large file piece by piece, each of which takes a slow disk some 100 ms: so it can be given up
 /// in between.
@@ -67,7 +51,7 @@ void output_draft::write(std::string_view bytes)
 
 output_draft job_outputs::make()
 {
-    auto path = directory_ / (std::string(draft_prefix) + std::to_string(++next_));
+    auto path = draft_path();
     file target(path, O_WRONLY | O_CREAT | O_EXCL);
     if (!target.is_open() && errno == ENOENT) {
         make_directory(directory_);
@@ -76,6 +60,11 @@ output_draft job_outputs::make()
     if (!target.is_open())
         fail(path, "can't be made");
     return {std::move(path), std::move(target)};
+}
+
+std::filesystem::path job_outputs::draft_path()
+{
+    return directory_ / (std::string(draft_prefix) + std::to_string(++next_));
 }
 
 output_draft job_outputs::adopt(std::filesystem::path const& path) const
@@ -158,6 +147,47 @@ void job_outputs::sync_names()
     sync_directory(directory_.parent_path());
     std::scoped_lock const lock(mutex_);
     is_synced_ = true;
+}
+
+upload_draft job_outputs::make_upload()
+{
+    make_directory(directory_);
+    return upload_draft(draft_path());
+}
+
+upload_draft job_outputs::make_upload(std::uint64_t sequence)
+{
+    return {draft_path(), open_upload(sequence)};
+}
+
+void job_outputs::keep(upload_draft& draft, std::uint64_t sequence)
+{
+    draft.finish();
+    try {
+        make_folder(sequence);
+        draft.move_to(folder(sequence));
+        sync_directory(folder(sequence));
+        if (is_unsure(sequence))
+            sync_names();
+    } catch (...) {
+        (void)forget(sequence);
+        throw;
+    }
+}
+
+std::shared_ptr<upload_files const> job_outputs::open_upload(std::uint64_t sequence)
+{
+    {
+        std::scoped_lock const lock(mutex_);
+        if (auto const found = uploads_.find(sequence); found != uploads_.end())
+            if (auto opened = found->second.lock())
+                return opened;
+    }
+    auto opened = std::make_shared<upload_files const>(folder(sequence));
+    std::scoped_lock const lock(mutex_);
+    std::erase_if(uploads_, [](auto const& entry) { return entry.second.expired(); });
+    uploads_[sequence] = opened;
+    return opened;
 }
 
 std::optional<file> job_outputs::open(output_name const& name) const

@@ -4,11 +4,14 @@
 
 #include "base/file.hpp"
 
+#include "store/files/upload_files.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string_view>
@@ -52,7 +55,7 @@ private:
     std::uint64_t size_ = 0;
 };
 
-/// The directory that they are in.
+/// The directory that they are in, and with them what was uploaded for the jobs of a batch.
 ///
 /// Thread safety: full.
 class job_outputs {
@@ -75,7 +78,20 @@ public:
     /// One that was kept. Throws std::system_error if it can't be opened, but is there.
     [[nodiscard]] std::optional<file> open(output_name const& name) const;
 
-    /// Removes those of a batch; what keeps them from going.
+    /// Throws std::system_error; the other `error`, too, as `open_upload`: of what was uploaded for
+    /// another batch.
+    [[nodiscard]] upload_draft make_upload();
+    [[nodiscard]] upload_draft make_upload(std::uint64_t sequence);
+
+    /// Keeps it for a batch, which has nothing else yet; on disk when this returns. Throws
+    /// std::system_error; then nothing is kept.
+    void keep(upload_draft& draft, std::uint64_t sequence);
+
+    /// What was kept for a batch: those that use it at a time share it. Throws as `upload_files`
+    /// does.
+    [[nodiscard]] std::shared_ptr<upload_files const> open_upload(std::uint64_t sequence);
+
+    /// Removes all that is kept of a batch; what keeps it from going.
     std::error_code forget(std::uint64_t sequence) noexcept;
 
     /// Removes what an earlier process had not kept, and those of batches that `is_there` denies.
@@ -83,6 +99,7 @@ public:
 
 private:
     [[nodiscard]] std::filesystem::path folder(std::uint64_t sequence) const;
+    [[nodiscard]] std::filesystem::path draft_path();
     [[nodiscard]] std::filesystem::path place(output_name const& name) const;
 
     /// Makes the folder of a batch; on disk when this returns.
@@ -99,6 +116,7 @@ private:
     std::map<std::uint64_t, unsigned> unsure_; ///< folders that are being made, by how many
     /// An earlier process may have ended before it had synced what it made.
     bool is_synced_ = false;
+    std::map<std::uint64_t, std::weak_ptr<upload_files const>> uploads_; ///< those in use
 };
 
 } // namespace belay::detail

@@ -169,6 +169,16 @@ public:
         return found->second;
     }
 
+    [[nodiscard]] std::uint64_t upload_bytes(std::string_view owner) override
+    {
+        std::shared_lock const lock(mutex_);
+        std::uint64_t bytes = 0;
+        for (auto const& [sequence, batch] : batches_)
+            if (batch->about && batch->about->owner == owner)
+                bytes += batch->about->upload_bytes;
+        return bytes;
+    }
+
     [[nodiscard]] std::vector<std::uint64_t> expired(time_point now, std::size_t limit) override
     {
         std::shared_lock const lock(mutex_);

@@ -90,8 +90,8 @@ sqlite_changes::sqlite_changes(SQLite::Database& database)
         INSERT INTO batch (sequence, id, type, name, owner, collection, concurrency, grace_ms,
             weight, deadline_ms, failure_policy, max_attempts, backoff_ms, backoff_max_ms,
             timeout_ms, keep_ms, total, created_at, started_at, created_by, from_batch, request_id,
-            traceparent)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))"),
+            traceparent, upload_bytes)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))"),
       started_(database, "UPDATE batch SET started_at = ? WHERE sequence = ?"),
       cancelled_(database, R"(
         UPDATE batch SET cancel_requested_at = ?, cancel_deadline_at = ?, cancel_mode = ?,
@@ -209,7 +209,7 @@ void sqlite_changes::write(std::uint64_t sequence, change::created const& what)
     run(batch_, sequence, batch.id, batch.type, batch.name, batch.owner, batch.collection,
         concurrency, grace, weight, deadline, to_string(failure_policy), max_attempts, backoff,
         backoff_max, timeout, keep, batch.total, batch.created_at, batch.started_at,
-        batch.created_by, batch.from, origin.request_id, origin.traceparent);
+        batch.created_by, batch.from, origin.request_id, origin.traceparent, batch.upload_bytes);
     if (batch.cancel)
         write(sequence, change::cancelled{*batch.cancel, std::nullopt});
     if (batch.end)

@@ -22,7 +22,7 @@ namespace {
     "SELECT sequence, id, type, name, owner, collection, concurrency, grace_ms, weight, "          \
     "deadline_ms, failure_policy, max_attempts, backoff_ms, backoff_max_ms, timeout_ms, keep_ms, " \
     "total, created_at, started_at, created_by, from_batch, request_id, traceparent, "             \
-    "cancel_requested_at, cancel_deadline_at, cancel_mode, "                                       \
+    "upload_bytes, cancel_requested_at, cancel_deadline_at, cancel_mode, "                         \
     "cancel_grace_ms, cancel_cause, cancel_requested_by, cancel_reason, escalated_at, "            \
     "escalated_by, escalated_mode, escalated_grace_ms, cancel_recorded_at, "                       \
     "cancel_interrupted_at, cancel_last_job_ended_at, cancel_request_id, cancel_traceparent, "     \
@@ -64,6 +64,8 @@ constexpr char const* list_cancelled_jobs =
     "AND j.how <> 'backing_off') ORDER BY c.job";
 constexpr char const* find_request = "SELECT digest, batch_id, created_at FROM idempotency "
                                      "WHERE owner = ? AND key = ? AND created_at > ?";
+constexpr char const* sum_uploads =
+    "SELECT sum(upload_bytes) FROM batch WHERE owner = ? AND upload_bytes > 0";
 constexpr char const* list_expired =
     "SELECT sequence FROM batch WHERE expires_at <= ? ORDER BY expires_at LIMIT ?";
 constexpr char const* find_next_expiry =
@@ -156,6 +158,7 @@ stored_batch read_batch(rows& row)
     batch.created_by = row.text();
     batch.from = row.text();
     batch.origin = read_origin(row);
+    batch.upload_bytes = row.count();
     batch.cancel = read_cancel(row);
     batch.end = read_end(row, batch.total);
     if (batch.cancel && batch.end)
@@ -351,6 +354,12 @@ std::optional<idempotent_batch> sqlite_reader::find_idempotent(std::string_view 
     found.batch_id = row.text();
     found.created_at = row.time();
     return found;
+}
+
+std::uint64_t sqlite_reader::upload_bytes(std::string_view owner)
+{
+    rows row(statement(sum_uploads), owner);
+    return row.next() ? row.optional(&rows::count).value_or(0) : 0;
 }
 
 std::vector<std::uint64_t> sqlite_reader::expired(time_point now, std::size_t limit)

@@ -36,6 +36,7 @@ public:
     [[nodiscard]] std::vector<std::uint64_t> cancelled_jobs(std::uint64_t sequence);
     [[nodiscard]] std::optional<idempotent_batch>
     find_idempotent(std::string_view owner, std::string_view key, time_point now);
+    [[nodiscard]] std::uint64_t upload_bytes(std::string_view owner);
     [[nodiscard]] std::vector<std::uint64_t> expired(time_point now, std::size_t limit);
     [[nodiscard]] std::optional<time_point> next_expiry();
 

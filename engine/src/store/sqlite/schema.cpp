@@ -195,6 +195,12 @@ ALTER TABLE job_cancel ADD COLUMN request_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE job_cancel ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
 )";
 
+// What was uploaded for the jobs of batches, and how much an owner has of that.
+constexpr char const* version_7 = R"(
+ALTER TABLE batch ADD COLUMN upload_bytes INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX batch_uploads ON batch (owner, upload_bytes) WHERE upload_bytes > 0;
+)";
+
 // Cancels of many batches. The list of them lies apart: it may be long, and is seldom read.
 constexpr char const* version_8 = R"(
 CREATE TABLE operation (
@@ -227,7 +233,7 @@ CREATE TABLE operation_batches (
 )";
 
 constexpr std::array all_steps{version_1, version_2, version_3, version_4,
-                               version_5, version_6, version_8};
+                               version_5, version_6, version_7, version_8};
 /// Of the first version, which any of them has.
 constexpr std::array tables{"store",      "batch",   "draft",       "input_page", "job",
                             "job_cancel", "failure", "idempotency", "garbage"};

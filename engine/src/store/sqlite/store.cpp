@@ -192,6 +192,11 @@ public:
     {
         return readers_.with([&](sqlite_reader& reader) { return reader.expired(now, limit); });
     }
+    [[nodiscard]] std::uint64_t upload_bytes(std::string_view owner) override
+    {
+        return readers_.with([&](sqlite_reader& reader) { return reader.upload_bytes(owner); });
+    }
+
     [[nodiscard]] std::optional<time_point> next_expiry() override
     {
         return readers_.with([](sqlite_reader& reader) { return reader.next_expiry(); });

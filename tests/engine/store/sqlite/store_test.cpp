@@ -204,8 +204,8 @@ BOOST_AUTO_TEST_CASE(a_directory_that_is_held_is_refused)
 BOOST_AUTO_TEST_CASE(a_newer_version_is_refused)
 {
     made const place;
-    place.execute("PRAGMA user_version = 7");
-    check_refused(place.directory.path(), {place.database.string(), "version 7", "newer belay"});
+    place.execute("PRAGMA user_version = 8");
+    check_refused(place.directory.path(), {place.database.string(), "version 8", "newer belay"});
 }
 
 /// The version may stand in the log only, when its process crashed.
@@ -215,11 +215,11 @@ BOOST_AUTO_TEST_CASE(a_newer_version_in_the_log_is_refused)
     temporary_directory copy;
     {
         SQLite::Database connection(place.database.string(), SQLite::OPEN_READWRITE);
-        connection.exec("PRAGMA user_version = 7");
+        connection.exec("PRAGMA user_version = 8");
         for (auto const* const name : {"belay.db", "belay.db-wal", "belay.states"})
             filesystem::copy(place.directory.path() / name, copy.path() / name);
     }
-    check_refused(copy.path(), {"belay.db", "version 7"});
+    check_refused(copy.path(), {"belay.db", "version 8"});
 }
 
 BOOST_AUTO_TEST_CASE(a_version_that_never_was_is_refused)
@@ -405,6 +405,30 @@ BOOST_AUTO_TEST_CASE(texts_that_the_fourth_version_knew_are_taken_over)
         BOOST_TEST((jobs[index].text == text));
         BOOST_TEST((end.errors[index].message == text));
     }
+}
+
+BOOST_AUTO_TEST_CASE(batches_that_the_sixth_version_knew_have_no_upload)
+{
+    temporary_directory directory;
+    sqlite_schema::place const place{directory.path() / "belay.db"};
+    sqlite_schema::create(place, sqlite_schema::known().first(6));
+    auto const batch = batch_of(1, 1);
+    {
+        SQLite::Database database(place.path.string(), SQLite::OPEN_READWRITE);
+        database.exec(
+            "INSERT INTO batch (sequence, id, type, name, owner, collection, weight, "
+            "failure_policy, max_attempts, backoff_ms, backoff_max_ms, total, created_at) "
+            "VALUES (1, '" +
+            batch.id +
+            "', 't', '', 'ci', '', 10, 'continue', 1, 0, 0, "
+            "1, 5)");
+        database.exec("UPDATE store SET last_sequence = 1");
+    }
+
+    auto const store = open_store(directory.path(), small_reserve);
+    BOOST_TEST(store->find(batch.id)->upload_bytes == 0U);
+    BOOST_TEST(store->upload_bytes("ci") == 0U);
+    (void)create(*store, 1);
 }
 
 BOOST_AUTO_TEST_CASE(every_commit_is_synced)
