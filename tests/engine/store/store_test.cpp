@@ -833,6 +833,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_operation_that_is_withdrawn_is_not_there, Place
 
     BOOST_TEST(place.store->list_operations(newest, 10).empty());
     BOOST_TEST(place.store->operation_batches(made).empty());
+}
+
 BOOST_AUTO_TEST_CASE_TEMPLATE(what_an_owner_has_uploaded_is_summed_up, Place, stores)
 {
     Place place;

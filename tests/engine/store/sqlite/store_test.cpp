@@ -204,8 +204,8 @@ BOOST_AUTO_TEST_CASE(a_directory_that_is_held_is_refused)
 BOOST_AUTO_TEST_CASE(a_newer_version_is_refused)
 {
     made const place;
-    place.execute("PRAGMA user_version = 8");
-    check_refused(place.directory.path(), {place.database.string(), "version 8", "newer belay"});
+    place.execute("PRAGMA user_version = 9");
+    check_refused(place.directory.path(), {place.database.string(), "version 9", "newer belay"});
 }
 
 /// The version may stand in the log only, when its process crashed.
@@ -215,11 +215,11 @@ BOOST_AUTO_TEST_CASE(a_newer_version_in_the_log_is_refused)
     temporary_directory copy;
     {
         SQLite::Database connection(place.database.string(), SQLite::OPEN_READWRITE);
-        connection.exec("PRAGMA user_version = 8");
+        connection.exec("PRAGMA user_version = 9");
         for (auto const* const name : {"belay.db", "belay.db-wal", "belay.states"})
             filesystem::copy(place.directory.path() / name, copy.path() / name);
     }
-    check_refused(copy.path(), {"belay.db", "version 8"});
+    check_refused(copy.path(), {"belay.db", "version 9"});
 }
 
 BOOST_AUTO_TEST_CASE(a_version_that_never_was_is_refused)
