@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -203,7 +204,60 @@ def events_lag_us(harness):
           f"max {lags[-1]:,.0f} ({len(lags):,} events in the hands of {readers} readers)")
 
 
-QUESTIONS = (http_get_ratio, http_put_ratio, idle_connection_bytes, map_1e6_ms, outputs_1e4_rss_mb, events_lag_us)
+def cancel_by_filter_1e5_s(harness):
+    """That many open batches by one filter, on disk; and how long single cancels take meanwhile, one after the other."""
+    count, others = 100_000, 300
+    script = harness.folder / "create.lua"
+    with harness.started("--wrong-keys-max", "1000000", data=harness.folder / "many") as (server, client):
+        script.write_text('wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
+                          f'wrk.headers["X-Api-Key"] = "{client.key}"\n'
+                          'wrk.body = \'{"type":"sleep","inputs":[3600000],"collection_id":"many"}\'\n')
+        single = [client.create("sleep", [3_600_000]) for _ in range(others)]
+        while client.get("/v1/server").data["open_batches"] < count + others:
+            rate(client.url + "/v1/batches", 64, script)
+        done = threading.Event()
+
+        def cancel_singly(times):
+            own = Client(client.url, client.key)
+            for batch in single:
+                if done.is_set():
+                    return
+                begun = time.monotonic()
+                own.change(batch, {"mode": "immediate"}).is_(200)
+                times.append((time.monotonic() - begun) * 1000)
+        times = []
+        beside = threading.Thread(target=cancel_singly, args=(times,))
+        beside.start()
+        begun = time.monotonic()
+        answer = client.call("POST", "/v1/batches/cancel", json={"filter": {"collection_id": "many"}, "mode": "immediate"})
+        took = time.monotonic() - begun
+        done.set()
+        beside.join()
+        counts = answer.is_(200).data["counts"]
+        times.sort()
+        print(f"cancel_by_filter_1e5_s: {took:.2f} ({counts['cancelled']:,} batches); meanwhile a single cancel took "
+              f"{statistics.median(times):.1f} ms, p99 {times[len(times) * 99 // 100]:.1f}, of {len(times)}")
+
+
+def upload_1gb_rss_mb(harness):
+    def body():
+        yield b'--x\r\nContent-Disposition: form-data; name="type"\r\n\r\nchecksum\r\n'
+        for number in range(4):
+            yield (f'--x\r\nContent-Disposition: form-data; name="file"; filename="{number}"\r\n\r\n').encode()
+            for _ in range(1024):
+                yield bytes(1 << 18)
+            yield b"\r\n"
+        yield b"--x--\r\n"
+    with harness.started(data=harness.folder / "uploads") as (server, client):
+        begun = time.monotonic()
+        more, answer = grown(server.pid, lambda: client.call(
+            "POST", "/v1/batches", data=body(), headers={"Content-Type": "multipart/form-data; boundary=x"}))
+        print(f"upload_1gb_rss_mb: {more:.1f} (in {time.monotonic() - begun:.1f} s)")
+        client.until_ended(answer.is_(202).data["batch_id"])
+
+
+QUESTIONS = (http_get_ratio, http_put_ratio, idle_connection_bytes, map_1e6_ms, outputs_1e4_rss_mb, events_lag_us,
+             cancel_by_filter_1e5_s, upload_1gb_rss_mb)
 
 
 def main():

@@ -9,6 +9,7 @@ from checks import DEADLINE, check, until
 from figures import Figures
 from moment import DESCRIPTORS_LEFT
 from peer import Peer
+from streams import readers_of
 from timing import KEEP_MS, Found, ask
 from usage import Usage
 
@@ -95,7 +96,7 @@ def spin(harness):
 
 
 def measure_row(attack, harness, seconds, rounds, figures):
-    with harness.started(attack) as server:
+    with harness.started(attack) as server, readers_of(server, harness.streams_of(attack)):
         row = Row(attack, server, seconds)
         row.measure(rounds)
     figures.add_row(attack.name, row)

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Attacks a `belay` program, and cancels fresh batches beside it:
-run.py PROGRAM [--measure [--seconds N] [--rounds N] [--json FILE]] [WORD…]
+run.py PROGRAM [--measure [--seconds N] [--rounds N] [--streams N] [--json FILE]] [WORD…]
 
 With words, only the attacks whose name contains one of them. Each goes on for a moment, and what is
 looked at is statuses, memory and descriptors; the last line is `N passed, N failed`, and the status
 is 1 if any failed. With --measure it is how long cancels and /healthz take, with the attack and
-without it by turns.
+without it by turns; and with --streams all the time beside so many readers of events, where the
+attack leaves that many connections.
 """
 
 import argparse
@@ -38,18 +39,25 @@ ROWS = (*slow.ROWS, *gone.ROWS, *greedy.ROWS, *refused.ROWS, *ending.ROWS)
 class Harness:
     """Starts the servers that are attacked."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, streams=0):
         self.program, self.folder = os.path.abspath(program), pathlib.Path(folder)
+        self.streams = streams
         self.root = self.folder / "root"
         self.root.mkdir()
         self.numbers = itertools.count(1)
         self.server = None
 
+    def streams_of(self, attack):
+        """How many streams of events are open beside it."""
+        return 0 if "--connections-max" in attack.options else self.streams
+
     @contextlib.contextmanager
     def started(self, attack):
         """A server for this attack, ended properly unless something failed."""
         data = self.folder / f"data-{next(self.numbers)}" if attack.on_disk else None
-        self.server = server = Server(self.program, self.folder, self.root, *attack.options,
+        streams = str(self.streams_of(attack))
+        more = () if streams == "0" else ("--event-streams-max", streams, "--event-streams-per-key-max", streams)
+        self.server = server = Server(self.program, self.folder, self.root, *attack.options, *more,
                                       data=data, **attack.how())
         try:
             with ended(server.wait_ready()):
@@ -97,6 +105,7 @@ def arguments():
     parser.add_argument("--measure", action="store_true")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--streams", type=int, default=0)
     parser.add_argument("--json")
     parser.add_argument("words", nargs="*")
     return parser.parse_intermixed_args()
@@ -109,7 +118,7 @@ def main():
                if (row.is_measured or not given.measure)
                and (not given.words or any(word in row.name for word in given.words))]
     with tempfile.TemporaryDirectory(prefix="belay-attack-") as folder:
-        harness = Harness(given.program, folder)
+        harness = Harness(given.program, folder, given.streams)
         if given.measure:
             return measure.measure_all(attacks, harness, given.seconds, given.rounds, given.json)
         return play_all(attacks, harness)
