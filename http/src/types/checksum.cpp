@@ -142,7 +142,8 @@ boost::json::object schema()
 std::string run(root_directory const& root, std::string_view bytes, job& job)
 {
     auto const input = value_or_fail(read_checksum(parse_input(bytes)));
-    auto const file = detail::when_available(job, [&] { return root.open(input.path); });
+    auto const file =
+        detail::when_available(job, [&] { return open_input(job.input_file(), root, input.path); });
     auto const before_read = [&](std::uint64_t done) {
         job.throw_if_stopped();
         if (file.size() != 0)
@@ -166,7 +167,7 @@ std::string digest_of(input_file const& file, std::string_view algorithm,
     std::uint64_t done = 0;
     while (true) {
         before_read(done);
-        auto const count = file.read(buffer);
+        auto const count = file.read(done, buffer);
         if (count == 0)
             break;
         done += count;

@@ -11,7 +11,7 @@
 
 namespace belay::http {
 
-/// Reads a file from where it is to its end, 64 KiB at a time, and gives its digest in lower-case
+/// Reads a file to its end, 64 KiB at a time, and gives its digest in lower-case
 /// hex. Before each read `before_read` is called with how many bytes have been read. `algorithm` is
 /// one of `checksum_type`'s. Throws `job_failure` (`input`) if the file turns out shorter or longer
 /// than it was when it was opened: no digest of it would be that of any state it was in.

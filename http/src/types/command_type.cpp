@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -27,13 +28,18 @@ std::vector<std::string> stage_inputs(command_description const& description,
 {
     staging files(job.scratch, description.input_bytes_max,
                   [stop = job.stop] { return stop.stop_requested(); });
+    auto uploaded = job.input_file ? job.input_file() : std::nullopt; // is the first path's
     std::vector<std::string> texts;
     for (auto const& input : description.inputs) {
         auto const& value = values.at(input.name);
         auto const* const path = std::get_if<path_kind>(&input.kind);
-        texts.push_back(path == nullptr
-                            ? text_of(value)
-                            : files.add(root.open(value.as_string()), path->suffix).string());
+        if (path == nullptr) {
+            texts.push_back(text_of(value));
+            continue;
+        }
+        auto const file =
+            open_input(std::exchange(uploaded, std::nullopt), root, value.as_string());
+        texts.push_back(files.add(file, path->suffix).string());
     }
     return texts;
 }

@@ -33,8 +33,9 @@ struct command_description {
 };
 
 /// Its result is `{"exit_status":0,"stdout":"…","stderr":"…","stdout_bytes":N,"stderr_bytes":N,
-/// "output_bytes":N}`. A job's `filename` is its first input of the kind path. Paths are opened
-/// beneath `root`; without a root, jobs that have some fail.
+/// "output_bytes":N}`. A job's `filename` is its first input of the kind path, and what was
+/// uploaded for it is that file. Other paths are opened beneath `root`; without a root, jobs that
+/// have some fail.
 [[nodiscard]] offered_type command_type(command_description description,
                                         std::shared_ptr<root_directory const> root);
 

@@ -109,7 +109,8 @@ private:
 std::string run(root_directory const& root, std::string_view bytes, job& job)
 {
     auto const input = value_or_fail(read_compress(parse_input(bytes)));
-    auto const file = detail::when_available(job, [&] { return root.open(input.path); });
+    auto const file =
+        detail::when_available(job, [&] { return open_input(job.input_file(), root, input.path); });
     frame frame(input.level, file.size());
     std::vector<std::byte> buffer(read_bytes);
     std::uint64_t in = 0;
@@ -118,7 +119,7 @@ std::string run(root_directory const& root, std::string_view bytes, job& job)
         out += made.size();
         job.write_output(made);
     };
-    while (auto const count = file.read(buffer)) {
+    while (auto const count = file.read(in, buffer)) {
         job.throw_if_stopped();
         in += count;
         if (in > file.size())

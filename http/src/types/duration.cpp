@@ -73,7 +73,7 @@ offered_type duration_type(std::string name, void (*body)(std::chrono::milliseco
         body(duration, job);
         return long_form(duration);
     };
-    return {job_type{std::move(name), std::move(run)}, check, schema()};
+    return {job_type{std::move(name), std::move(run)}, check, schema(), {}};
 }
 
 } // namespace belay::http

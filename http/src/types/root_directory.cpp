@@ -5,6 +5,7 @@
 #include <belay/detail/shortage.hpp>
 #include <belay/error.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -98,10 +99,14 @@ descriptor::~descriptor()
         ::close(number_);
 }
 
-std::size_t input_file::read(std::span<std::byte> buffer) const
+std::size_t input_file::read(std::uint64_t offset, std::span<std::byte> buffer) const
 {
+    if (uploaded_) // what follows is another's
+        buffer = buffer.first(static_cast<std::size_t>(
+            std::min<std::uint64_t>(buffer.size(), size_ - std::min(offset, size_))));
     while (true) {
-        auto const count = ::read(file_.number(), buffer.data(), buffer.size());
+        auto const count =
+            ::pread(number(), buffer.data(), buffer.size(), static_cast<off_t>(begin_ + offset));
         if (count >= 0)
             return static_cast<std::size_t>(count);
         if (errno != EINTR)
@@ -142,6 +147,14 @@ input_file root_directory::open(std::string_view path) const
         fail(shown_path, S_ISDIR(status.st_mode) ? "is a directory, not a regular file"
                                                  : "is not a regular file");
     return {std::move(file), static_cast<std::uint64_t>(status.st_size), std::move(shown_path)};
+}
+
+input_file open_input(std::optional<job_file> uploaded, root_directory const& root,
+                      std::string_view path)
+{
+    if (uploaded)
+        return {std::move(*uploaded), quoted(path, shown_characters_max)};
+    return root.open(path);
 }
 
 std::shared_ptr<root_directory const> open_root(std::filesystem::path const& path)

@@ -3,10 +3,12 @@
 #define BELAY_HTTP_TYPES_ROOT_DIRECTORY_HPP
 
 #include <belay/http/types.hpp>
+#include <belay/job_file.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,8 +35,8 @@ private:
     int number_ = -1;
 };
 
-/// A regular file, open for reading. Its errors are `job_failure`s (`input`) that show the path as
-/// the client gave it.
+/// A regular file, open for reading, or what was uploaded. Its errors are `job_failure`s (`input`)
+/// that show the path as the client gave it.
 class input_file {
 public:
     input_file(descriptor file, std::uint64_t size, std::string shown_path) noexcept
@@ -42,20 +44,36 @@ public:
     {
     }
 
+    /// What was uploaded for a job.
+    input_file(job_file uploaded, std::string shown_path) noexcept
+        : uploaded_(std::move(uploaded)),
+          begin_(uploaded_->begin()),
+          size_(uploaded_->size()),
+          shown_path_(std::move(shown_path))
+    {
+    }
+
     /// How many bytes it had when it was opened.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
-    /// Its descriptor, which stays the file's.
-    [[nodiscard]] int number() const noexcept { return file_.number(); }
+    /// Its descriptor, which stays the file's; others may use it, too. Its bytes are there from
+    /// `begin()` on.
+    [[nodiscard]] int number() const noexcept
+    {
+        return uploaded_ ? uploaded_->descriptor() : file_.number();
+    }
+    [[nodiscard]] std::uint64_t begin() const noexcept { return begin_; }
 
-    /// Reads on from where the last call ended; 0 at the end of the file.
-    [[nodiscard]] std::size_t read(std::span<std::byte> buffer) const;
+    /// Reads from `offset` on; how many bytes, 0 at the end of the file.
+    [[nodiscard]] std::size_t read(std::uint64_t offset, std::span<std::byte> buffer) const;
 
     /// Fails the job: "<the path> <what>".
     [[noreturn]] void fail(std::string_view what) const;
 
 private:
     descriptor file_;
+    std::optional<job_file> uploaded_; ///< in place of it
+    std::uint64_t begin_ = 0;
     std::uint64_t size_;
     std::string shown_path_;
 };
@@ -83,6 +101,11 @@ public:
 private:
     descriptor directory_;
 };
+
+/// What was uploaded for a job, under the name `path`; or, if nothing was, the file at that path
+/// beneath `root`, as that opens it.
+[[nodiscard]] input_file open_input(std::optional<job_file> uploaded, root_directory const& root,
+                                    std::string_view path);
 
 } // namespace belay::http
 

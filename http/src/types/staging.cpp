@@ -44,14 +44,16 @@ void write_all(int to, std::span<std::byte const> bytes)
 
 /// Copies without the bytes coming here, or shares them where the file system can; how many. What
 /// is missing, for whatever reason, is left to reads.
-std::uint64_t copy_in_kernel(int from, int to, std::uint64_t size,
+std::uint64_t copy_in_kernel(input_file const& from, int to,
                              std::function<void()> const& before_piece)
 {
+    std::uint64_t const size = from.size();
     std::uint64_t done = 0;
     while (done < size) {
         before_piece();
         auto const wanted = static_cast<std::size_t>(std::min(size - done, piece_bytes));
-        auto const count = ::copy_file_range(from, nullptr, to, nullptr, wanted, 0);
+        auto place = static_cast<off_t>(from.begin() + done);
+        auto const count = ::copy_file_range(from.number(), &place, to, nullptr, wanted, 0);
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0)
@@ -63,10 +65,10 @@ std::uint64_t copy_in_kernel(int from, int to, std::uint64_t size,
 
 void copy(input_file const& from, int to, std::function<void()> const& before_piece)
 {
-    std::uint64_t done = copy_in_kernel(from.number(), to, from.size(), before_piece);
+    std::uint64_t done = copy_in_kernel(from, to, before_piece);
     std::vector<std::byte> buffer(read_bytes);
     std::uint64_t looked_at = done;
-    while (auto const count = from.read(buffer)) {
+    while (auto const count = from.read(done, buffer)) {
         done += count;
         if (done - looked_at >= piece_bytes) {
             before_piece();

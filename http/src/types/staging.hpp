@@ -19,7 +19,7 @@ public:
     staging(std::filesystem::path directory, std::uint64_t bytes_max,
             std::function<bool()> is_stopped = {});
 
-    /// Copies a file that nothing was read of yet, to `input-0`, `input-1`, … and `suffix`, mode
+    /// Copies a file to `input-0`, `input-1`, … and `suffix`, mode
     /// 0400; the absolute path of the copy. Throws `job_failure`: `input` if it is too large, or
     /// changes its size meanwhile; `failed` if the copy can't be written. Throws `stopped` where
     /// `is_stopped` says so, std::system_error if the server has no descriptor left. Of a copy that

@@ -3,17 +3,22 @@
 #include "failing_call.hpp"
 #include "temporary_directory.hpp"
 
+#include <belay/engine.hpp>
 #include <belay/error.hpp>
 
 #include <boost/test/unit_test.hpp>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -61,7 +66,7 @@ struct fixture {
 std::string contents(input_file const& file)
 {
     std::array<std::byte, 100> buffer{};
-    auto const count = file.read(buffer);
+    auto const count = file.read(0, buffer);
     return {reinterpret_cast<char const*>(buffer.data()), count};
 }
 
@@ -268,6 +273,47 @@ BOOST_AUTO_TEST_CASE(no_descriptors_left_is_not_the_path_s_fault)
     });
 
     BOOST_TEST(status == 0);
+}
+
+/// `first` and `second` are uploaded for two jobs; what the type's body makes of the second.
+std::string of_uploaded(std::function<std::string(std::optional<belay::job_file>)> const& act)
+{
+    belay::engine engine({.workers = 1});
+    engine.define({.name = "open", .body = [&act](std::string_view, belay::job& job) {
+                       return act(job.input_file());
+                   }});
+    auto files = engine.make_upload();
+    for (auto const* const bytes : {"first", "second"}) {
+        files.begin_file();
+        files.write(bytes);
+    }
+    auto draft = engine.draft({.type = "open", .inputs = {"0", "1"}});
+    draft.attach(std::move(files));
+    auto const batch = draft.submit();
+    BOOST_TEST_REQUIRE(batch.wait_for(std::chrono::seconds(60)));
+    return batch.output(1).value_or("failed");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_uploaded_goes_before_the_file_of_that_name)
+{
+    root_directory const root(root_path());
+    BOOST_TEST(contents(open_input(std::nullopt, root, "file")) == "abc");
+    std::string const read = of_uploaded([&](std::optional<belay::job_file> const& uploaded) {
+        auto const file = open_input(uploaded, root, "file");
+        std::array<std::byte, 4> buffer{};
+        BOOST_TEST(file.size() == 6U);
+        BOOST_TEST(file.read(4, buffer) == 2U);
+        BOOST_TEST(file.read(6, buffer) == 0U);
+        BOOST_TEST(file.read(100, buffer) == 0U);
+        return contents(file);
+    });
+    BOOST_TEST(read == "second");
+
+    std::string const without_root =
+        of_uploaded([](std::optional<belay::job_file> const& uploaded) {
+            return contents(open_input(uploaded, root_directory(), "/no/path"));
+        });
+    BOOST_TEST(without_root == "second");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

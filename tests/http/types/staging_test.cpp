@@ -3,11 +3,13 @@
 #include "failing_call.hpp"
 #include "temporary_directory.hpp"
 
+#include <belay/engine.hpp>
 #include <belay/error.hpp>
 
 #include <boost/test/unit_test.hpp>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
@@ -229,6 +231,39 @@ BOOST_AUTO_TEST_CASE(it_is_asked_before_every_piece_however_the_bytes_are_copied
 
     BOOST_TEST(looks() >= 3);
     BOOST_TEST(with_failing_call(SYS_copy_file_range, EXDEV, looks) >= 3);
+}
+
+BOOST_AUTO_TEST_CASE(of_what_was_uploaded_its_own_section_is_copied)
+{
+    belay::engine engine({.workers = 1});
+    engine.define({.name = "stage", .body = [&](std::string_view, belay::job& job) {
+                       input_file const file(job.input_file().value(), "x");
+                       auto const folder = scratch.path() / std::to_string(job.index());
+                       std::filesystem::create_directory(folder);
+                       auto const copied = [&] {
+                           auto const copy = staging(folder, 6).add(file, "");
+                           std::string bytes = contents(copy);
+                           std::filesystem::remove(copy);
+                           return bytes;
+                       };
+                       std::string const bytes = copied();
+                       auto const other_way = [&] { return copied() == bytes ? 0 : 1; };
+                       BOOST_TEST(with_failing_call(SYS_copy_file_range, EXDEV, other_way) == 0);
+                       return bytes;
+                   }});
+    auto files = engine.make_upload();
+    for (auto const* const bytes : {"first", "second", "third"}) {
+        files.begin_file();
+        files.write(bytes);
+    }
+    auto draft = engine.draft({.type = "stage", .inputs = {"0", "1", "2"}});
+    draft.attach(std::move(files));
+    auto const batch = draft.submit();
+
+    BOOST_TEST_REQUIRE(batch.wait_for(std::chrono::seconds(60)));
+    BOOST_TEST(batch.output(0).value() == "first");
+    BOOST_TEST(batch.output(1).value() == "second");
+    BOOST_TEST(batch.output(2).value() == "third");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

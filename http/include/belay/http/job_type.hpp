@@ -43,7 +43,8 @@ struct offered_type {
     /// What `check` accepts, as a JSON Schema, for those who write clients.
     boost::json::object input_schema;
 
-    /// The member of its inputs that is shown as a job's `filename`, where it is a string.
+    /// The member of its inputs that is shown as a job's `filename`, where it is a string; where a
+    /// file is uploaded for a job, it has the client's name of that. Empty if there is none.
     std::string path_member = "path";
 };
 
