@@ -173,7 +173,7 @@ def types(suite):
 
     equal([type["name"] for type in types], ["checksum", "compress", "sleep", "spin"], "the names")
     for type in types:
-        shapes.members(type, {"name": str, "limits": dict, "input_schema": dict}, "the type")
+        shapes.members(type, {"name": str, "limits": dict, "path_member": ("maybe", str), "input_schema": dict}, "the type")
         equal(type["limits"], {"concurrency": 2, "max_attempts": 100, "timeout_ms": None,
                                "grace_ms": 2000}, f"the limits of {type['name']}")
     ms = {"type": "integer", "minimum": 0, "maximum": 86_400_000}

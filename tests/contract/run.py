@@ -33,6 +33,7 @@ import results_test  # noqa: F401
 import events_test  # noqa: F401
 import remainder_test  # noqa: F401
 import operation_test  # noqa: F401
+import upload_test  # noqa: F401
 import origin_test  # noqa: F401
 import outputs_test  # noqa: F401
 import map_test  # noqa: F401

@@ -447,6 +447,10 @@ void add_serve(CLI::App& app, std::function<int()>& run)
           "Size of a new batch's body that comes as lines; then 413");
     limit("--line-bytes-max", server.line_bytes_max, 1'000'000,
           "Size of such a line, and of an input in JSON; then 400");
+    limit("--upload-bytes-max", server.upload_bytes_max, std::uint64_t{1} << 50,
+          "Size of the files of a new batch, in all; then 413");
+    limit("--owner-upload-bytes-max", server.owner_upload_bytes_max, std::uint64_t{1} << 60,
+          "What the files of all batches of an owner hold of the disk; then 413");
     limit("--buffer-bytes-max", server.buffer_bytes_max, std::uint64_t{1} << 40,
           "Requests and answers under way, together; then the slowest gives way, or 503",
           64 * 1024);

@@ -2,6 +2,7 @@
 #include "message/batch_body.hpp"
 #include "message/batch_options.hpp"
 #include "message/media_type.hpp"
+#include "message/multipart.hpp"
 #include "message/text.hpp"
 #include "resources/creation.hpp"
 #include "resources/remainder.hpp"
@@ -98,6 +99,8 @@ private:
         if (draft_->size() == 0)
             return invalid_request("select", "No job of batch " + rest_->batch().id() +
                                                  " has come to what is selected");
+        if (auto& files = rest_->files())
+            attach(std::move(*files));
         return std::nullopt;
     }
 
@@ -143,6 +146,9 @@ private:
         if (!rest)
             return rest.error();
         rest_ = std::make_shared<remainder>(std::move(*rest));
+        rest_->take_files_with([&engine = service_.batches()](recorded_batch const& batch) {
+            return engine.make_upload(batch);
+        });
         body.type = from->type();
         if (!body.batch_name)
             body.batch_name = from->name();
@@ -185,6 +191,8 @@ made_operation create_batch(admitted request)
 {
     if (request.service.is_short_of_memory())
         return out_of_memory();
+    if (is_multipart(request.head.content_type))
+        return create_from_files(std::move(request));
     return is_json_lines(request.head.content_type) ? create_from_lines(std::move(request))
                                                     : create_from_json(std::move(request));
 }

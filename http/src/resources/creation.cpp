@@ -69,37 +69,47 @@ result<std::optional<repeatable>> begin_repeatable(admitted const& request, std:
     return std::optional(std::move(repeat));
 }
 
-creation::creation(admitted const& request, std::optional<repeatable> repeat)
+creation::creation(admitted const& request, std::optional<repeatable> repeat, compared how)
     : service_(request.service),
       key_(*request.key),
       origin_(origin_of(request.head)),
-      repeat_(std::move(repeat))
+      repeat_(std::move(repeat)),
+      how_(how)
 {
 }
 
 std::optional<api_error> creation::take(std::string_view piece)
 {
-    if (repeat_)
+    if (repeat_ && how_ == compared::by_bytes)
         repeat_->asked.add(piece);
-    return is_replay() ? std::nullopt : read(piece);
+    return is_read() ? read(piece) : std::nullopt;
+}
+
+/// Whether there is more to do with the body than to compare its bytes.
+bool creation::is_read() const noexcept
+{
+    return !is_replay() || how_ == compared::by_form;
+}
+
+void creation::add_to_fingerprint(std::string_view what)
+{
+    if (repeat_)
+        repeat_->asked.add(what);
 }
 
 std::optional<pause> creation::digest()
 {
-    return is_replay() ? std::nullopt : fill_guarded(false);
+    return is_read() ? fill_guarded(false) : std::nullopt;
 }
 
 step creation::proceed()
 {
     if (submitted_)
-        return finish();
-    if (!std::exchange(body_ended_, true) && repeat_)
-        digest_ = repeat_->asked.finish();
-    if (is_replay())
-        return replay();
-    if (auto next = fill_guarded(true))
-        return as_step(std::move(*next));
-    return submit();
+        return wait_for_store();
+    if (is_read())
+        if (auto next = fill_guarded(true))
+            return as_step(std::move(*next));
+    return is_replay() ? replay() : submit();
 }
 
 result<offered_type const*> creation::find_type(std::string_view name) const
@@ -127,6 +137,13 @@ std::optional<api_error> creation::open_draft(batch_spec spec)
     } catch (error const& fault) {
         return creation_failed(fault);
     }
+}
+
+void creation::attach(upload files, std::shared_ptr<upload_quota::claim> quota)
+{
+    draft_->attach(std::move(files));
+    has_files_ = true;
+    quota_ = std::move(quota);
 }
 
 std::optional<pause> creation::make_way(time_slice const& slice)
@@ -161,13 +178,25 @@ std::optional<pause> creation::fill_guarded(bool body_ended)
 step creation::submit()
 {
     if (repeat_)
-        draft_->set_idempotency({repeat_->key, digest_});
+        draft_->set_idempotency({repeat_->key, repeat_->asked.finish()});
     submitted_ = std::make_shared<awaited<submission>>();
-    draft_->submit([submitted = submitted_,
-                    claim = repeat_ ? repeat_->claim : nullptr](auto batch, auto failed) {
+    auto const tell = [submitted = submitted_, claim = repeat_ ? repeat_->claim : nullptr,
+                       quota = std::move(quota_)](auto batch, auto failed) {
+        if (quota && batch)
+            quota->keep();
         submitted->set({std::move(batch), std::move(failed)});
-    });
-    if (submitted_->get())
+    };
+    if (!has_files_) {
+        draft_->submit(tell);
+        return wait_for_store();
+    }
+    auto const draft = std::make_shared<batch_draft>(std::move(*draft_));
+    return reading{[draft, tell] { draft->submit(tell); }};
+}
+
+step creation::wait_for_store()
+{
+    if (submitted_->get() || std::exchange(has_waited_, true))
         return finish();
     return submitted_->wait(patience());
 }
@@ -187,9 +216,9 @@ step creation::finish() const
     }
 }
 
-step creation::replay() const
+step creation::replay()
 {
-    if (repeat_->earlier->digest != digest_)
+    if (repeat_->earlier->digest != repeat_->asked.finish())
         return idempotency_conflict();
     auto const batch = service_.batches().find(repeat_->earlier->batch_id);
     if (!batch)

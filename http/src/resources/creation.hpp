@@ -1,4 +1,4 @@
-// What the two forms of POST /v1/batches have in common.
+// What the forms of POST /v1/batches have in common.
 #ifndef BELAY_HTTP_RESOURCES_CREATION_HPP
 #define BELAY_HTTP_RESOURCES_CREATION_HPP
 
@@ -10,6 +10,7 @@
 #include <belay/engine.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -32,10 +33,14 @@ struct repeatable {
                                                                  std::string_view form);
 
 /// A new batch on its way: its inputs go into a draft, which is submitted when the body has ended.
-/// Under a key that was used before the body is only compared with the first one.
+/// Under a key that was used before the body is only compared with the first one: as bytes, unless
+/// the form says what of it counts.
 class creation : public operation {
 public:
-    creation(admitted const& request, std::optional<repeatable> repeat);
+    enum class compared : std::uint8_t { by_bytes, by_form };
+
+    creation(admitted const& request, std::optional<repeatable> repeat,
+             compared how = compared::by_bytes);
 
     [[nodiscard]] std::optional<api_error> take(std::string_view piece) final;
     [[nodiscard]] std::optional<pause> digest() final;
@@ -50,6 +55,13 @@ protected:
 
     /// From here on there is a draft.
     [[nodiscard]] std::optional<api_error> open_draft(batch_spec spec);
+
+    /// Gives its jobs their files. Then it is submitted on the thread that may wait for a disk; if
+    /// that goes well, `quota` is kept.
+    void attach(upload files, std::shared_ptr<upload_quota::claim> quota = nullptr);
+
+    /// Adds what of a body counts, of one that is compared by the form.
+    void add_to_fingerprint(std::string_view what);
     [[nodiscard]] bool is_replay() const noexcept { return repeat_ && repeat_->earlier; }
 
     /// Takes a piece of the body.
@@ -76,15 +88,19 @@ private:
 
     [[nodiscard]] std::optional<pause> wait_for_room();
     [[nodiscard]] std::optional<pause> fill_guarded(bool body_ended);
+    [[nodiscard]] bool is_read() const noexcept;
     [[nodiscard]] step submit();
+    [[nodiscard]] step wait_for_store();
     [[nodiscard]] step finish() const;
-    [[nodiscard]] step replay() const;
+    [[nodiscard]] step replay();
     [[nodiscard]] std::chrono::milliseconds patience() const;
 
     origin_ptr origin_;
     std::optional<repeatable> repeat_;
-    std::string digest_;
-    bool body_ended_ = false;
+    compared const how_;
+    bool has_waited_ = false; ///< for the store to answer
+    bool has_files_ = false;
+    std::shared_ptr<upload_quota::claim> quota_;
     std::shared_ptr<awaited<bool>> room_;
     std::shared_ptr<awaited<submission>> submitted_;
 };
@@ -95,6 +111,7 @@ private:
 // The forms, by their media type.
 [[nodiscard]] made_operation create_from_json(admitted request);
 [[nodiscard]] made_operation create_from_lines(admitted request);
+[[nodiscard]] made_operation create_from_files(admitted request);
 
 } // namespace belay::http
 

@@ -65,9 +65,14 @@ result<remainder> remainder::of(recorded_batch batch, std::vector<std::string> c
 void remainder::read() noexcept
 try {
     time_slice const slice;
+    if (!files_ && batch_.upload_bytes() != 0)
+        files_ = make_files_(batch_);
     while (!is_read() && found_.size() < inputs_at_once && !slice.is_over()) {
-        if (selection_.takes(batch_.job_mark_of(next_)))
+        if (selection_.takes(batch_.job_mark_of(next_))) {
             found_.push_back({next_, batch_.input(next_)});
+            if (files_)
+                files_->take_file(next_);
+        }
         ++next_;
     }
 } catch (...) {

@@ -5,10 +5,13 @@
 #include "message/api_error.hpp"
 
 #include <belay/job_type.hpp>
+#include <belay/upload.hpp>
 
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,7 +20,8 @@
 
 namespace belay::http {
 
-/// The inputs of those jobs of a batch that came to what was selected.
+/// The inputs of those jobs of a batch that came to what was selected, and the files that were
+/// uploaded for them.
 ///
 /// Thread safety: none; read on one thread, and then taken on another.
 class remainder {
@@ -32,6 +36,12 @@ public:
     [[nodiscard]] static result<remainder> of(recorded_batch batch,
                                               std::vector<std::string> const& words);
 
+    /// How the files of a batch are taken up, where there are some.
+    void take_files_with(std::function<upload(recorded_batch const&)> make)
+    {
+        make_files_ = std::move(make);
+    }
+
     /// Reads some more of them, for about half a millisecond and the time of the disk.
     void read() noexcept;
     /// Why it could not be read, if so.
@@ -42,6 +52,9 @@ public:
 
     /// Whether all has been read.
     [[nodiscard]] bool is_read() const noexcept { return next_ == batch_.size(); }
+
+    /// Those of all jobs that were read; nothing if there are none.
+    [[nodiscard]] std::optional<upload>& files() noexcept { return files_; }
 
     [[nodiscard]] recorded_batch const& batch() const noexcept { return batch_; }
 
@@ -64,6 +77,8 @@ private:
     selection selection_;
     std::uint64_t next_ = 0;
     std::deque<input> found_;
+    std::function<upload(recorded_batch const&)> make_files_;
+    std::optional<upload> files_;
     std::exception_ptr failed_;
 };
 

@@ -23,6 +23,11 @@ json::object limits_view(job_type const& type, engine const& engine)
             {"grace_ms", type.grace.value_or(engine.grace()).count()}};
 }
 
+json::value path_member_of(offered_type const& type)
+{
+    return type.path_member.empty() ? json::value(nullptr) : json::value(type.path_member);
+}
+
 } // namespace
 
 made_operation list_types(admitted request)
@@ -40,6 +45,7 @@ made_operation list_types(admitted request)
         types.push_back(
             json::object{{"name", next->first},
                          {"limits", limits_view(next->second.type, request.service.batches())},
+                         {"path_member", path_member_of(next->second)},
                          {"input_schema", next->second.input_schema}});
     bool const more = next != all.end();
     return answer_with(

@@ -1,6 +1,7 @@
 #include "service/service.hpp"
 
 #include "message/media_type.hpp"
+#include "message/multipart.hpp"
 #include "message/text.hpp"
 #include "service/route.hpp"
 
@@ -67,7 +68,9 @@ std::uint64_t body_bytes_max(body_kind kind, request_head const& head,
     case small: return small_body_bytes_max;
     case list: return options.body_bytes_max;
     case inputs:
-        return is_json_lines(head.content_type) ? options.stream_bytes_max : options.body_bytes_max;
+        return is_multipart(head.content_type)    ? upload_body_bytes_max(options)
+               : is_json_lines(head.content_type) ? options.stream_bytes_max
+                                                  : options.body_bytes_max;
     }
     return 0;
 }
@@ -78,9 +81,11 @@ std::optional<api_error> check_media_type(body_kind kind, std::string_view given
         return std::nullopt;
     if (kind != inputs)
         return unsupported_media_type(given, "application/json");
-    if (is_json_lines(given))
+    if (is_json_lines(given) || is_multipart(given))
         return std::nullopt;
-    return unsupported_media_type(given, "application/json, application/x-ndjson, application/jsonl");
+    return unsupported_media_type(given,
+                                  "application/json, application/x-ndjson, application/jsonl, "
+                                  "multipart/form-data");
 }
 
 std::optional<api_error> check_body(route const& route, request_head const& head,
@@ -135,6 +140,14 @@ std::optional<api_error> find_named(route const& route, std::vector<std::string>
 
 } // namespace
 
+std::uint64_t upload_body_bytes_max(server_options const& options) noexcept
+{
+    constexpr std::uint64_t fields_bytes = std::uint64_t{1} << 20;
+    constexpr std::uint64_t head_bytes =
+        1024; // of a file, of which the names are bounded elsewhere
+    return options.upload_bytes_max + fields_bytes + options.inputs_max * head_bytes;
+}
+
 api_key make_api_key(std::string name, std::string owner, role role, std::string_view secret)
 {
     api_key key{.name = std::move(name), .owner = std::move(owner), .role = role};
@@ -160,7 +173,10 @@ service::service(engine& engine, std::span<route const> routes, std::vector<offe
       routes_(routes),
       options_(options),
       events_(engine, options),
-      cancels_(std::make_shared<cancel_history>(options.on_cancel_end))
+      cancels_(std::make_shared<cancel_history>(options.on_cancel_end)),
+      uploads_(std::make_shared<upload_quota>(
+          options.owner_upload_bytes_max,
+          [&engine](std::string const& owner) { return engine.upload_bytes(owner); }))
 {
     for (auto& type : types) {
         engine_.define(type.type);

@@ -9,6 +9,7 @@
 #include "service/event_hub.hpp"
 #include "service/idempotency_keys.hpp"
 #include "service/shown_batches.hpp"
+#include "service/upload_quota.hpp"
 
 #include <belay/engine.hpp>
 #include <belay/http/server.hpp>
@@ -31,6 +32,10 @@ struct route; ///< a line of the table of resources
 
 /// The most bytes that a body may have which is no list of inputs.
 inline constexpr std::uint64_t small_body_bytes_max = 16 * 1024;
+
+/// The most bytes that the body of a new batch with files may have: room for what says which file
+/// is which is among them.
+[[nodiscard]] std::uint64_t upload_body_bytes_max(server_options const& options) noexcept;
 
 /// What the resources work on: the engine, the types, the keys, the limits. Used by the server's
 /// sessions alone, one at a time, save for `stop_serving`, `close` and, while an answer is read, what
@@ -91,6 +96,9 @@ public:
     /// Of the creations under way.
     [[nodiscard]] idempotency_keys& keys_under_way() noexcept { return *keys_under_way_; }
 
+    /// Of uploads under way, and of what was uploaded before.
+    [[nodiscard]] upload_quota& uploads() noexcept { return *uploads_; }
+
     /// The batch of that id, if it is one that the key may see; or 404.
     [[nodiscard]] result<recorded_batch> find_batch(std::string_view id, api_key const& key) const;
 
@@ -124,6 +132,7 @@ private:
     shown_batches dry_runs_;
     time_point const started_at_ = std::chrono::system_clock::now();
     std::shared_ptr<idempotency_keys> keys_under_way_ = std::make_shared<idempotency_keys>();
+    std::shared_ptr<upload_quota> const uploads_;
     std::atomic<bool> stopping_{false};
     std::mutex mutex_;
     std::atomic<bool> closed_{false}; // set under mutex_

@@ -346,12 +346,13 @@ BOOST_FIXTURE_TEST_CASE(types_are_shown_with_the_limits_in_effect, held_fixture)
     answer const types = ask(service, "GET", "/v1/types", "ann-read");
 
     BOOST_TEST(types.status == 200U);
-    BOOST_TEST(boost::json::serialize(types.data()) ==
-               R"({"types":[{"name":"hold","limits":{"concurrency":2,"max_attempts":100,)"
-               R"("timeout_ms":null,"grace_ms":2000},"input_schema":{"type":"string"}},)"
-               R"({"name":"limited","limits":{"concurrency":1,"max_attempts":5,)"
-               R"("timeout_ms":4000,"grace_ms":300},"input_schema":{"type":"string"}}],)"
-               R"("next_cursor":null,"has_more":false})");
+    BOOST_TEST(
+        boost::json::serialize(types.data()) ==
+        R"({"types":[{"name":"hold","limits":{"concurrency":2,"max_attempts":100,)"
+        R"("timeout_ms":null,"grace_ms":2000},"path_member":"path","input_schema":{"type":"string"}},)"
+        R"({"name":"limited","limits":{"concurrency":1,"max_attempts":5,)"
+        R"("timeout_ms":4000,"grace_ms":300},"path_member":"path","input_schema":{"type":"string"}}],)"
+        R"("next_cursor":null,"has_more":false})");
 }
 
 /// Whichever of its files the store can't open.

@@ -63,6 +63,10 @@ struct server_options {
     std::uint64_t body_bytes_max = 8 * 1024 * 1024; ///< of a new batch; of others 16 KiB
     std::uint64_t stream_bytes_max = 4ULL << 30;    ///< of a new batch that comes as lines
     std::size_t line_bytes_max = 64 * 1024;         ///< of such a line, and of an input in JSON
+    std::uint64_t upload_bytes_max = 10ULL << 30;   ///< of the files of a new batch; at most 2^50
+    /// Of the files of all batches that an owner has, and of those on their way: what they hold of
+    /// the disk, as `recorded_batch::upload_bytes`.
+    std::uint64_t owner_upload_bytes_max = 100ULL << 30;
     std::uint64_t buffer_bytes_max = 32 * 1024 * 1024; ///< of all requests and answers under way
     std::size_t event_streams_max = 256; ///< then 503; they do not give way, so at most half of
                                          ///< `connections_max`
