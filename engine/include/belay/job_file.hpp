@@ -26,7 +26,8 @@ public:
     void read(std::uint64_t offset, std::size_t bytes, std::string& to) const;
 
     /// A descriptor, for pread and its like, of a file that has these bytes from `begin()` on. It
-    /// is shared, so its own offset says nothing, and is closed with the last copy of this.
+    /// is shared, so its own offset says nothing, and is closed with the last copy of this. -1 where
+    /// there is none, since nothing was written.
     [[nodiscard]] int descriptor() const noexcept;
     [[nodiscard]] std::uint64_t begin() const noexcept { return begin_; }
 

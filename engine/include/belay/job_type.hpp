@@ -140,6 +140,14 @@ struct batch_spec {
     std::optional<belay::idempotency> idempotency = std::nullopt;
 };
 
+/// What the program of a job has written on one of its streams, as far as that is kept.
+struct job_log {
+    unsigned attempt; ///< whose it is
+    bool is_over;     ///< that attempt has ended: nothing comes after this
+    bool is_cut;      ///< more was written than is kept
+    job_file bytes;   ///< what there was when this was asked for
+};
+
 /// How often jobs of a batch failed in one way.
 struct error_count {
     failure code;
@@ -196,6 +204,14 @@ public:
     /// The output that a job has left; nothing if it has left none, or has not succeeded. Throws
     /// `error` (`no_such_job`, `store_failed`).
     [[nodiscard]] std::optional<job_file> open_output(std::uint64_t index) const;
+
+    /// What the program of a job writes, also while it runs: of the last attempt that has begun, or
+    /// of the one that is said, as long as that is kept, which it is until another but one has
+    /// begun. Nothing if none has begun, or the job's type runs no programs. It is no result: not
+    /// all of it may be there after a crash. Throws `error` (`no_such_job`, `store_failed`,
+    /// `resources_exhausted`).
+    [[nodiscard]] std::optional<job_log> open_log(std::uint64_t index, job_stream stream,
+                                                  std::optional<unsigned> attempt = {}) const;
 
     /// Shows to `visit` how long the last attempt of each job from `first` to below `end` took that
     /// was begun and has ended, by index. `visit` must not use the batch. Throws `error`

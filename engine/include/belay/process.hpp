@@ -18,6 +18,9 @@
 
 namespace belay {
 
+/// What a program writes on.
+enum class job_stream : std::uint8_t { standard_output, standard_error };
+
 /// A program to run, without a shell.
 ///
 /// It leads a session and process group of its own, inherits no descriptors and no signal settings,
@@ -49,6 +52,11 @@ struct command {
     /// How much of the standard output, from its begin, and of the standard error, up to its end, is
     /// kept in `process_end`.
     std::size_t captured_bytes_max = 16 * 1024;
+
+    /// How much of its standard output and of its standard error, from the begin of each, is kept
+    /// as a log, which can be read while it runs: `recorded_batch::open_log`. 0 for none. A
+    /// standard output that is the job's output is there as a whole once that is kept.
+    std::uint64_t log_bytes_max = std::uint64_t{1} << 20;
 
     /// Status 0 after SIGTERM means that it has finished its work: the job has succeeded (late).
     bool exit_0_after_stop = false;

@@ -157,15 +157,31 @@ std::optional<job_file> recorded_batch::open_output(std::uint64_t index) const
     return job_file(std::make_shared<file const>(std::move(*found)), 0, size);
 }
 
+std::optional<job_log> recorded_batch::open_log(std::uint64_t index, job_stream stream,
+                                                std::optional<unsigned> attempt) const
+{
+    auto found = record().open_log(core(), index, stream, attempt);
+    if (!found)
+        return std::nullopt;
+    std::shared_ptr<file const> bytes;
+    if (found->bytes)
+        bytes = std::make_shared<file const>(std::move(*found->bytes));
+    std::uint64_t const size = bytes ? bytes->size() : 0;
+    return job_log{found->attempt, found->is_over, found->is_cut,
+                   job_file(std::move(bytes), 0, size)};
+}
+
 int job_file::descriptor() const noexcept
 {
-    return file_->get();
+    return file_ ? file_->get() : -1;
 }
 
 void job_file::read(std::uint64_t offset, std::size_t bytes, std::string& to) const
 {
     std::uint64_t const left = offset < size_ ? size_ - offset : 0;
     bytes = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, left));
+    if (bytes == 0)
+        return;
     std::size_t const before = to.size();
     to.resize(before + bytes);
     if (file_->read(begin_ + offset, to.data() + before, bytes))

@@ -87,11 +87,14 @@ void engine_state::recover()
     count_crash(batches);
     for (auto const& stored : batches)
         recover(stored);
+    auto const is_there = [this](std::uint64_t sequence) {
+        auto const found = store_->list(sequence + 1, 1);
+        return !found.empty() && found.front().sequence == sequence;
+    };
     if (auto* const outputs = processes_.outputs())
-        outputs->tidy([this](std::uint64_t sequence) {
-            auto const found = store_->list(sequence + 1, 1);
-            return !found.empty() && found.front().sequence == sequence;
-        });
+        outputs->tidy(is_there);
+    if (auto const* const logs = processes_.logs())
+        logs->tidy(is_there);
     look_for_expired();
     for (auto& operation : operations)
         operations_.take_up(std::move(operation));

@@ -213,6 +213,9 @@ program_start::make_program(std::filesystem::path const& scratch)
 {
     auto const found = batch_.find_input(job_->index);
     unsigned const attempt = job_->core->attempt(job_->index);
+    // The log of the attempt before is kept for those who are reading it.
+    if (attempt > 2)
+        processes_.remove_logs({batch_.batch.sequence, job_->index, attempt - 2});
     auto command = make_command(batch_, *job_, found.input, attempt, scratch);
     if (auto const& origin = batch_.batch.origin; origin && !origin->traceparent.empty())
         set_unless_there(command.environment, "TRACEPARENT=", origin->traceparent);

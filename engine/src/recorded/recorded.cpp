@@ -24,6 +24,19 @@ job_failure too_large(std::uint64_t bytes, std::uint64_t bytes_max)
                                  std::to_string(bytes_max) + " are kept (result_bytes_max)"};
 }
 
+/// Of a file that can't be opened.
+error error_of(std::system_error const& problem)
+{
+    bool const may_come = detail::is_shortage(problem.code());
+    return {may_come ? errc::resources_exhausted : errc::store_failed, problem.what()};
+}
+
+/// Whether the attempt that a job is at has; else it is at the one before, if there was one.
+bool has_begun(job_status const& status)
+{
+    return status.state != job_state::pending && status.disposition != disposition::not_started;
+}
+
 } // namespace
 
 recorded::recorded(defined_type type, stored_batch stored, std::shared_ptr<belay::store> store,
@@ -170,8 +183,7 @@ std::optional<file> recorded::open_output(detail::batch_core& core, std::uint64_
     try {
         return outputs->open({batch.sequence, index, status.attempt});
     } catch (std::system_error const& problem) {
-        bool const may_come = detail::is_shortage(problem.code());
-        throw error(may_come ? errc::resources_exhausted : errc::store_failed, problem.what());
+        throw error_of(problem);
     }
 }
 
@@ -182,6 +194,29 @@ std::optional<job_file> recorded::input_file(std::uint64_t index)
     auto const files = processes_.made_outputs().open_upload(batch.sequence);
     auto const found = files->section(index);
     return job_file(files->data(), found.begin, found.size);
+}
+
+std::optional<found_log> recorded::open_log(detail::batch_core& core, std::uint64_t index,
+                                            job_stream stream, std::optional<unsigned> attempt)
+{
+    auto const status = core.job(index); // before its bytes: so all are there if it is over
+    auto* const logs = processes_.logs();
+    unsigned const last = status.attempt - (has_begun(status) ? 0 : 1);
+    unsigned const wanted = attempt.value_or(last);
+    if (wanted == 0 || wanted > last || (type_.type && !type_.type->process))
+        return std::nullopt;
+    found_log found{.attempt = wanted,
+                    .is_over = wanted < status.attempt || status.state != job_state::running,
+                    .is_cut = false,
+                    .bytes = std::nullopt};
+    try {
+        if (logs != nullptr)
+            found.bytes = logs->open({batch.sequence, index, wanted}, stream);
+    } catch (std::system_error const& problem) {
+        throw error_of(problem);
+    }
+    found.is_cut = found.bytes && detail::job_logs::is_cut(*found.bytes);
+    return found;
 }
 
 std::string recorded::input(std::uint64_t index)

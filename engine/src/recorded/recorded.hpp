@@ -15,6 +15,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,14 @@ struct defined_type {
 struct input_view {
     std::shared_ptr<input_page const> page;
     std::string_view input;
+};
+
+/// A log of a job, and whose it is.
+struct found_log {
+    unsigned attempt;
+    bool is_over;
+    bool is_cut;
+    std::optional<file> bytes; ///< nothing as long as there are none
 };
 
 /// A recorded batch: what it is, and how its jobs get their inputs, which are read from the store
@@ -80,6 +89,10 @@ public:
     [[nodiscard]] input_view find_input(std::uint64_t index);
     [[nodiscard]] std::string input(std::uint64_t index);
     [[nodiscard]] std::optional<file> open_output(detail::batch_core& core, std::uint64_t index);
+
+    [[nodiscard]] std::optional<found_log> open_log(detail::batch_core& core, std::uint64_t index,
+                                                    job_stream stream,
+                                                    std::optional<unsigned> attempt);
 
     stored_batch const batch; ///< as it was when this was made
 

@@ -82,6 +82,8 @@ private:
             command.output_bytes_max = static_cast<std::uint64_t>(*most);
         if (auto const most = keys_.integer("captured_bytes_max", 0, captured_bytes_max))
             command.captured_bytes_max = static_cast<std::size_t>(*most);
+        if (auto const most = keys_.integer("log_bytes_max", 0, integer_max))
+            command.log_bytes_max = static_cast<std::uint64_t>(*most);
         if (auto const word = keys_.text("exit_0_after_stop")) {
             command.exit_0_after_stop = *word == "succeeded";
             if (*word != "succeeded" && *word != "terminated")

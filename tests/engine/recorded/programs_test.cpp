@@ -722,6 +722,69 @@ BOOST_FIXTURE_TEST_CASE(one_whose_output_waits_for_a_descriptor_can_be_stopped, 
     BOOST_TEST((batch.job(0).disposition == disposition::stopped));
 }
 
+BOOST_FIXTURE_TEST_CASE(the_log_of_an_attempt_is_kept_until_another_but_one_begins, fixture)
+{
+    auto const text = [](recorded_batch const& batch, std::optional<unsigned> attempt = {}) {
+        auto const log = batch.open_log(0, job_stream::standard_error, attempt);
+        if (!log)
+            return std::string("none");
+        std::string bytes = std::to_string(log->attempt) + ' ';
+        log->bytes.read(0, 100, bytes);
+        return bytes + (log->is_over ? "" : ", runs");
+    };
+    std::string const script = "n=${BELAY_JOB##*/}; echo said $n >&2; test $n = 4";
+    auto const batch = submit({script}, {.max_attempts = 4, .backoff = 0ms});
+    BOOST_TEST_REQUIRE(batch.wait_for(patience));
+
+    BOOST_TEST(text(batch) == "4 said 4\n");
+    BOOST_TEST(text(batch, 3) == "3 said 3\n");
+    BOOST_TEST(text(batch, 2) == "2 ", "it is not kept");
+    BOOST_TEST(text(batch, 5) == "none");
+    BOOST_TEST(!batch.open_log(0, job_stream::standard_output)->is_cut);
+
+    auto const waits = submit({"echo wrong >&2; exit 1"}, {.max_attempts = 2, .backoff = 1h});
+    BOOST_TEST_REQUIRE(eventually([&] { return waits.job(0).attempt == 2; }));
+    BOOST_TEST(text(waits) == "1 wrong\n", "the next has not begun");
+    BOOST_TEST(text(waits, 2) == "none");
+    (void)waits.cancel();
+    BOOST_TEST_REQUIRE(waits.wait_for(patience));
+    BOOST_TEST((waits.state() == batch_state::cancelled));
+    BOOST_TEST(text(waits) == "1 wrong\n", "nor will it");
+
+    auto const runs = submit({"echo BELAY_PROGRESS 1 >&2; sleep 1000", "true"}, {.concurrency = 1});
+    BOOST_TEST_REQUIRE(eventually([&] { return runs.job(0).progress == 1.0F; }));
+    BOOST_TEST(text(runs) == "1 BELAY_PROGRESS 1\n, runs");
+    BOOST_TEST(!runs.open_log(1, job_stream::standard_output).has_value(), "it is pending");
+    BOOST_CHECK_THROW((void)runs.open_log(2, job_stream::standard_output), error);
+    (void)runs.cancel({.mode = cancel_mode::immediate});
+    BOOST_TEST_REQUIRE(runs.wait_for(patience));
+    BOOST_TEST(text(runs) == "1 BELAY_PROGRESS 1\n");
+}
+
+BOOST_AUTO_TEST_CASE(logs_go_with_their_batch)
+{
+    test::temporary_directory const directory;
+    auto const logs = directory.path() / "logs";
+    std::string id;
+    {
+        fixture first(open_store(directory.path()));
+        auto const kept = first.run({"echo wrong >&2; exit 1"});
+        id = kept.id();
+        auto const gone = first.run({"echo wrong >&2; exit 1"});
+        BOOST_TEST(std::filesystem::exists(logs / "2" / "0-1.stderr"));
+        first.engine->forget(gone, {});
+        BOOST_TEST(eventually([&] { return !std::filesystem::exists(logs / "2"); }));
+    }
+    std::filesystem::create_directory(logs / "99");
+
+    fixture second(open_store(directory.path()));
+
+    BOOST_TEST(!std::filesystem::exists(logs / "99"), "one of a batch that is not there");
+    auto const log = second.engine->find(id)->open_log(0, job_stream::standard_error);
+    BOOST_TEST_REQUIRE(log.has_value());
+    BOOST_TEST((log->is_over && log->bytes.size() == 6U));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_body_may_leave_an_output_too, fixture)
 {
     engine->define({.name = "body", .body = [](std::string_view input, job& job) {
@@ -742,6 +805,7 @@ BOOST_FIXTURE_TEST_CASE(a_body_may_leave_an_output_too, fixture)
     BOOST_TEST(bytes == "one two");
     BOOST_TEST(*batch.output(0) == "returned");
     BOOST_TEST(!batch.open_output(1).has_value());
+    BOOST_TEST(!batch.open_log(0, job_stream::standard_output).has_value(), "it ran no program");
     auto const typed = engine->submit(1, [](std::uint64_t, job& job) { job.write_output("x"); });
     BOOST_TEST(typed.wait_for(patience));
     BOOST_TEST(typed.status().jobs.failed == 1U, "only recorded ones have one");

@@ -48,7 +48,7 @@ process_host::impl::impl(process_host::setup setup)
       sweep_timer_(context)
 {
     if (!options.directory.empty())
-        outputs.emplace(options.directory / "outputs");
+        use_directory(options.directory);
 }
 
 process_host::impl::~impl()
@@ -266,6 +266,23 @@ try {
     // It is retried all the same.
 }
 
+void process_host::impl::has_logged(bool well) noexcept
+try {
+    if (well) {
+        if (std::exchange(cannot_log_, false) && options.board != nullptr)
+            options.board->drop_notice("logs");
+        return;
+    }
+    cannot_log_ = true;
+    throw;
+} catch (std::exception const& problem) {
+    if (options.board != nullptr)
+        options.board->notice("logs",
+                              std::string("logs of programs are not whole: ") + problem.what());
+} catch (...) {
+    // They are not.
+}
+
 void process_host::impl::ends_are_taken(bool taken) noexcept
 {
     if (taken == std::exchange(ends_are_taken_, taken) || options.board == nullptr)
@@ -402,11 +419,6 @@ std::filesystem::path process_host::make_scratch()
     return impl_->make_scratch();
 }
 
-job_outputs* process_host::outputs() noexcept
-{
-    return impl_->known_outputs();
-}
-
 job_outputs& process_host::made_outputs()
 {
     (void)impl_->directory();
@@ -427,12 +439,6 @@ void process_host::drop(upload_draft draft)
 void process_host::remove_scratch(std::filesystem::path directory)
 {
     impl_->remove_scratch(std::move(directory));
-}
-
-void process_host::forget_outputs(std::uint64_t sequence)
-{
-    if (outputs() != nullptr)
-        impl_->on_files([host = impl_.get(), sequence] { host->try_to_forget(sequence); });
 }
 
 std::shared_ptr<process_host::program> process_host::make(program_setup setup)

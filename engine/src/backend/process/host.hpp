@@ -5,6 +5,7 @@
 #ifndef BELAY_BACKEND_PROCESS_HOST_HPP
 #define BELAY_BACKEND_PROCESS_HOST_HPP
 
+#include "store/files/job_logs.hpp"
 #include "store/files/job_outputs.hpp"
 
 #include <belay/detail/asynchronous.hpp>
@@ -38,7 +39,7 @@ struct program_setup {
     belay::command command;
     std::filesystem::path scratch;
     std::string marker;                    ///< what BELAY_JOB is to be
-    output_name output;                    ///< what its output is kept as
+    output_name output;                    ///< what its output and its logs are kept as
     std::function<bool()> is_overdue = {}; ///< whether keeping that is to be given up
     std::function<void(double fraction)> progress;
     /// Called on a thread of the host's that others wait for, when nothing of the program is left,
@@ -85,7 +86,12 @@ public:
     /// Removes an upload that nobody wants, on a thread of its own: a large file takes a while.
     void drop(upload_draft draft);
 
-    /// Removes the outputs of a batch, and what was uploaded for it, later.
+    /// Null likewise.
+    [[nodiscard]] job_logs* logs() noexcept;
+    /// Of an attempt that is over.
+    void remove_logs(output_name const& name) noexcept;
+
+    /// Removes the outputs and logs of a batch, and what was uploaded for it, later.
     void forget_outputs(std::uint64_t sequence);
 
     /// How many of `wanted` programs may run side by side; the notice board says so where that is

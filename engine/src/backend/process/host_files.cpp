@@ -42,15 +42,27 @@ std::filesystem::path const& process_host::impl::directory()
     if (::mkdtemp(made.data()) == nullptr)
         throw std::system_error(errno, std::system_category(), made + " can't be made");
     is_own_directory_ = true;
-    outputs.emplace(std::filesystem::path(made) / "outputs");
+    use_directory(made);
     directory_ = made;
     return directory_;
+}
+
+void process_host::impl::use_directory(std::filesystem::path const& path)
+{
+    outputs.emplace(path / "outputs");
+    logs.emplace(path / "logs");
 }
 
 job_outputs* process_host::impl::known_outputs()
 {
     std::scoped_lock const lock(mutex_);
     return outputs ? &*outputs : nullptr;
+}
+
+job_logs* process_host::impl::known_logs()
+{
+    std::scoped_lock const lock(mutex_);
+    return logs ? &*logs : nullptr;
 }
 
 std::filesystem::path process_host::impl::make_scratch()
@@ -87,7 +99,8 @@ void process_host::impl::try_to_remove(std::filesystem::path const& directory)
 
 void process_host::impl::try_to_forget(std::uint64_t sequence)
 {
-    if (is_shortage(known_outputs()->forget(sequence)))
+    bool const again = is_shortage(known_outputs()->forget(sequence));
+    if (is_shortage(known_logs()->forget(sequence)) || again)
         on_files_later([this, sequence] { try_to_forget(sequence); });
 }
 
@@ -146,6 +159,28 @@ void process_host::impl::put_in_later()
         boost::asio::post(files_, later_.back());
         later_.pop_back();
     }
+}
+
+job_outputs* process_host::outputs() noexcept
+{
+    return impl_->known_outputs();
+}
+
+job_logs* process_host::logs() noexcept
+{
+    return impl_->known_logs();
+}
+
+void process_host::remove_logs(output_name const& name) noexcept
+{
+    if (auto const* const there = logs())
+        there->remove(name);
+}
+
+void process_host::forget_outputs(std::uint64_t sequence)
+{
+    if (outputs() != nullptr)
+        impl_->on_files([host = impl_.get(), sequence] { host->try_to_forget(sequence); });
 }
 
 } // namespace belay::detail

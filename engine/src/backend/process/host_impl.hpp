@@ -49,6 +49,7 @@ public:
     /// Made when it is asked for, if it is to be one of its own.
     [[nodiscard]] std::filesystem::path const& directory();
     [[nodiscard]] job_outputs* known_outputs();
+    [[nodiscard]] job_logs* known_logs();
     [[nodiscard]] std::filesystem::path make_scratch();
     void remove_scratch(std::filesystem::path directory);
     void try_to_forget(std::uint64_t sequence);
@@ -75,6 +76,8 @@ public:
     void remove(place_of_program place, bool was_started) noexcept;
 
     [[nodiscard]] spawned spawn(spawn_request const& request);
+    /// Whether what programs write could be logged; if not, for the exception in flight.
+    void has_logged(bool well) noexcept;
     /// Why a program had to be put off: the exception in flight.
     void put_off() noexcept;
     /// One that nothing is in; nothing where there are none.
@@ -105,10 +108,12 @@ public:
     boost::asio::io_context context;
     std::optional<process_records> records;
     std::optional<job_outputs> outputs;
+    std::optional<job_logs> logs;       ///< there as soon as `outputs` is
     std::array<char, 64 * 1024> buffer; ///< what is read from a pipe
     caller_threads callers;
 
 private:
+    void use_directory(std::filesystem::path const& path);
     void prepare();
     [[nodiscard]] bool is_prepared();
     void can_prepare() noexcept;
@@ -156,6 +161,7 @@ private:
     bool is_prepared_ = false;
     bool is_put_off_ = false; // the notice board says why
     bool cannot_prepare_ = false; // likewise, as a problem
+    bool cannot_log_ = false;     // likewise, as a notice
     bool ends_are_taken_ = false;
     mutable std::atomic<std::uint64_t> noticed_limit_{0}; // what the notice board may tell of
     descriptor_reserve reserve_;

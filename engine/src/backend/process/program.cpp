@@ -115,8 +115,8 @@ program_run::program_run(process_host::impl& host, program_setup setup)
     : host_(host),
       setup_(std::move(setup)),
       pidfd_(host.context),
-      output_(host.context),
-      error_(host.context),
+      output_(host.context, job_stream::standard_output),
+      error_(host.context, job_stream::standard_error),
       timer_(host.context)
 {
 }

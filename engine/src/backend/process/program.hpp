@@ -56,10 +56,17 @@ public:
 private:
     /// A pipe that the program writes into.
     struct pipe {
-        explicit pipe(boost::asio::io_context& context) : descriptor(context) {}
+        pipe(boost::asio::io_context& context, job_stream which)
+            : descriptor(context), stream(which)
+        {
+        }
         boost::asio::posix::stream_descriptor descriptor;
         std::uint64_t bytes = 0; ///< read so far
         std::string line = {};   ///< the begin of one that has not ended
+        job_stream stream;
+        std::uint64_t logged = 0; ///< bytes of it that are in the log
+        bool has_log = false;     ///< one was begun
+        bool log_is_over = false; ///< nothing is added to it any more
     };
 
     /// The most that is read from a pipe before others have their turn, and once its program has
@@ -82,6 +89,7 @@ private:
     /// Reads what is there, at most `most` bytes; false once there will be no more.
     [[nodiscard]] bool read(pipe& from, std::size_t most);
     void take(pipe& from, std::string_view bytes);
+    void log(pipe& from, std::string_view bytes) noexcept;
     void look_for_progress(pipe& from, std::string_view bytes);
     void fail(std::exception_ptr problem);
     [[nodiscard]] int pidfd() noexcept;

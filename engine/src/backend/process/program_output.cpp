@@ -88,6 +88,7 @@ void program_run::take(pipe& from, std::string_view bytes)
 {
     command const& command = setup_.command;
     from.bytes += bytes.size();
+    log(from, bytes); // first: who hears of the progress may look at it
     look_for_progress(from, bytes);
     if (&from == &error_)
         return append_tail(end_->what.standard_error, bytes, command.captured_bytes_max);
@@ -106,6 +107,37 @@ void program_run::take(pipe& from, std::string_view bytes)
     } catch (...) {
         fail(std::current_exception());
     }
+}
+
+/// So what it writes can be read while it runs. Nothing else depends on that, whatever becomes of
+/// it. The file is opened each time: as many descriptors as two for each program would be more than
+/// that is worth.
+void program_run::log(pipe& from, std::string_view bytes) noexcept
+{
+    std::uint64_t const most = setup_.command.log_bytes_max;
+    if (from.log_is_over || most == 0)
+        return;
+    auto const kept = bytes.substr(
+        0, static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), most - from.logged)));
+    from.log_is_over = kept.size() != bytes.size();
+    try {
+        if (!kept.empty()) {
+            file const target = host_.with_descriptors([&] {
+                return host_.logs->open_to_append(setup_.output, from.stream, !from.has_log);
+            });
+            from.has_log = true;
+            if (target.write(kept) != 0)
+                throw std::system_error(errno, std::system_category(),
+                                        "the log of a program can't be written");
+            from.logged += kept.size();
+            host_.has_logged(true);
+        }
+    } catch (...) {
+        from.log_is_over = true;
+        host_.has_logged(false);
+    }
+    if (from.log_is_over && from.has_log)
+        host_.logs->cut(setup_.output, from.stream);
 }
 
 void program_run::fail(std::exception_ptr problem)
@@ -162,6 +194,8 @@ void program_run::collect() noexcept
                                                    " are kept");
         end_->what.output_bytes = draft_->size();
         host_.outputs->keep(*draft_, setup_.output, setup_.is_overdue);
+        if (setup_.command.output.empty() && output_.has_log)
+            host_.logs->share(setup_.output, output_.stream, host_.outputs->place(setup_.output));
     } catch (...) {
         end_->problem = std::current_exception();
     }

@@ -75,6 +75,8 @@ public:
     void keep(output_draft& draft, output_name const& name,
               std::function<bool()> const& is_overdue = {});
 
+    /// Where one is that was kept.
+    [[nodiscard]] std::filesystem::path place(output_name const& name) const;
     /// One that was kept. Throws std::system_error if it can't be opened, but is there.
     [[nodiscard]] std::optional<file> open(output_name const& name) const;
 
@@ -100,7 +102,6 @@ public:
 private:
     [[nodiscard]] std::filesystem::path folder(std::uint64_t sequence) const;
     [[nodiscard]] std::filesystem::path draft_path();
-    [[nodiscard]] std::filesystem::path place(output_name const& name) const;
 
     /// Makes the folder of a batch; on disk when this returns.
     void make_folder(std::uint64_t sequence);

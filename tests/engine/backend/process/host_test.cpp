@@ -159,6 +159,21 @@ public:
         }
     }
 
+    /// What is in the log of that program.
+    [[nodiscard]] std::string log(job_stream stream)
+    {
+        auto const found = host.logs()->open({7, 3, 1}, stream);
+        if (!found)
+            return "none";
+        std::string bytes(found->size(), '\0');
+        BOOST_TEST(found->read(0, bytes.data(), bytes.size()));
+        return bytes;
+    }
+    [[nodiscard]] bool is_cut(job_stream stream)
+    {
+        return detail::job_logs::is_cut(host.logs()->open({7, 3, 1}, stream).value());
+    }
+
     [[nodiscard]] bool has_notice(std::string_view of) const
     {
         return std::ranges::any_of(board.notices(), [&](std::string const& notice) {
@@ -383,6 +398,87 @@ BOOST_FIXTURE_TEST_CASE(what_says_nothing_has_no_output, host_fixture)
     BOOST_TEST(!run("true").what.output_bytes.has_value());
     BOOST_TEST(!run("echo x; exit 1").what.output_bytes.has_value(), "nor has what failed");
     BOOST_TEST(!host.outputs()->open({7, 3, 1}).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_it_writes_is_logged_while_it_runs, host_fixture)
+{
+    auto const program =
+        make("echo wrong >&2; echo said; " + waits_for_go + "echo more", {.output = "result"});
+    start_and_wait(*program);
+
+    BOOST_TEST(log(job_stream::standard_output) == "said\nBELAY_PROGRESS 0.5\n");
+    BOOST_TEST(test::eventually([&] { return log(job_stream::standard_error) == "wrong\n"; }));
+
+    BOOST_TEST(::mkdir((scratch / "go").c_str(), 0700) == 0);
+    BOOST_TEST(!!wait_for_end().problem, "it left no file, and has failed");
+    BOOST_TEST(log(job_stream::standard_output) == "said\nBELAY_PROGRESS 0.5\nmore\n");
+    BOOST_TEST(!is_cut(job_stream::standard_output));
+    host.forget_outputs(7);
+    BOOST_TEST(
+        test::eventually([&] { return !std::filesystem::exists(directory.path() / "logs/7"); }));
+}
+
+BOOST_FIXTURE_TEST_CASE(so_much_of_it_is_logged, host_fixture)
+{
+    auto const failed =
+        run("head -c 300000 /dev/zero; printf 123456 >&2; exit 1", {.log_bytes_max = 5});
+
+    BOOST_TEST(failed.what.standard_output_bytes == 300'000U);
+    BOOST_TEST(log(job_stream::standard_output) == std::string(5, '\0'));
+    BOOST_TEST(log(job_stream::standard_error) == "12345");
+    BOOST_TEST((is_cut(job_stream::standard_output) && is_cut(job_stream::standard_error)));
+
+    run("printf 12345; printf 1 >&2; exit 1", {.log_bytes_max = 5});
+    BOOST_TEST(log(job_stream::standard_output) == "12345", "the one before is not there any more");
+    BOOST_TEST(log(job_stream::standard_error) == "1");
+    BOOST_TEST((!is_cut(job_stream::standard_output) && !is_cut(job_stream::standard_error)));
+
+    host.logs()->remove({7, 3, 1});
+    run("echo x; echo x >&2; exit 1", {.log_bytes_max = 0});
+    run("exit 1");
+    BOOST_TEST(std::filesystem::is_empty(directory.path() / "logs/7"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_log_that_is_the_output_takes_no_room_of_its_own, host_fixture)
+{
+    auto const told = run("head -c 3000 /dev/zero; echo done >&2", {.log_bytes_max = 1000});
+
+    BOOST_TEST(told.what.output_bytes.value() == 3000U);
+    BOOST_TEST(log(job_stream::standard_output) == std::string(3000, '\0'));
+    BOOST_TEST(!is_cut(job_stream::standard_output));
+    BOOST_TEST(std::filesystem::equivalent(directory.path() / "logs/7/3-1.stdout",
+                                           directory.path() / "outputs/7/3-1"));
+    BOOST_TEST(!run("echo said; echo x >result", {.output = "result"}).problem);
+    BOOST_TEST(log(job_stream::standard_output) == "said\n", "the output is something else");
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_depends_on_a_log, host_fixture)
+{
+    std::ofstream(directory.path() / "logs") << "no directory";
+
+    auto const told = run("echo kept; echo wrong >&2");
+
+    BOOST_TEST(!told.problem);
+    BOOST_TEST(told.what.standard_error == "wrong\n");
+    BOOST_TEST(host.outputs()->open({7, 3, 1})->size() == 5U);
+    BOOST_TEST(has_notice("logs of programs are not whole: "));
+
+    std::filesystem::remove(directory.path() / "logs");
+    run("echo wrong >&2");
+    BOOST_TEST(log(job_stream::standard_error) == "wrong\n");
+    BOOST_TEST(!has_notice("logs of programs"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_log_takes_a_descriptor_that_is_kept_back, host_fixture)
+{
+    auto const program = make(waits_for_go + "echo wrong >&2; exit 1");
+    start_and_wait(*program);
+    {
+        test::no_descriptors const none;
+        BOOST_TEST(::mkdir((scratch / "go").c_str(), 0700) == 0); // takes none
+        (void)wait_for_end();
+    }
+    BOOST_TEST(log(job_stream::standard_error) == "wrong\n");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_file_that_it_leaves_is_its_output, host_fixture)
