@@ -33,7 +33,11 @@ def tar_of_outputs(suite):
     equal(tar_of(client, client.run("sleep", [0, 0])), {}, "of jobs without any")
     client.get(f"/v1/batches/{batch}/outputs?from=2&to=1").is_(400, "invalid_request", "to")
     client.get(f"/v1/batches/{batch}/outputs?from=x").is_(400, "invalid_request", "from")
-    client.get(f"/v1/batches/{batch}/outputs?state=failed").is_(400, "invalid_request", "state")
+    equal(sorted(tar_of(client, batch, "?state=succeeded&from=1&to=4")), ["2", "3"], "of those that succeeded")
+    for state in ("failed", "pending", "running", "cancelled"):
+        equal(tar_of(client, batch, f"?state={state}"), {}, f"of those that are {state}")
+    client.get(f"/v1/batches/{batch}/outputs?state=late").is_(400, "invalid_request", "state")
+    client.get(f"/v1/batches/{batch}/outputs?status=failed").is_(400, "invalid_request", "status")
     client.get("/v1/batches/batch-none/outputs").is_(404, "not_found")
 
 

@@ -1,5 +1,6 @@
 #include "resources/job_list.hpp"
 
+#include "message/text.hpp"
 #include "resources/batch_reading.hpp"
 #include "resources/paging.hpp"
 
@@ -15,6 +16,19 @@ constexpr std::size_t list_piece_bytes = 32 * 1024;
 /// Looking at a state is so short that the clock is asked only now and then.
 constexpr std::uint64_t looks_at_once = 1024;
 } // namespace
+
+result<std::optional<job_state>> asked_job_state(query const& query)
+{
+    auto const word = query.text("state");
+    if (!word)
+        return std::optional<job_state>();
+    auto const state = parse_job_state(*word);
+    if (!state)
+        return invalid_request("state", "There is no job state " + http::quoted(*word) +
+                                            "; the states are pending, running, succeeded, failed "
+                                            "and cancelled");
+    return state;
+}
 
 job_list::job_list(recorded_batch batch, selection selection, job_form const& form, layout layout)
     : batch_(std::move(batch)), selection_(std::move(selection)), form_(form), layout_(layout),

@@ -11,6 +11,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,6 +54,9 @@ private:
     std::uint64_t index_;
     std::uint64_t written_ = 0;
 };
+
+/// The state of jobs that `state` of a query names, if it is there.
+[[nodiscard]] result<std::optional<job_state>> asked_job_state(query const& query);
 
 /// Such a list of the batch that the path names, in an answer; 404 if that is deleted meanwhile.
 /// `state_name` is of static storage.

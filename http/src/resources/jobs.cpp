@@ -104,14 +104,11 @@ result<job_list::selection> wanted_jobs(query const& query)
         return cursor.error();
     job_list::selection wanted{.from = static_cast<std::uint64_t>(*cursor),
                                .limit = static_cast<std::uint64_t>(*limit)};
-    if (auto const word = query.text("state")) {
-        auto const state = parse_job_state(*word);
-        if (!state)
-            return invalid_request("state", "There is no job state " + quoted(*word) +
-                                                "; the states are pending, running, succeeded, "
-                                                "failed and cancelled");
-        wanted.matches = [state](job_state found) { return found == *state; };
-    }
+    auto const state = asked_job_state(query);
+    if (!state)
+        return state.error();
+    if (*state)
+        wanted.matches = [one = **state](job_state found) { return found == one; };
     if (auto const text = query.text("error")) {
         if (query.text("state"))
             return invalid_request("error", "error and state can't both be given: it is jobs that "

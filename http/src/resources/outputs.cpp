@@ -2,6 +2,7 @@
 #include "message/tar.hpp"
 #include "message/text.hpp"
 #include "resources/batch_reading.hpp"
+#include "resources/job_list.hpp"
 #include "resources/resources.hpp"
 
 #include <algorithm>
@@ -89,8 +90,11 @@ private:
 made_operation get_outputs(admitted request)
 {
     constexpr auto most = std::numeric_limits<std::int64_t>::max();
-    if (auto error = request.query.only({"from", "to"}))
+    if (auto error = request.query.only({"from", "to", "state"}))
         return std::move(*error);
+    auto const state = asked_job_state(request.query);
+    if (!state)
+        return state.error();
     auto const from = request.query.integer("from", 0, most, 0);
     if (!from)
         return from.error();
@@ -101,15 +105,16 @@ made_operation get_outputs(admitted request)
         return invalid_request("to", "to is " + std::to_string(*to) + ", which is before from, " +
                                          std::to_string(*from));
     auto const size = static_cast<std::int64_t>(request.batch->size());
-    return answer_with(
-        {.content_type = "application/x-tar",
-         .fields = {{"Content-Disposition",
-                     "attachment; filename=\"" + request.batch->id() + ".tar\""},
-                    {"Content-Security-Policy", "sandbox"}},
-         .rest = read_of_batch(request, std::make_unique<outputs_tar>(
-                                            *request.batch,
-                                            static_cast<std::uint64_t>(std::min(*from, size)),
-                                            static_cast<std::uint64_t>(*to)))});
+    bool const has_any = !*state || **state == job_state::succeeded;
+    auto const end = static_cast<std::uint64_t>(has_any ? *to : *from);
+    return answer_with({.content_type = "application/x-tar",
+                        .fields = {{"Content-Disposition",
+                                    "attachment; filename=\"" + request.batch->id() + ".tar\""},
+                                   {"Content-Security-Policy", "sandbox"}},
+                        .rest = read_of_batch(
+                            request, std::make_unique<outputs_tar>(
+                                         *request.batch,
+                                         static_cast<std::uint64_t>(std::min(*from, size)), end))});
 }
 
 } // namespace belay::http
