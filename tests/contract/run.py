@@ -36,6 +36,7 @@ import operation_test  # noqa: F401
 import upload_test  # noqa: F401
 import origin_test  # noqa: F401
 import outputs_test  # noqa: F401
+import log_test  # noqa: F401
 import map_test  # noqa: F401
 import file_test  # noqa: F401
 import door_test  # noqa: F401

@@ -31,6 +31,7 @@ std::span<route const> resources() noexcept
         route{"GET", "v1/batches/*/jobs", role::read, none, bulk, look, list_jobs},
         route{"GET", "v1/batches/*/jobs/*", role::read, none, bulk, look, get_job},
         route{"GET", "v1/batches/*/jobs/*/output", role::read, none, bulk, look, get_output},
+        route{"GET", "v1/batches/*/jobs/*/log", role::read, none, bulk, look, get_log},
         route{"GET", "v1/batches/*/state", role::read, none, control, look, get_batch_state},
         route{"PUT", "v1/batches/*/state", role::submit, small, control, change, put_batch_state},
         route{"PUT", "v1/batches/*/jobs/*/state", role::submit, small, control, change,

@@ -33,6 +33,7 @@ namespace belay::http {
 [[nodiscard]] made_operation get_map(admitted request);
 [[nodiscard]] made_operation get_events(admitted request);
 [[nodiscard]] made_operation get_output(admitted request);
+[[nodiscard]] made_operation get_log(admitted request);
 [[nodiscard]] made_operation get_outputs(admitted request);
 [[nodiscard]] made_operation get_batch_state(admitted request);
 [[nodiscard]] made_operation put_batch_state(admitted request);

@@ -37,15 +37,15 @@ std::string make_epoch()
 
 class event_hub::reader {
 public:
-    reader(event_hub& of, api_key const& key, bool jobs) : of_(of), key_(key), jobs_(jobs) {}
+    reader(event_hub& of, api_key const& key, reads what) : of_(of), key_(key), what_(what) {}
     reader(reader const&) = delete;
     reader& operator=(reader const&) = delete;
-    ~reader() { of_.left(key_, jobs_); }
+    ~reader() { of_.left(key_, what_); }
 
 private:
     event_hub& of_;
     api_key const& key_;
-    bool const jobs_;
+    reads const what_;
 };
 
 event_hub::event_hub(engine& engine, server_options const& options)
@@ -55,34 +55,57 @@ event_hub::event_hub(engine& engine, server_options const& options)
 
 event_hub::~event_hub() = default;
 
-result<std::shared_ptr<event_hub::reader const>> event_hub::add_reader(api_key const& key,
-                                                                       bool jobs, time_point now)
+std::optional<api_error> event_hub::check_place(api_key const& key) const
 {
     auto const full = [](std::string const& whose, std::size_t most) {
         return unavailable(whose + " has " + std::to_string(most) +
-                           " streams of events, which is as many as there may be");
+                           " streams of events and logs, which is as many as there may be");
     };
-    if (all_.number >= options_.event_streams_max)
+    if (readers() >= options_.event_streams_max)
         return full("The server", options_.event_streams_max);
-    std::size_t& of_key = by_key_[&key];
-    if (of_key >= options_.event_streams_per_key_max)
+    auto const of_key = by_key_.find(&key);
+    if (of_key != by_key_.end() && of_key->second >= options_.event_streams_per_key_max)
         return full("The key '" + key.name + "'", options_.event_streams_per_key_max);
+    return std::nullopt;
+}
+
+result<std::shared_ptr<event_hub::reader const>> event_hub::add_reader(api_key const& key,
+                                                                       bool jobs, time_point now)
+{
+    if (auto full = check_place(key))
+        return std::move(*full);
+    std::size_t& of_key = by_key_[&key];
     follow_less(now);
     follow(std::max(level_, jobs ? news_level::jobs : news_level::batches));
-    auto made = std::make_shared<reader const>(*this, key, jobs);
+    auto made = std::make_shared<reader const>(*this, key, jobs ? reads::jobs : reads::batches);
     ++of_key;
     ++all_.number;
     of_jobs_.number += jobs ? 1 : 0;
     return std::shared_ptr<reader const>(std::move(made));
 }
 
-void event_hub::left(api_key const& key, bool jobs) noexcept
+result<std::shared_ptr<event_hub::reader const>> event_hub::add_log_reader(api_key const& key)
+{
+    if (auto full = check_place(key))
+        return std::move(*full);
+    std::size_t& of_key = by_key_[&key];
+    auto made = std::make_shared<reader const>(*this, key, reads::log);
+    ++of_key;
+    ++of_logs_;
+    return std::shared_ptr<reader const>(std::move(made));
+}
+
+void event_hub::left(api_key const& key, reads what) noexcept
 {
     auto const now = clock::now();
     --by_key_[&key];
+    if (what == reads::log) {
+        --of_logs_;
+        return;
+    }
     --all_.number;
     all_.last_left = now;
-    if (!jobs)
+    if (what != reads::jobs)
         return;
     --of_jobs_.number;
     of_jobs_.last_left = now;

@@ -44,6 +44,10 @@ public:
     [[nodiscard]] result<std::shared_ptr<reader const>> add_reader(api_key const& key, bool jobs,
                                                                    time_point now);
 
+    /// The same for one that follows the log of a job: it has a place among them, and events are
+    /// not made for it.
+    [[nodiscard]] result<std::shared_ptr<reader const>> add_log_reader(api_key const& key);
+
     /// Makes events of the news there are, for about half a millisecond; when it is to be called
     /// again, also if there are no others. Throws what `engine::take_news` does.
     [[nodiscard]] std::optional<time_point> publish(time_point now);
@@ -54,8 +58,8 @@ public:
     void detach();
     [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
 
-    /// How many there are that read.
-    [[nodiscard]] std::size_t readers() const noexcept { return all_.number; }
+    /// How many there are that read events or logs.
+    [[nodiscard]] std::size_t readers() const noexcept { return all_.number + of_logs_; }
 
     [[nodiscard]] event_log& log() noexcept { return log_; }
 
@@ -73,9 +77,12 @@ private:
         bool is_due = false; ///< jobs have ended since
     };
 
+    enum class reads : std::uint8_t { batches, jobs, log };
+
     void follow(news_level level);
     void follow_less(time_point now);
-    void left(api_key const& key, bool jobs) noexcept;
+    [[nodiscard]] std::optional<api_error> check_place(api_key const& key) const;
+    void left(api_key const& key, reads what) noexcept;
     [[nodiscard]] bool publish_news(time_slice const& slice, time_point now);
     void publish(news_item const& item, time_point now);
     void publish_batch(recorded_batch const& batch, std::string_view name,
@@ -90,6 +97,7 @@ private:
     news_level level_ = news_level::none;
     reader_count all_;
     reader_count of_jobs_;
+    std::size_t of_logs_ = 0;
     std::map<api_key const*, std::size_t> by_key_;
     std::map<std::uint64_t, progress> progress_; ///< by sequence, of those told of just now
     std::deque<std::uint64_t> turns_;            ///< their turns, and of some that have ended

@@ -112,6 +112,31 @@ BOOST_AUTO_TEST_CASE(there_are_so_many_readers_of_a_key_and_in_all)
     BOOST_TEST(in.add_reader().has_value());
 }
 
+BOOST_AUTO_TEST_CASE(who_reads_a_log_has_a_place_among_them_and_no_events)
+{
+    fixture in;
+    {
+        auto const first = in.hub.add_log_reader(in.key);
+        auto const second = in.add_reader();
+        BOOST_TEST((first && second));
+        BOOST_TEST(in.hub.readers() == 2U);
+        BOOST_TEST(in.hub.add_log_reader(in.key).error().status == 503U);
+        auto const third = in.hub.add_log_reader(in.other);
+        BOOST_TEST(third.has_value());
+        BOOST_TEST(in.hub.add_log_reader(in.other).error().status == 503U, "in all");
+    }
+    BOOST_TEST(in.hub.readers() == 0U);
+
+    in.now += 61s; // nobody has read events for long
+    (void)in.hub.publish(in.now);
+    auto const reader = in.hub.add_log_reader(in.key);
+    BOOST_TEST(reader.has_value());
+    (void)in.submit(1);
+    (void)in.hub.publish(in.now);
+    BOOST_TEST(in.names().empty());
+    BOOST_TEST(in.hub.add_log_reader(in.key).has_value(), "the places of those that went are free");
+}
+
 BOOST_AUTO_TEST_CASE(a_batch_has_an_event_for_each_of_its_states)
 {
     fixture in;

@@ -57,6 +57,7 @@ environment = { MAGICK_THREAD_LIMIT = "1" }
 output_suffix = ".png"
 output_bytes_max = 1000
 captured_bytes_max = 100
+log_bytes_max = 50
 input_bytes_max = 2000
 )",
                                           "f");
@@ -75,6 +76,7 @@ input_bytes_max = 2000
     BOOST_TEST(made.command.output == "output.png");
     BOOST_TEST(made.command.output_bytes_max == 1000U);
     BOOST_TEST(made.command.captured_bytes_max == 100U);
+    BOOST_TEST(made.command.log_bytes_max == 50U);
     BOOST_TEST(made.input_bytes_max == 2000U);
     BOOST_TEST(made.command.environment.front() == "MAGICK_THREAD_LIMIT=1");
     BOOST_TEST(made.command.environment.back() == "LANG=C.UTF-8");
