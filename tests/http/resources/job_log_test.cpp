@@ -59,7 +59,7 @@ struct fixture {
     {
         auto const created = belay::test::ask(
             service, "POST", "/v1/batches", "ann",
-            R"({"type":"shell","inputs":["head -c 50000 /dev/zero >&2; echo BELAY_PROGRESS 1 >&2; sleep 1000","true"]})");
+            R"({"type":"shell","inputs":["head -c 50000 /dev/zero >&2; echo >&2; echo BELAY_PROGRESS 1 >&2; sleep 1000","true"]})");
         BOOST_TEST_REQUIRE(created.status == 202U);
         path = created.field("Location");
         batch = engine.find(path.substr(path.rfind('/') + 1)).value();

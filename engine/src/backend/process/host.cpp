@@ -266,23 +266,6 @@ try {
     // It is retried all the same.
 }
 
-void process_host::impl::has_logged(bool well) noexcept
-try {
-    if (well) {
-        if (std::exchange(cannot_log_, false) && options.board != nullptr)
-            options.board->drop_notice("logs");
-        return;
-    }
-    cannot_log_ = true;
-    throw;
-} catch (std::exception const& problem) {
-    if (options.board != nullptr)
-        options.board->notice("logs",
-                              std::string("logs of programs are not whole: ") + problem.what());
-} catch (...) {
-    // They are not.
-}
-
 void process_host::impl::ends_are_taken(bool taken) noexcept
 {
     if (taken == std::exchange(ends_are_taken_, taken) || options.board == nullptr)

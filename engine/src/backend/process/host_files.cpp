@@ -1,11 +1,14 @@
 // What a host does with files, and the thread that waits for the disk.
 #include "backend/process/host_impl.hpp"
+#include "base/exception_message.hpp"
+#include "base/problem_board.hpp"
 
 #include <belay/detail/shortage.hpp>
 
 #include <boost/asio/post.hpp>
 
 #include <cerrno>
+#include <exception>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -158,6 +161,24 @@ void process_host::impl::put_in_later()
     while (!later_.empty()) {
         boost::asio::post(files_, later_.back());
         later_.pop_back();
+    }
+}
+
+void process_host::impl::has_logged(bool well) noexcept
+{
+    bool const could_not = std::exchange(cannot_log_, !well);
+    if (options.board == nullptr)
+        return;
+    if (well) {
+        if (could_not)
+            options.board->drop_notice("logs");
+        return;
+    }
+    try {
+        options.board->notice("logs", "logs of programs are not whole: " +
+                                          message_of(std::current_exception()));
+    } catch (std::exception const&) {
+        // There is no memory to say so.
     }
 }
 
