@@ -43,7 +43,7 @@ def resolve(client, record):
         answer = creation.send(client).is_(202)
         record.answered(creation)
         equal(answer.data["total"], creation.total, "total of a repeated creation")
-        record.made(answer.data["batch_id"], creation.total)
+        record.made(answer.data["batch_id"], creation.total, creation.digests)
 
 
 def list_all(client):
@@ -136,6 +136,8 @@ def verify_jobs(batch, jobs):
             equal((job["state"], job["disposition"]), ("cancelled", told["disposition"]),
                   f"job {number}, which was cancelled")
     for job in jobs:
+        if batch.digests and job["state"] == "succeeded":
+            equal(job["result"]["digest"], batch.digests[job["job"]], f"what was uploaded for job {job['job']}")
         if job["state"] in ENDED_JOB:
             batch.saw_job(job)
         elif job["state"] == "running":

@@ -1,5 +1,6 @@
 """Clients that create, look and cancel, and write down what they were told."""
 
+import hashlib
 import json
 import random
 import threading
@@ -15,13 +16,14 @@ THREADS = 4
 MINE_MAX = 12  # batches of one client; then it makes no more
 LINES = {"Content-Type": "application/x-ndjson"}
 JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
 class Creation:
     """A POST that can be repeated."""
 
-    def __init__(self, query, headers, body, total):
-        self.query, self.body, self.total = query, body, total
+    def __init__(self, query, headers, body, total, digests=None):
+        self.query, self.body, self.total, self.digests = query, body, total, digests
         self.headers = {**headers, "Idempotency-Key": str(uuid.uuid4())}
 
     def send(self, client):
@@ -65,7 +67,7 @@ class Worker(threading.Thread):
 
     def run(self):
         looks = [self.look, self.look, self.look_at_state, self.cancel, self.cancel_job, self.cancel_many]
-        actions = [self.create, self.create_lines, self.create_rest, *looks]
+        actions = [self.create, self.create_lines, self.create_rest, self.upload, *looks]
         try:
             while True:
                 if not self.mine:
@@ -92,7 +94,7 @@ class Worker(threading.Thread):
         self.record.sent(creation)
         answer = creation.send(self.client)
         self.record.answered(creation)
-        batch = self.record.made(answer.is_(202).data["batch_id"], creation.total)
+        batch = self.record.made(answer.is_(202).data["batch_id"], creation.total, creation.digests)
         self.mine.append(batch)
 
     def create(self):
@@ -109,6 +111,17 @@ class Worker(threading.Thread):
         count = self.random.choice((10, 100, 1000))
         body = "".join(f"{ms}\n" for ms in self.inputs(count))
         self.send(Creation("?type=sleep&weight=20", LINES, body, count))
+
+    def upload(self):
+        """A form with some files, of which one may be larger than what is sent at once."""
+        files = [self.random.randbytes(self.random.choice((0, 10, 1000, 300_000)))
+                 for _ in range(self.random.randint(1, 8))]
+        parts = [('name="type"', b"checksum")]
+        parts += [(f'name="file"; filename="{number}"', file) for number, file in enumerate(files)]
+        body = b"".join(b"--x\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (head.encode(), bytes_)
+                        for head, bytes_ in parts) + b"--x--\r\n"
+        digests = [hashlib.sha256(file).hexdigest() for file in files]
+        self.send(Creation("", FORM, body, len(files), digests))
 
     def create_rest(self):
         """A new batch of what an ended one has left."""

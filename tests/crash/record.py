@@ -9,8 +9,9 @@ ENDED_BATCH = ("completed", "failed", "cancelled", "expired")
 class Batch:
     """One creation that was acknowledged. Used by one thread at a time, save `cancel_*`."""
 
-    def __init__(self, id, total):
+    def __init__(self, id, total, digests=None):
         self.id, self.total = id, total
+        self.digests = digests      # of the files that were uploaded for its jobs
         self.ended = {}             # job -> as it was shown ended
         self.running = {}           # job -> the attempt that it was last shown running
         self.final = None           # the state data that was shown terminal
@@ -51,8 +52,8 @@ class Record:
         self.operations = {}   # id -> the batches that it was to cancel; guarded by lock
         self.unanswered = []   # requests that may have made a batch; guarded by lock
 
-    def made(self, id, total):
-        batch = Batch(id, total)
+    def made(self, id, total, digests=None):
+        batch = Batch(id, total, digests)
         with self.lock:
             self.batches[id] = batch
         return batch

@@ -21,7 +21,7 @@ import time
 sys.dont_write_bytecode = True  # the sources' folder stays as it is
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "contract"))
 
-from checks import Failure
+from checks import Failure, equal
 from client import Client
 from server import Server, ended
 
@@ -95,7 +95,9 @@ class Harness:
         with ended(self.start(data)) as server:
             settle(self.client_of(server), record)
         with ended(self.start(data)) as server:
-            return verify(self.client_of(server), record)
+            said = verify(self.client_of(server), record)
+            equal(list((data / "outputs").glob("draft-*")), [], "what is left of uploads and outputs")
+            return said
 
 
 class Report:
