@@ -86,13 +86,14 @@ def a_file_each(suite):
 def fields_in_any_order(suite):
     """the type may come last; input is for all files; an option's own field wins over batch_options"""
     client = suite.client
-    parts = [("file", "a", b"one"), ("weight", None, b"7"),
+    like_ends = b"\r\n--frontierx\r\n--frontie\r\n--\n--frontier\r\r\n-"
+    parts = [("file", "a", like_ends), ("weight", None, b"7"),
              ("batch_options", None, b'{"weight":5,"max_attempts":3}'), ("file", "b", b"two"),
              ("input", None, b'{"algorithm":"md5"}'), ("type", None, b"checksum")]
     answer = raw(client, body_of(parts)).is_(202)
     batch = answer.data["batch_id"]
     client.until_ended(batch)
-    equal(digests(client, batch), [hashlib.md5(data).hexdigest() for data in (b"one", b"two")], "digests")
+    equal(digests(client, batch), [hashlib.md5(data).hexdigest() for data in (like_ends, b"two")], "digests")
     options = client.status(batch)["options"]
     equal((options["weight"], options["max_attempts"]), (7, 3), "options")
 

@@ -1,5 +1,7 @@
 #include "eventually.hpp"
+#include "file_limit.hpp"
 #include "manual_store.hpp"
+#include "no_descriptors.hpp"
 #include "temporary_directory.hpp"
 
 #include <belay/engine.hpp>
@@ -293,6 +295,48 @@ BOOST_AUTO_TEST_CASE(a_creation_that_fails_leaves_no_files)
     BOOST_TEST(files() == 2U);
     disk->write_all();
     BOOST_TEST(eventually([&] { return files() == 0; }));
+}
+
+BOOST_AUTO_TEST_CASE(on_a_full_disk_nothing_is_left)
+{
+    std::size_t full = 0;
+    std::size_t made = 0;
+    for (rlim_t const bytes : {10, 60, 70'000, 200'000}) {
+        test::file_limit const limit(bytes);
+        try {
+            auto files = engine->make_upload();
+            for (int i = 0; i != 3; ++i) {
+                files.begin_file();
+                files.write(std::string(50'000, 'x'));
+            }
+            made += 1;
+            (void)submit(*engine, {"go", "go", "go"}, std::move(files));
+        } catch (error const& thrown) {
+            full += thrown.code() == errc::store_full ? 1 : 0;
+        }
+    }
+    BOOST_TEST(full >= 3U);
+    BOOST_TEST(made != 0U, "some fail when they are kept");
+    engine->wait();
+    BOOST_TEST(eventually([&] { return entries() == engine->list(~0ULL, 9).size(); }));
+}
+
+BOOST_AUTO_TEST_CASE(without_descriptors_nothing_is_left)
+{
+    (void)submit({"x"}).wait_for(patience);
+    std::size_t exhausted = 0;
+    std::size_t others = 0;
+    for (std::size_t const left : {0, 1}) {
+        test::no_descriptors const none(left);
+        try {
+            (void)engine->make_upload();
+        } catch (error const& thrown) {
+            (thrown.code() == errc::resources_exhausted ? exhausted : others) += 1;
+        }
+    }
+    BOOST_TEST(exhausted == 2U);
+    BOOST_TEST(others == 0U);
+    BOOST_TEST(entries() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_is_lost_fails_its_job)
