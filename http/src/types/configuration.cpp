@@ -257,7 +257,7 @@ std::vector<command_description> read_configuration(std::string_view toml, std::
     try {
         types = read_types(toml::parse(toml), faults);
     } catch (toml::parse_error const& error) {
-        faults.add(error.source().begin.line, std::string(error.description()));
+        faults.add(error);
     }
     if (faults.count() != 0)
         throw std::runtime_error(faults.text(file));

@@ -1,5 +1,6 @@
 #include "types/server_settings.hpp"
 
+#include "message/text.hpp"
 #include "types/toml_keys.hpp"
 
 #include <algorithm>
@@ -35,7 +36,7 @@ void read(toml::node const& value, server_setting& into, configuration_faults& f
     if (auto text = text_of(value))
         into.values.push_back(std::move(*text));
     else
-        faults.add(value, into.name + " must be a string, an integer, true or false, not " +
+        faults.add(value, shown(into.name) + " must be a string, an integer, true or false, not " +
                               describe(value));
 }
 
@@ -58,15 +59,15 @@ std::vector<server_setting> read_server_settings(std::string_view toml, std::str
                 else
                     read(value, setting, faults);
                 if (setting.values.empty() && value.is_array())
-                    faults.add(value, setting.name + " is an empty list");
+                    faults.add(value, shown(setting.name) + " is an empty list");
                 settings.push_back(std::move(setting));
             }
         std::ranges::sort(settings, {}, &server_setting::line);
         for (auto each = settings.begin(); each != settings.end(); ++each)
             if (std::ranges::count(settings.begin(), each, each->name, &server_setting::name) != 0)
-                faults.add(each->line, each->name + " is there twice");
+                faults.add(each->line, shown(each->name) + " is there twice");
     } catch (toml::parse_error const& error) {
-        faults.add(error.source().begin.line, std::string(error.description()));
+        faults.add(error);
     }
     if (faults.count() != 0)
         throw std::runtime_error(faults.text(file));

@@ -28,6 +28,15 @@ void configuration_faults::add(std::size_t line, std::string message)
     faults_.push_back({line, std::move(message)});
 }
 
+void configuration_faults::add(toml::parse_error const& error)
+{
+    // It quotes the document as it stands there, ends of lines included.
+    std::string message = replace_bad_utf8(error.description());
+    std::ranges::replace_if(
+        message, [](char c) { return (c >= 0 && c < ' ') || c == '\x7F'; }, ' ');
+    add(error.source().begin.line, std::move(message));
+}
+
 std::string configuration_faults::text(std::string const& file) const
 {
     auto sorted = faults_;

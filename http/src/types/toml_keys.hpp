@@ -19,6 +19,7 @@ class configuration_faults {
 public:
     void add(std::size_t line, std::string message);
     void add(toml::node const& at, std::string message) { add(line_of(at), std::move(message)); }
+    void add(toml::parse_error const& error);
 
     [[nodiscard]] std::size_t count() const noexcept { return faults_.size(); }
 

@@ -1,5 +1,6 @@
 #include "types/configuration.hpp"
 
+#include "message/text.hpp"
 #include "temporary_directory.hpp"
 
 #include <belay/http/types.hpp>
@@ -247,6 +248,17 @@ BOOST_AUTO_TEST_CASE(all_faults_come_at_once)
     BOOST_TEST(faults_of(head + "max_attempts = 0\nconcurrency = 0\n").find("f:4: ") !=
                std::string::npos);
     BOOST_TEST(faults_of(head + "max_attempts = 0\nconcurrency = 0\n").starts_with("f:3: "));
+}
+
+BOOST_AUTO_TEST_CASE(a_fault_is_one_line_whatever_the_document_has_in_it)
+{
+    for (std::string_view const document :
+         {"a = tru\n", "a = tru\x1b", "a = tru\xff", "a\n", "\xff"}) {
+        auto const faults = faults_of(document);
+        BOOST_TEST(faults.starts_with("f:1: "));
+        BOOST_TEST(is_utf8(faults));
+        BOOST_TEST(!has_control(faults), faults);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_examples_can_be_read)
