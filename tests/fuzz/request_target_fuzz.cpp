@@ -11,18 +11,36 @@ using namespace belay::http;
 
 namespace {
 
+constexpr std::string_view names[] = {"page", "after", "cursor"};
+
+std::string encoded(std::string_view text)
+{
+    std::string out;
+    for (unsigned char const byte : text) {
+        char hex[4];
+        std::snprintf(hex, sizeof hex, "%%%02x", byte);
+        out += hex;
+    }
+    return out;
+}
+
 std::string encoded(request_target const& target)
 {
     std::string out;
-    for (auto const& segment : target.segments) {
-        out += '/';
-        for (unsigned char const byte : segment) {
-            char hex[4];
-            std::snprintf(hex, sizeof hex, "%%%02x", byte);
-            out += hex;
-        }
-    }
-    return out.empty() ? "/" : out;
+    for (auto const& segment : target.segments)
+        out += '/' + encoded(segment);
+    out += out.empty() ? "/?" : "?";
+    for (auto const name : names)
+        if (auto const value = target.query.text(name))
+            out.append(encoded(name)).append("=").append(encoded(*value)).append("&");
+    return out;
+}
+
+void compare(request_target const& one, request_target const& other)
+{
+    require(one.segments == other.segments);
+    for (auto const name : names)
+        require(one.query.text(name) == other.query.text(name));
 }
 
 void check_error(api_error const& error)
@@ -52,15 +70,20 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     for (auto const& segment : target->segments)
         require(is_utf8(segment) && segment.find('\0') == std::string::npos);
     if (auto const again = encoded(*target); again.size() <= target_bytes_max)
-        require(parse_target(again).value().segments == target->segments);
+        compare(parse_target(again).value(), *target);
 
     auto const& query = target->query;
-    if (auto const error = query.only({"page", "after"}))
+    for (auto const name : names)
+        if (auto const value = query.text(name))
+            require(is_utf8(*value) && value->find('\0') == std::string::npos);
+    if (auto const error = query.only(names))
         check_error(*error);
     if (auto const page = query.integer("page", 1, 1000, 1))
         require(*page >= 1 && *page <= 1000);
     else
         check_error(page.error());
+    if (auto const flag = query.boolean("cursor", true); !flag)
+        check_error(flag.error());
     if (auto const after = query.timestamp("after"); !after)
         check_error(after.error());
     return 0;
