@@ -168,6 +168,7 @@ BOOST_AUTO_TEST_CASE(parts_are_compared_not_their_boundary)
                                         {parts[1], parts[0], parts[2]},
                                         {{"file", "a", "onet"}, parts[1], {"file", "b", "wo"}},
                                         {{"file", "ao", "ne"}, parts[1], parts[2]},
+                                        {{"file", "c", "one"}, parts[1], parts[2]},
                                         {parts[0], {"type", {}, "u"}, parts[2]}})
         BOOST_TEST((digest_of(changed) != digest));
 }

@@ -275,19 +275,20 @@ BOOST_AUTO_TEST_CASE(no_descriptors_left_is_not_the_path_s_fault)
     BOOST_TEST(status == 0);
 }
 
-/// `first` and `second` are uploaded for two jobs; what the type's body makes of the second.
+/// `first`, `second` and `third` are uploaded for three jobs; what the type's body makes of the
+/// second.
 std::string of_uploaded(std::function<std::string(std::optional<belay::job_file>)> const& act)
 {
     belay::engine engine({.workers = 1});
     engine.define({.name = "open", .body = [&act](std::string_view, belay::job& job) {
-                       return job.index() == 0 ? "" : act(job.input_file());
+                       return job.index() != 1 ? "" : act(job.input_file());
                    }});
     auto files = engine.make_upload();
-    for (auto const* const bytes : {"first", "second"}) {
+    for (auto const* const bytes : {"first", "second", "third"}) {
         files.begin_file();
         files.write(bytes);
     }
-    auto draft = engine.draft({.type = "open", .inputs = {"0", "1"}});
+    auto draft = engine.draft({.type = "open", .inputs = {"0", "1", "2"}});
     draft.attach(std::move(files));
     auto const batch = draft.submit();
     BOOST_TEST_REQUIRE(batch.wait_for(std::chrono::seconds(60)));
