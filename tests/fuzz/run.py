@@ -52,13 +52,15 @@ class Target:
         self.output = programs / f"{self.name}.output"
         self.edges = self.features = self.used = self.newest = 0
         self.figures = {}
+        self.process = None
 
     def start(self, *arguments):
         self.found.mkdir(parents=True, exist_ok=True)
-        return subprocess.Popen(
+        self.process = subprocess.Popen(
             ["nice", self.program, f"-timeout={INPUT_SECONDS}", f"-rss_limit_mb={MEMORY_MEBIBYTES}",
              f"-artifact_prefix={self.programs}/{self.name}-", *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        return self.process
 
     def look(self, line):
         """What a line of its output says."""
@@ -160,8 +162,16 @@ def main():
     if not targets:
         sys.exit("No target has such a name; there are " +
                  ", ".join(sorted(path.stem for path in HERE.glob("*_fuzz.cpp"))))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
-        passed = sum(pool.map(lambda target: run(target, arguments), targets))
+        try:
+            passed = sum(pool.map(lambda target: run(target, arguments), targets))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for target in targets:
+                if target.process:
+                    target.process.kill()
+            raise
     print(f"{passed} passed, {len(targets) - passed} failed")
     return 0 if passed == len(targets) else 1
 
