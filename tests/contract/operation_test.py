@@ -87,7 +87,7 @@ def by_ids(suite):
     cancel(client, ids=[second, "batch-none"]).is_(404, "not_found")
     equal(client.state(second)["current_state"] in ("created", "running"), True, "untouched")
     dry = cancel(client, "?dry_run=true", ids=[first, second, second]).is_(200)
-    equal((dry.data["batches"], dry.data["already_ended"]), (1, 1), "dry run")
+    equal((dry.data["batches"], dry.data["already_ended"], sum(dry.data["jobs"].values())), (1, 1, 1), "dry run")
     answer = cancel(client, ids=[first, second, third]).is_(200)
     equal((answer.data["counts"]["cancelled"], answer.data["filter"]), (2, None), "cancelled")
     all_ended = cancel(client, ids=[first]).is_(200)
@@ -111,6 +111,13 @@ def dry_run_and_if_match(suite):
     answer = cancel(client, filter=filter, headers={"If-Match": tag}).is_(200)
     equal(answer.data["counts"]["total"], 2, "what was shown and is open")
     cancel(client, filter=filter, headers={"If-Match": '"00"'}).is_(412, "precondition_failed")
+    later = client.create("sleep", [3_600_000] * 2, collection_id="later", options={"concurrency": 1})
+    client.until_running(later, 1)
+    filter = {"collection_id": "later", "status": "running"}
+    tag = cancel(client, "?dry_run=true", filter=filter).is_(200).headers["ETag"]
+    client.change(later, {"mode": "drain"}, headers={"Prefer": "respond-async"}).is_(202)
+    answer = cancel(client, filter=filter, mode="immediate", headers={"If-Match": tag}).is_(200)
+    equal(answer.data["counts"]["cancelled"], 1, "what was shown, whatever its status has become")
     cancel(client, filter=filter, headers={"If-Match": "*"}).is_(200)
 
 
@@ -128,6 +135,8 @@ def bad_bodies(suite):
                             ({"filter": {"created_before": "soon"}}, "filter.created_before"),
                             ({"ids": []}, "ids"), ({"ids": "x"}, "ids"), ({"ids": [1]}, "ids[0]"),
                             ({"ids": ["x"], "filter": {"type": "sleep"}}, "filter"),
+                            ({"filter": {"type": "x" * 65}}, "filter.type"),
+                            ({"filter": {"batch_name": "a\u202eb"}}, "filter.batch_name"),
                             ({"filter": {"type": "sleep"}, "mode": "hard"}, "mode"),
                             ({"filter": {"type": "sleep"}, "mode": "drain", "grace_ms": 1}, "grace_ms"),
                             ({"filter": {"type": "sleep"}, "state": "cancelled"}, "state")):
@@ -151,13 +160,14 @@ def bad_bodies(suite):
 def respond_async(suite):
     """Prefer: respond-async: 202 with Location while they stop; at its end the operation says so"""
     client = suite.client
-    batch = client.create("spin", [1500], collection_id="a")
+    batch = client.create("sleep", [3_600_000], collection_id="a")
     client.until_running(batch, 1)
     answer = cancel(client, filter={"collection_id": "a"}, mode="drain",
                     headers={"Prefer": "respond-async"}).is_(202)
     equal((answer.data["counts"]["open"], answer.data["finished_at"]), (1, None), "under way")
     equal(answer.headers["Preference-Applied"], "respond-async", "Preference-Applied")
     location = answer.headers["Location"]
+    client.change(batch, {"mode": "immediate"}).is_(200)
     until(lambda: client.get(location).is_(200).data["finished_at"], "the end")
     equal(client.get(location).data["counts"]["cancelled"], 1, "how it ended")
 

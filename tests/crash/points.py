@@ -10,7 +10,6 @@ from check import jobs_of, verify_ended
 from record import Batch
 
 JOBS, SHORT = 40, 10
-PIECE = 256  # batches that an operation cancels at a time
 
 
 def scenario(harness, name, times):
@@ -136,7 +135,7 @@ def at_operation(harness, name, times):
     data = harness.folder / f"data-{name}-{times}"
     server = harness.start(data, f"{name}:{times}")
     client = harness.client_of(server)
-    batches = [client.create("sleep", [3_600_000] * 2) for _ in range(PIECE * (times - 1) + 5)]
+    batches = [client.create("sleep", [3_600_000] * 2) for _ in range(times + 4)]
     client.until_running(batches[0], 2)
     try:
         answer = client.call("POST", "/v1/batches/cancel", json={"filter": {"type": "sleep"}, "reason": "r"})
@@ -156,13 +155,15 @@ def at_operation(harness, name, times):
             equal((state["current_state"], state["cancel"]["reason"]), ("cancelled", "r"), "a batch")
             for job in jobs_of(client, batch):
                 equal(job["attempt"], 1, f"a start after the crash: {job}")
+                check(job["started_at"] is None or job["started_at"] <= state["cancel"]["requested_at"],
+                      f"a late start: {job}")
         return f"{len(batches)} batches are cancelled"
     finally:
         server.kill()
 
 
 POINTS = [("crash_read", 2, at_start), ("crash_counted", 1, at_start)]
-POINTS += [("operation_piece", 1, at_operation), ("operation_piece", 2, at_operation)]
+POINTS += [("operation_cancel", 1, at_operation), ("operation_cancel", 300, at_operation)]
 POINTS += [(name, times, check_) for name, check_ in (
     ("gate_closed", at_gate_closed), ("cancel_recorded", at_recorded),
     ("interrupted", at_recorded), ("sealed", at_sealed)) for times in (1, 2)]

@@ -66,7 +66,8 @@ public:
     [[nodiscard]] std::optional<time_point> finished_at() const;
     [[nodiscard]] operation_counts counts() const;
 
-    /// The sequences of its batches, ascending. Throws `error` (`store_failed`).
+    /// The sequences of its batches, ascending; none once it is forgotten. Throws `error`
+    /// (`store_failed`, `resources_exhausted`).
     [[nodiscard]] std::vector<std::uint64_t> batches() const;
 
     using subscription = std::uint64_t;

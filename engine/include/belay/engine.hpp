@@ -68,6 +68,9 @@ struct engine_options {
     /// for ever, without a store as far as `memory_bytes_max` allows.
     std::optional<std::chrono::milliseconds> keep = std::nullopt;
 
+    /// How many cancels of many batches may be under way at a time, 1 … 1,000.
+    std::size_t operations_max = 64;
+
     /// The most bytes that a job of a recorded batch may return, 1 … 1,000,000,000, whatever kind
     /// of job it is; an attempt that returns more has failed (`failed`). Outputs are not meant.
     std::uint64_t result_bytes_max = 64 * 1024 * 1024;
@@ -308,8 +311,11 @@ public:
     /// sequence is `before`.
     [[nodiscard]] std::vector<recorded_batch> list(std::uint64_t before, std::size_t limit) const;
 
+    /// The recorded batch of that id, if it is open. Asks no store.
+    [[nodiscard]] std::optional<recorded_batch> find_open(std::string_view id) const;
+
     /// Open recorded batches, the oldest first: at most `limit` of those whose sequence is above
-    /// `after`.
+    /// `after`. Some of them may just have ended. Asks no store.
     [[nodiscard]] std::vector<recorded_batch> list_open(std::uint64_t after,
                                                         std::size_t limit) const;
 
@@ -320,8 +326,8 @@ public:
     /// time, so that no other cancel waits for more than these. One that has ended by then stays as
     /// it is. `done` gets `error` (`not_cancelled`) if it can't be recorded, and nothing is
     /// stopped; (`outcome_unknown`) where that is not known. Throws `error` (`invalid_argument` for
-    /// no batch, an `only_if`, or what `cancel` refuses; `memory_exhausted`, `shutting_down`),
-    /// std::system_error, std::bad_alloc.
+    /// no batch, a sequence that none can have, an `only_if`, or what `cancel` refuses; `too_many`,
+    /// `shutting_down`), std::system_error, std::bad_alloc.
     void cancel(cancel_operation_spec spec,
                 std::function<void(cancel_operation, std::exception_ptr)> done);
 

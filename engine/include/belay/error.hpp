@@ -31,6 +31,7 @@ enum class errc {
     would_deadlock,       ///< a body waits for what can't end before it has
     store_full,           ///< the disk is full; what has ended may be forgotten to make room
     resources_exhausted,  ///< the store had no descriptor or memory for it; there may be soon
+    too_many,             ///< as many of its kind are under way as the engine's options allow
 };
 
 [[nodiscard]] BELAY_EXPORT std::error_category const& error_category() noexcept;

@@ -10,10 +10,19 @@
 #include <algorithm>
 #include <condition_variable>
 #include <future>
+#include <limits>
 #include <mutex>
+#include <string>
 #include <utility>
 
 namespace belay {
+
+namespace {
+
+/// What a store can keep.
+constexpr std::uint64_t sequence_max = std::numeric_limits<std::int64_t>::max();
+
+} // namespace
 
 std::string const& cancel_operation::id() const
 {
@@ -89,9 +98,12 @@ void engine::cancel(cancel_operation_spec spec,
     detail::check(spec.request);
     detail::require(!spec.request.only_if, "only_if is for the cancel of one batch");
     auto& batches = spec.batches;
-    std::ranges::sort(batches);
+    if (!std::ranges::is_sorted(batches))
+        std::ranges::sort(batches);
     batches.erase(std::ranges::unique(batches).begin(), batches.end());
     detail::require(!batches.empty(), "an operation needs at least one batch");
+    detail::require(batches.front() != 0 && batches.back() <= sequence_max,
+                    "a sequence is 1 to " + std::to_string(sequence_max));
     open_operation made;
     made.about.sequence = state_->store().next_sequence();
     made.about.id = make_operation_id();
@@ -135,12 +147,21 @@ cancel_operation engine::find_operation(std::string_view id) const
 std::vector<cancel_operation> engine::list_operations(std::uint64_t before, std::size_t limit) const
 {
     std::vector<cancel_operation> result;
-    for (auto& stored : state_->store().list_operations(before, limit))
-        if (stored.end)
-            result.push_back(cancel_operation(std::make_shared<detail::operation_state>(
-                std::move(stored), state_->shared_store())));
-        else if (auto found = find_operation(stored.id))
-            result.push_back(std::move(found));
+    while (result.size() < limit) {
+        auto found = state_->store().list_operations(before, limit - result.size());
+        if (found.empty())
+            break;
+        before = found.back().sequence;
+        for (auto& stored : found) {
+            // One that has just been recorded may not be at work yet.
+            auto operation = stored.end
+                                 ? cancel_operation(std::make_shared<detail::operation_state>(
+                                       std::move(stored), state_->shared_store()))
+                                 : find_operation(stored.id);
+            if (operation)
+                result.push_back(std::move(operation));
+        }
+    }
     return result;
 }
 

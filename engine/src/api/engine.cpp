@@ -25,6 +25,9 @@ engine_options checked(engine_options options)
     require(options.result_bytes_max >= 1 && options.result_bytes_max <= 1'000'000'000,
             "result_bytes_max is " + std::to_string(options.result_bytes_max) +
                 "; it must be 1 to 1000000000");
+    require(options.operations_max >= 1 && options.operations_max <= 1000,
+            "operations_max is " + std::to_string(options.operations_max) +
+                "; it must be 1 to 1000");
     require(options.quantum.count() >= 50 && options.quantum <= std::chrono::seconds(1),
             "quantum is " + std::to_string(options.quantum.count()) +
                 " us; it must be 50 us to 1 s");
@@ -128,6 +131,14 @@ std::optional<recorded_batch> engine::find(std::string_view id) const
 std::optional<recorded_batch> engine::find(std::uint64_t sequence) const
 {
     auto found = state_->find(sequence);
+    if (!found)
+        return std::nullopt;
+    return recorded_batch(std::move(found->batch), std::move(found->record));
+}
+
+std::optional<recorded_batch> engine::find_open(std::string_view id) const
+{
+    auto found = state_->find_open(id);
     if (!found)
         return std::nullopt;
     return recorded_batch(std::move(found->batch), std::move(found->record));

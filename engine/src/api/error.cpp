@@ -29,6 +29,7 @@ public:
         case errc::would_deadlock: return "the wait would never end";
         case errc::store_full: return "the disk is full";
         case errc::resources_exhausted: return "descriptors or memory have run out";
+        case errc::too_many: return "too many are under way";
         }
         return "unknown error";
     }

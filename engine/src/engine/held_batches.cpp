@@ -162,6 +162,13 @@ std::optional<held_batch> held_batches::find(std::uint64_t sequence) const
     return found == by_sequence_.end() ? std::nullopt : std::optional(found->second->what);
 }
 
+std::optional<held_batch> held_batches::find_open(std::string_view id) const
+{
+    auto const found = by_id_.find(id);
+    bool const is_open = found != by_id_.end() && found->second->is_open;
+    return is_open ? std::optional(found->second->what) : std::nullopt;
+}
+
 std::vector<held_batch> held_batches::list_open(std::uint64_t after, std::size_t limit) const
 {
     std::vector<held_batch> found;

@@ -70,6 +70,8 @@ public:
     [[nodiscard]] std::optional<held_batch> find(std::string_view id);
     [[nodiscard]] std::optional<held_batch> find(std::uint64_t sequence) const;
 
+    /// The one of that id, if it is open.
+    [[nodiscard]] std::optional<held_batch> find_open(std::string_view id) const;
     /// At most `limit` of the open ones whose sequence is above `after`, lowest first.
     [[nodiscard]] std::vector<held_batch> list_open(std::uint64_t after, std::size_t limit) const;
 

@@ -1,14 +1,15 @@
 #include "engine/operation_state.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace belay::detail {
 
-operation_state::operation_state(open_operation made, std::shared_ptr<belay::store> store)
-    : about_(std::move(made.about)), store_(std::move(store)), batches_(std::move(made.batches))
+operation_state::operation_state(std::shared_ptr<open_operation const> made,
+                                 std::shared_ptr<belay::store> store)
+    : about_(made->about), store_(std::move(store)), made_(std::move(made))
 {
-    counts_.total = counts_.open = batches_.size();
+    again_.reserve(taken_max); // so that none is lost where there is no memory
+    counts_.total = counts_.open = made_->batches.size();
 }
 
 operation_state::operation_state(stored_operation ended, std::shared_ptr<belay::store> store)
@@ -36,8 +37,8 @@ std::vector<std::uint64_t> operation_state::batches() const
 {
     {
         std::scoped_lock const lock(mutex_);
-        if (!finished_at_)
-            return batches_;
+        if (made_)
+            return made_->batches;
     }
     return store_->operation_batches(about_.sequence);
 }
@@ -63,29 +64,31 @@ void operation_state::unsubscribe(std::uint64_t subscription) noexcept
         gone = std::move(node.mapped());
 }
 
-std::vector<std::uint64_t> operation_state::take(std::size_t most)
+std::optional<std::uint64_t> operation_state::take() noexcept
 {
     std::scoped_lock const lock(mutex_);
-    std::vector<std::uint64_t> taken = std::exchange(again_, {});
-    std::size_t const end = std::min(batches_.size(), next_ + most);
-    while (taken.size() < most && next_ != end)
-        taken.push_back(batches_[next_++]);
-    return taken;
+    if (made_ && next_ != made_->batches.size())
+        return made_->batches[next_++];
+    if (again_.empty())
+        return std::nullopt;
+    std::uint64_t const sequence = again_.back();
+    again_.pop_back();
+    return sequence;
 }
 
-void operation_state::put_back(std::uint64_t sequence)
+void operation_state::put_back(std::uint64_t sequence) noexcept
 {
     std::scoped_lock const lock(mutex_);
     again_.push_back(sequence);
 }
 
-bool operation_state::has_work() const
+bool operation_state::has_work() const noexcept
 {
     std::scoped_lock const lock(mutex_);
-    return !again_.empty() || next_ != batches_.size();
+    return !again_.empty() || (made_ && next_ != made_->batches.size());
 }
 
-bool operation_state::batch_ended(std::optional<batch_state> end)
+void operation_state::batch_ended(std::optional<batch_state> end) noexcept
 {
     std::scoped_lock const lock(mutex_);
     counts_.open -= 1;
@@ -96,7 +99,26 @@ bool operation_state::batch_ended(std::optional<batch_state> end)
     case batch_state::expired: counts_.expired += 1; break;
     default: counts_.forgotten += 1;
     }
-    return counts_.open == 0;
+}
+
+std::optional<operation_counts> operation_state::take_end() noexcept
+{
+    std::scoped_lock const lock(mutex_);
+    if (counts_.open != 0 || std::exchange(end_is_taken_, true))
+        return std::nullopt;
+    return counts_;
+}
+
+void operation_state::give_end_back() noexcept
+{
+    std::scoped_lock const lock(mutex_);
+    end_is_taken_ = false;
+}
+
+bool operation_state::has_end() const noexcept
+{
+    std::scoped_lock const lock(mutex_);
+    return counts_.open == 0 && !end_is_taken_;
 }
 
 void operation_state::finished(time_point at)
@@ -104,8 +126,7 @@ void operation_state::finished(time_point at)
     {
         std::scoped_lock const lock(mutex_);
         finished_at_ = at;
-        std::vector<std::uint64_t>().swap(batches_); // the store has them
-        next_ = 0;
+        made_.reset(); // the store has it
     }
     tell_all();
 }

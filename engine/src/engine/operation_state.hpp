@@ -24,8 +24,12 @@ class operation_state {
 public:
     using callback = std::function<void()>;
 
+    /// The most batches that may be taken and not answered at a time.
+    static constexpr std::size_t taken_max = 256;
+
     /// One that is under way.
-    operation_state(open_operation made, std::shared_ptr<belay::store> store);
+    operation_state(std::shared_ptr<open_operation const> made,
+                    std::shared_ptr<belay::store> store);
     /// One that has ended.
     operation_state(stored_operation ended, std::shared_ptr<belay::store> store);
 
@@ -39,15 +43,20 @@ public:
     [[nodiscard]] std::uint64_t on_end(callback told);
     void unsubscribe(std::uint64_t subscription) noexcept;
 
-    /// The next batches that are to be cancelled, at most `most`.
-    [[nodiscard]] std::vector<std::uint64_t> take(std::size_t most);
-    /// One of them could not be: it comes again.
-    void put_back(std::uint64_t sequence);
-    /// Whether there are more.
-    [[nodiscard]] bool has_work() const;
+    /// The next batch that is to be cancelled.
+    [[nodiscard]] std::optional<std::uint64_t> take() noexcept;
+    /// It could not be: it comes again, behind those that have not come yet.
+    void put_back(std::uint64_t sequence) noexcept;
+    [[nodiscard]] bool has_work() const noexcept;
 
-    /// One of them has ended, or is not there any more; whether it was the last.
-    [[nodiscard]] bool batch_ended(std::optional<batch_state> end);
+    /// A batch that was taken has ended, or is not there any more.
+    void batch_ended(std::optional<batch_state> end) noexcept;
+
+    /// What is to be recorded now that all have ended; once, unless it is given back.
+    [[nodiscard]] std::optional<operation_counts> take_end() noexcept;
+    /// It could not be recorded.
+    void give_end_back() noexcept;
+    [[nodiscard]] bool has_end() const noexcept;
 
     /// The end is recorded: those who wait are told.
     void finished(time_point at);
@@ -59,11 +68,12 @@ private:
 
     stored_operation const about_;
     std::shared_ptr<belay::store> const store_;
-    mutable std::mutex mutex_;           ///< guards what follows
-    std::vector<std::uint64_t> batches_; ///< while it is under way
-    std::size_t next_ = 0;               ///< the first of them that was not taken
-    std::vector<std::uint64_t> again_;
+    mutable std::mutex mutex_;                   ///< guards what follows
+    std::shared_ptr<open_operation const> made_; ///< while it is under way
+    std::size_t next_ = 0;                       ///< the first of its batches that was not taken
+    std::vector<std::uint64_t> again_;           ///< those that were put back
     operation_counts counts_;
+    bool end_is_taken_ = false;
     std::optional<time_point> finished_at_;
     bool is_over_ = false; ///< nobody waits any more
     std::map<std::uint64_t, callback> waiting_;

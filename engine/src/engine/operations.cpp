@@ -9,18 +9,17 @@
 
 #include <chrono>
 #include <utility>
-#include <vector>
 
 namespace belay::detail {
 
 namespace {
 
-/// Between a cancel that could not be recorded and the next attempt at it.
+/// Between something that could not be done and the next attempt at it.
 constexpr std::chrono::milliseconds pause_after_failure{100};
 
 std::uint64_t bytes_of_operation(open_operation const& made) noexcept
 {
-    constexpr std::uint64_t rest = 1024;
+    constexpr std::uint64_t rest = 4096;
     // Each batch that runs has a callback.
     constexpr std::uint64_t each = sizeof(std::uint64_t) + 128;
     return rest + made.about.filter.size() + made.batches.size() * each;
@@ -28,53 +27,86 @@ std::uint64_t bytes_of_operation(open_operation const& made) noexcept
 
 } // namespace
 
-/// How many of its cancels the store has yet to answer; guarded by the mutex of the operations.
-struct operations::piece {
-    std::size_t open;
+/// What a cancel of a batch is to be answered with, at the latest when this goes: then the batch
+/// comes again.
+class operations::answer {
+public:
+    answer(operations& of, pointer operation, std::uint64_t sequence)
+        : of_(of),
+          engine_(of.engine_.weak_from_this()),
+          operation_(std::move(operation)),
+          sequence_(sequence)
+    {
+    }
+    answer(answer const&) = delete;
+    answer& operator=(answer const&) = delete;
+    ~answer()
+    {
+        auto const alive = engine_.lock();
+        if (!alive)
+            return;
+        if (!is_good_) {
+            operation_->put_back(sequence_);
+            of_.pause();
+        }
+        {
+            std::scoped_lock const lock(of_.mutex_);
+            --of_.under_way_;
+        }
+        of_.wake();
+    }
+
+    /// It is recorded, or there is nothing to do.
+    void good() noexcept { is_good_ = true; }
+
+private:
+    operations& of_;
+    std::weak_ptr<engine_state> engine_;
+    pointer operation_;
+    std::uint64_t sequence_;
+    bool is_good_ = false;
 };
 
 void operations::start(open_operation made, started done)
 {
-    std::uint64_t const bytes = bytes_of_operation(made);
-    if (!engine_.take_memory(bytes))
-        throw engine_.memory_exhausted(
-            "an operation of " + std::to_string(made.batches.size()) + " batches", bytes);
-    std::shared_ptr<cancel_commit const> commitment;
-    try {
-        std::uint64_t const sequence = made.about.sequence;
-        auto const shared = std::make_shared<open_operation const>(made);
-        commitment = std::make_shared<cancel_commit const>(cancel_commit{
-            engine_.shared_store(), sequence, change::operation_made{shared}, persistence::once,
-            [self = engine_.weak_from_this(), sequence](cancel_outcome outcome,
-                                                        std::string const& problem) {
-                if (auto const state = self.lock())
-                    state->operations_at_work().told(sequence, outcome, problem);
-            }});
-        auto operation = std::make_shared<operation_state>(std::move(made), engine_.shared_store());
+    auto const shared = std::make_shared<open_operation const>(std::move(made));
+    std::uint64_t const sequence = shared->about.sequence;
+    std::uint64_t const bytes = bytes_of_operation(*shared);
+    auto const commitment = std::make_shared<cancel_commit const>(cancel_commit{
+        engine_.shared_store(), sequence, change::operation_made{shared}, persistence::once,
+        [self = engine_.weak_from_this(), sequence](cancel_outcome outcome,
+                                                    std::string const& problem) {
+            if (auto const state = self.lock())
+                state->operations_at_work().told(sequence, outcome, problem);
+        }});
+    auto operation = std::make_shared<operation_state>(shared, engine_.shared_store());
+    {
         std::scoped_lock const lock(mutex_);
         start_thread();
+        std::size_t const most = engine_.options().operations_max;
+        if (entries_.size() >= most)
+            throw error(errc::too_many, std::to_string(most) +
+                                            " cancels of many batches have not finished; that is "
+                                            "operations_max");
         entries_.emplace(sequence, entry{std::move(operation), std::move(done), false, bytes});
-    } catch (...) {
-        engine_.give_memory(bytes);
-        throw;
     }
+    // A cancel is not refused for want of memory that batches hold.
+    engine_.memory()->take_anyway(bytes);
     commit(commitment);
 }
 
 void operations::take_up(open_operation found)
 {
-    std::uint64_t const bytes = bytes_of_operation(found);
-    engine_.memory()->take_anyway(bytes);
-    auto operation = std::make_shared<operation_state>(std::move(found), engine_.shared_store());
-    bool const is_empty = !operation->has_work();
+    auto const shared = std::make_shared<open_operation const>(std::move(found));
+    std::uint64_t const bytes = bytes_of_operation(*shared);
+    auto operation = std::make_shared<operation_state>(shared, engine_.shared_store());
     {
         std::scoped_lock const lock(mutex_);
         start_thread();
-        entries_.emplace(operation->about().sequence, entry{operation, {}, true, bytes});
+        entries_.emplace(shared->about.sequence, entry{std::move(operation), {}, true, bytes});
     }
-    condition_.notify_all();
-    if (is_empty)
-        finish(operation);
+    engine_.memory()->take_anyway(bytes);
+    wake();
 }
 
 /// Under the mutex.
@@ -112,32 +144,45 @@ void operations::told(std::uint64_t sequence, cancel_outcome outcome, std::strin
             entries_.erase(found);
         }
     }
+    if (done) {
+        auto const failed = cancel_failure(outcome, problem);
+        engine_.board().attempt("callback", "what a cancel of many batches tells", done,
+                                failed ? nullptr : operation, failed);
+    }
+    wake();
+}
+
+void operations::wake() noexcept
+{
     condition_.notify_all();
-    if (!done)
-        return;
-    auto const failed = cancel_failure(outcome, problem);
-    engine_.board().attempt("callback", "what a cancel of many batches tells", done,
-                            failed ? nullptr : operation, failed);
+}
+
+void operations::pause() noexcept
+{
+    std::scoped_lock const lock(mutex_);
+    paused_until_ = engine_.time().now() + pause_after_failure;
 }
 
 void operations::run()
 {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-        auto const next = next_due();
-        if (next == nullptr) {
-            if (paused_until_ != time_point())
-                engine_.time().wait_until(lock, condition_, paused_until_);
-            else
-                condition_.wait(lock);
+        if (auto const next = next_due()) {
+            lock.unlock();
+            try {
+                work_on(next);
+            } catch (...) {
+                engine_.board().caught("operation", "a cancel of many batches, which goes on");
+                pause();
+            }
+            lock.lock();
+        } else if (paused_until_ == time_point()) {
+            condition_.wait(lock);
+        } else {
+            engine_.time().wait_until(lock, condition_, paused_until_);
             if (engine_.time().now() >= paused_until_)
                 paused_until_ = {};
-            continue;
         }
-        lock.unlock();
-        engine_.board().attempt("operation", "a cancel of many batches, which goes on",
-                                [&] { cancel_some(next); });
-        lock.lock();
     }
 }
 
@@ -146,122 +191,124 @@ operations::pointer operations::next_due()
 {
     if (paused_until_ != time_point())
         return nullptr;
-    auto const has_work = [](auto const& at) {
-        return at->second.is_recorded && at->second.operation->has_work();
-    };
+    bool const may_cancel = under_way_ != operation_state::taken_max;
     auto next = entries_.upper_bound(turn_);
     for (std::size_t looks = entries_.size(); looks != 0; --looks, ++next) {
         if (next == entries_.end())
             next = entries_.begin();
-        if (has_work(next)) {
-            turn_ = next->first;
-            return next->second.operation;
+        auto const& [sequence, entry] = *next;
+        if (entry.is_recorded &&
+            (entry.operation->has_end() || (may_cancel && entry.operation->has_work()))) {
+            turn_ = sequence;
+            return entry.operation;
         }
     }
     return nullptr;
 }
 
-void operations::cancel_some(pointer const& operation)
+void operations::work_on(pointer const& operation)
 {
-    fail_point("operation_piece");
-    auto const batches = operation->take(piece_max);
-    auto const some = std::make_shared<piece>(piece{batches.size()});
-    for (auto const sequence : batches) {
-        try {
-            cancel_one(operation, sequence, some);
-        } catch (...) {
-            engine_.board().caught("operation", "the cancel of a batch, which is tried again");
-            put_back(*operation, sequence);
-            std::scoped_lock const lock(mutex_);
-            some->open -= 1;
-        }
-    }
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [&] { return stopping_ || some->open == 0; });
+    if (operation->has_end())
+        return record_end(operation);
+    fail_point("operation_cancel");
+    if (auto const sequence = operation->take())
+        cancel(operation, *sequence);
 }
 
-void operations::cancel_one(pointer const& operation, std::uint64_t sequence,
-                            std::shared_ptr<piece> const& some)
+void operations::cancel(pointer const& operation, std::uint64_t sequence)
 {
-    auto const found = engine_.find_to_cancel(sequence);
-    if (found.batch == nullptr) {
-        batch_ended(operation, found.end);
+    {
         std::scoped_lock const lock(mutex_);
-        some->open -= 1;
-        return;
+        ++under_way_;
+    }
+    std::shared_ptr<answer> told;
+    try {
+        told = std::make_shared<answer>(*this, operation, sequence);
+    } catch (...) {
+        operation->put_back(sequence);
+        std::scoped_lock const lock(mutex_);
+        --under_way_;
+        throw;
+    }
+    auto const found = engine_.find_to_cancel(sequence);
+    if (found.is_coming)
+        return; // it is tried again
+    if (found.batch == nullptr) {
+        told->good();
+        return operation->batch_ended(found.end);
     }
     found.batch->cancel(operation->about().request, stop_cause::user,
-                        [self = engine_.weak_from_this(), operation, sequence, some,
-                         batch = std::weak_ptr(found.batch)](cancel_result const& result) {
+                        [told, operation, batch = std::weak_ptr(found.batch),
+                         self = engine_.weak_from_this()](cancel_result const& result) {
                             auto const state = self.lock();
-                            if (!state)
-                                return;
-                            auto& all = state->operations_at_work();
-                            if (result.outcome == cancel_outcome::not_cancelled)
-                                all.put_back(*operation, sequence);
-                            else
-                                all.watch(operation, sequence, batch);
-                            {
-                                std::scoped_lock const lock(all.mutex_);
-                                some->open -= 1;
-                            }
-                            all.condition_.notify_all();
+                            if (state && result.outcome != cancel_outcome::not_cancelled &&
+                                state->operations_at_work().watch(operation, batch))
+                                told->good();
                         });
 }
 
-void operations::watch(pointer const& operation, std::uint64_t sequence,
-                       std::weak_ptr<batch_core> const& batch)
+/// Has the operation told of the end of a batch; whether that could be done.
+bool operations::watch(pointer const& operation, std::weak_ptr<batch_core> const& batch)
 {
+    auto const core = batch.lock();
+    if (!core)
+        return false;
     try {
-        if (auto const core = batch.lock())
-            (void)core->on_end([self = engine_.weak_from_this(), operation, batch] {
-                auto const state = self.lock();
-                auto const ended = batch.lock();
-                // Where the engine lets go of it, it goes on with the next one.
-                if (state && ended && is_terminal(ended->status().state))
-                    state->operations_at_work().batch_ended(operation, ended->status().state);
-            });
+        (void)core->on_end([self = engine_.weak_from_this(), operation, batch] {
+            auto const state = self.lock();
+            auto const ended = batch.lock();
+            if (!state || !ended)
+                return;
+            auto const end = ended->status().state;
+            if (!is_terminal(end))
+                return; // the engine lets go of it: the next one goes on
+            operation->batch_ended(end);
+            state->operations_at_work().wake();
+        });
+        return true;
     } catch (...) {
         engine_.board().caught("operation", "the wait for a batch, which is tried again");
-        put_back(*operation, sequence);
+        return false;
     }
 }
 
-void operations::put_back(operation_state& operation, std::uint64_t sequence)
+void operations::record_end(pointer const& operation)
 {
-    operation.put_back(sequence);
-    std::scoped_lock const lock(mutex_);
-    paused_until_ = engine_.time().now() + pause_after_failure;
-}
-
-void operations::batch_ended(pointer const& operation, std::optional<batch_state> end)
-{
-    if (operation->batch_ended(end))
-        finish(operation);
-}
-
-void operations::finish(pointer const& operation)
-{
-    operation_end end{.at = engine_.time().now(), .counts = operation->counts()};
+    store::completion done;
+    operation_end end{.at = engine_.time().now(), .counts = {}};
     if (auto const keep = engine_.options().keep)
         end.expires = end.at + *keep;
-    engine_.store().commit(
-        operation->about().sequence, change::operation_ended{end}, persistence::until_done,
-        [self = engine_.weak_from_this(), operation, end](std::exception_ptr const& failed) {
-            auto const state = self.lock();
-            if (failed || !state)
-                return; // the next engine finds that all have ended
-            auto& all = state->operations_at_work();
-            {
-                std::scoped_lock const lock(all.mutex_);
-                if (auto const node = all.entries_.extract(operation->about().sequence))
-                    state->give_memory(node.mapped().bytes);
-            }
-            state->board().attempt("callback", "what the end of an operation tells",
-                                   [&] { operation->finished(end.at); });
-            if (end.expires)
-                state->arm_expiry(*end.expires);
-        });
+    done = [self = engine_.weak_from_this(), operation, end](std::exception_ptr const& failed) {
+        auto const state = self.lock();
+        if (!state)
+            return; // the next engine finds that all have ended
+        state->operations_at_work().end_recorded(operation, end.at, failed);
+        if (!failed && end.expires)
+            state->arm_expiry(*end.expires);
+    };
+    auto const counts = operation->take_end();
+    if (!counts)
+        return;
+    end.counts = *counts;
+    engine_.store().commit(operation->about().sequence, change::operation_ended{end},
+                           persistence::until_done, std::move(done));
+}
+
+void operations::end_recorded(pointer const& operation, time_point at,
+                              std::exception_ptr const& failed)
+{
+    if (failed) {
+        operation->give_end_back();
+        pause();
+        return wake();
+    }
+    {
+        std::scoped_lock const lock(mutex_);
+        if (auto const node = entries_.extract(operation->about().sequence))
+            engine_.give_memory(node.mapped().bytes);
+    }
+    engine_.board().attempt("callback", "what the end of an operation tells",
+                            [&] { operation->finished(at); });
 }
 
 void operations::stop()
@@ -270,10 +317,10 @@ void operations::stop()
         std::scoped_lock const lock(mutex_);
         stopping_ = true;
     }
-    condition_.notify_all();
+    wake();
     if (thread_.joinable())
         thread_.join();
-    std::map<std::uint64_t, entry> left;
+    entries left;
     {
         std::scoped_lock const lock(mutex_);
         left.swap(entries_);

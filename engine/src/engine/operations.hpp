@@ -7,6 +7,7 @@
 #include <belay/clock.hpp>
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -19,6 +20,7 @@
 
 namespace belay::detail {
 
+class batch_core;
 class engine_state;
 
 /// Cancels of many batches. An operation is recorded first, in one commit; then a thread cancels
@@ -32,14 +34,11 @@ public:
     /// Told of the operation once it is recorded, or why there is none.
     using started = std::function<void(pointer const&, std::exception_ptr const&)>;
 
-    /// Batches whose cancels are under way at the same time, of all operations.
-    static constexpr std::size_t piece_max = 256;
-
     explicit operations(engine_state& engine) : engine_(engine) {}
     ~operations() { stop(); }
 
-    /// Tells `done` once, on any thread, maybe inside this call. Throws `error` (`shutting_down`,
-    /// `memory_exhausted`), std::system_error, std::bad_alloc; then `done` is told nothing.
+    /// Tells `done` once, on any thread, maybe inside this call. Throws `error` (`shutting_down`;
+    /// `too_many` are under way), std::system_error, std::bad_alloc; then `done` is told nothing.
     void start(open_operation made, started done);
     /// One that the store has.
     void take_up(open_operation found);
@@ -55,29 +54,30 @@ private:
         pointer operation;
         started done = {};
         bool is_recorded = false;
-        std::uint64_t bytes = 0; ///< that it has taken of the engine's memory
+        std::uint64_t bytes = 0; ///< of the engine's memory
     };
-    struct piece; ///< cancels that are under way
+    using entries = std::map<std::uint64_t, entry>;
+    class answer; ///< of a cancel that is under way
 
     void start_thread();
     void told(std::uint64_t sequence, cancel_outcome outcome, std::string const& problem);
     void run();
     [[nodiscard]] pointer next_due();
-    void cancel_some(pointer const& operation);
-    void cancel_one(pointer const& operation, std::uint64_t sequence,
-                    std::shared_ptr<piece> const& some);
-    void watch(pointer const& operation, std::uint64_t sequence,
-               std::weak_ptr<class batch_core> const& batch);
-    void put_back(operation_state& operation, std::uint64_t sequence);
-    void batch_ended(pointer const& operation, std::optional<batch_state> end);
-    void finish(pointer const& operation);
+    void work_on(pointer const& operation);
+    void cancel(pointer const& operation, std::uint64_t sequence);
+    [[nodiscard]] bool watch(pointer const& operation, std::weak_ptr<batch_core> const& batch);
+    void record_end(pointer const& operation);
+    void end_recorded(pointer const& operation, time_point at, std::exception_ptr const& failed);
+    void wake() noexcept;
+    void pause() noexcept;
 
     engine_state& engine_;
     mutable std::mutex mutex_; ///< guards what follows
     std::condition_variable condition_;
-    std::map<std::uint64_t, entry> entries_; ///< by sequence; those that have not finished
-    std::uint64_t turn_ = 0;                 ///< the operation that had the last one
-    time_point paused_until_{};              ///< after something that could not be recorded
+    entries entries_;           ///< by sequence; those that have not finished
+    std::uint64_t turn_ = 0;    ///< the operation that had the last one
+    std::size_t under_way_ = 0; ///< cancels that the store has yet to answer, of all operations
+    time_point paused_until_{}; ///< after something that could not be done
     bool stopping_ = false;
     std::thread thread_;
 };

@@ -3,7 +3,11 @@
 #include "engine/state.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <exception>
+#include <future>
 #include <iterator>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -104,26 +108,53 @@ void engine_state::recover()
 void engine_state::cancel_as_recorded(std::vector<open_operation> const& operations,
                                       std::vector<stored_batch>& batches)
 {
+    std::vector<stored_batch const*> cancelled;
     for (auto const& [about, sequences] : operations) {
-        for (auto& batch : batches) {
-            if (batch.cancel || !std::ranges::binary_search(sequences, batch.sequence))
+        // Jobs may have begun after it was recorded, and are to have begun before their cancel.
+        time_point const at = std::max(time_->now(), about.requested_at);
+        auto batch = batches.begin(); // by sequence, as the others
+        for (auto const sequence : sequences) {
+            batch = std::ranges::lower_bound(batch, batches.end(), sequence, {},
+                                             &stored_batch::sequence);
+            if (batch == batches.end())
+                break;
+            if (batch->sequence != sequence || batch->cancel)
                 continue;
-            stop_plan const plan =
-                plan_stop(about.request, *batch.options.grace, about.requested_at);
-            batch.cancel = cancel_record{.requested_at = about.requested_at,
-                                         .finished_at = {},
-                                         .deadline_at = plan.deadline,
-                                         .mode = plan.mode,
-                                         .grace = plan.grace,
-                                         .cause = stop_cause::user,
-                                         .requested_by = about.request.requested_by,
-                                         .reason = about.request.reason,
-                                         .escalated = {},
-                                         .origin = about.request.origin};
-            store_->commit(batch.sequence, change::cancelled{*batch.cancel, std::nullopt},
-                           persistence::until_done, {});
+            stop_plan const plan = plan_stop(about.request, *batch->options.grace, at);
+            batch->cancel = cancel_record{.requested_at = at,
+                                          .finished_at = {},
+                                          .deadline_at = plan.deadline,
+                                          .mode = plan.mode,
+                                          .grace = plan.grace,
+                                          .cause = stop_cause::user,
+                                          .requested_by = about.request.requested_by,
+                                          .reason = about.request.reason,
+                                          .escalated = {},
+                                          .origin = about.request.origin};
+            cancelled.push_back(&*batch);
         }
     }
+    record_cancels(cancelled);
+}
+
+/// Waits for it, so that nobody's cancel has to. Where it can't be written the next start does it.
+void engine_state::record_cancels(std::vector<stored_batch const*> const& batches)
+{
+    struct open_writes {
+        std::promise<void> all_told;
+        std::atomic<std::size_t> left;
+    };
+    auto const open = std::make_shared<open_writes>();
+    open->left = batches.size() + 1;
+    auto const told = [open](std::exception_ptr const&) {
+        if (--open->left == 0)
+            open->all_told.set_value();
+    };
+    for (auto const* const batch : batches)
+        store_->commit(batch->sequence, change::cancelled{*batch->cancel, std::nullopt},
+                       persistence::once, told);
+    told(nullptr);
+    open->all_told.get_future().get();
 }
 
 /// In one step, and before anything is taken up: so a start that fails counts nothing, and the next

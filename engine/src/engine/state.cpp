@@ -357,10 +357,10 @@ std::optional<engine_state::held> engine_state::find(std::uint64_t sequence)
         if (auto const at_hand = batches_.find(sequence))
             return at_hand;
     }
-    auto found = list(sequence + 1, 1);
-    if (found.empty() || found.front().record->batch.sequence != sequence)
+    auto const stored = store_->list(sequence + 1, 1);
+    if (stored.empty() || stored.front().sequence != sequence)
         return std::nullopt;
-    return std::move(found.front());
+    return find(stored.front());
 }
 
 engine_state::to_cancel engine_state::find_to_cancel(std::uint64_t sequence)
@@ -374,8 +374,14 @@ engine_state::to_cancel engine_state::find_to_cancel(std::uint64_t sequence)
     if (stored.empty() || stored.front().sequence != sequence)
         return {};
     if (!stored.front().end)
-        throw error(errc::store_failed, "batch " + stored.front().id + " is being taken in");
+        return {.is_coming = true};
     return {.end = stored.front().end->state};
+}
+
+std::optional<engine_state::held> engine_state::find_open(std::string_view id) const
+{
+    std::scoped_lock const lock(mutex_);
+    return batches_.find_open(id);
 }
 
 std::vector<engine_state::held> engine_state::list_open(std::uint64_t after,

@@ -99,6 +99,8 @@ public:
     [[nodiscard]] std::optional<held> find(std::uint64_t sequence);
     void forget(std::uint64_t sequence, persistence how,
                 std::function<void(std::exception_ptr)> done);
+    /// The one of that id, if it is open; asks no store.
+    [[nodiscard]] std::optional<held> find_open(std::string_view id) const;
     /// At most `limit` of the recorded batches that are open and whose sequence is above `after`,
     /// lowest first.
     [[nodiscard]] std::vector<held> list_open(std::uint64_t after, std::size_t limit) const;
@@ -107,6 +109,7 @@ public:
     struct to_cancel {
         std::shared_ptr<batch_core> batch = {};
         std::optional<batch_state> end = {};
+        bool is_coming = false; ///< it is there, and about to be at hand
     };
     /// Throws `error` (`store_failed`, `resources_exhausted`).
     [[nodiscard]] to_cancel find_to_cancel(std::uint64_t sequence);
@@ -166,6 +169,7 @@ private:
     void recover(stored_batch const& batch);
     void cancel_as_recorded(std::vector<open_operation> const& operations,
                             std::vector<stored_batch>& batches);
+    void record_cancels(std::vector<stored_batch const*> const& batches);
     void look_for_expired();
     void look_for_expired_operations();
 

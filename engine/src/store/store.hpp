@@ -143,7 +143,7 @@ struct batch_records {
 };
 
 /// What can be asked of a store to write. Each is whole: it is on disk, or nothing of it is. All
-/// but `recovered` are about one batch, or one operation.
+/// but `recovered` and `operations_expired` are about one batch, or one operation.
 namespace change {
 
 /// Inputs of a batch that nobody sees yet; in order, without a gap.

@@ -59,6 +59,7 @@ struct serve_options {
     std::int64_t wait_max_s = 30;
     std::uint64_t memory_max = 0;
     std::uint64_t result_bytes_max = engine_options{}.result_bytes_max;
+    std::size_t operations_max = engine_options{}.operations_max;
     std::optional<std::chrono::milliseconds> keep;
     std::int64_t header_time_max_s = 10;
     std::int64_t request_time_max_s = 60;
@@ -150,6 +151,7 @@ engine_options engine_of(serve_options const& options, std::shared_ptr<store> st
     how.grace = std::chrono::milliseconds(options.grace_ms);
     how.memory_bytes_max = options.memory_max;
     how.result_bytes_max = options.result_bytes_max;
+    how.operations_max = options.operations_max;
     how.keep = options.keep;
     how.is_subreaper = is_subreaper;
     how.store = std::move(store);
@@ -463,6 +465,8 @@ void add_serve(CLI::App& app, std::function<int()>& run)
     limit("--inputs-max", server.inputs_max, 1'000'000'000, "Inputs of a new batch; then 400");
     limit("--result-bytes-max", options->result_bytes_max, 1'000'000'000,
           "Size of a job's result; one that returns more fails");
+    limit("--operations-max", options->operations_max, 1000,
+          "Cancels of many batches that have not finished; then 503 for one more");
     limit("--store-waiting-bytes-max", options->store.waiting_bytes_max, std::uint64_t{1} << 40,
           "Results and messages that wait for the disk; then no further job is begun");
     limit("--store-reserve-bytes", options->store.reserve_bytes, std::uint64_t{1} << 40,

@@ -1,178 +1,28 @@
 #include "resources/batch_choice.hpp"
 
-#include "message/json_text.hpp"
-#include "message/strict_json.hpp"
-#include "message/text.hpp"
-#include "message/timestamps.hpp"
-#include "resources/asked_state.hpp"
 #include "service/time_slice.hpp"
-
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 
 #include <algorithm>
 #include <utility>
 
 namespace belay::http {
 
-namespace json = boost::json;
-
 namespace {
 
 /// Open batches that are looked at without a pause.
 constexpr std::size_t looks_at_open = 64;
 
-constexpr std::string_view open_words = "created, running or cancelling";
-
-std::optional<api_error> read_status(json::value const& value, std::string const& field,
-                                     batch_filter& into)
-{
-    auto const* const word = value.if_string();
-    auto const state = word != nullptr ? parse_batch_state(*word) : std::nullopt;
-    if (!state || is_terminal(*state))
-        return invalid_request(field, field + " must be " + std::string(open_words) + ", not " +
-                                          (word != nullptr ? http::quoted(*word) : to_json(value)));
-    into.states.push_back(*state);
-    return std::nullopt;
-}
-
-std::optional<api_error> read_statuses(json::value const& value, batch_filter& into)
-{
-    auto const* const words = value.if_array();
-    if (words == nullptr)
-        return read_status(value, "filter.status", into);
-    if (words->empty())
-        return invalid_request("filter.status", "filter.status names no status; it may be " +
-                                                    std::string(open_words) +
-                                                    ", or a list of these");
-    for (std::size_t index = 0; index != words->size(); ++index)
-        if (auto error =
-                read_status((*words)[index], "filter.status[" + std::to_string(index) + ']', into))
-            return error;
-    return std::nullopt;
-}
-
-std::optional<api_error> read_text(json::value const& value, std::string const& field,
-                                   std::optional<std::string>& into)
-{
-    if (!value.is_string())
-        return invalid_request(field, field + " must be a string, not " + to_json(value));
-    into = std::string(value.get_string());
-    return std::nullopt;
-}
-
-std::optional<api_error> read_before(json::value const& value, batch_filter& into)
-{
-    auto const* const text = value.if_string();
-    into.created_before = text != nullptr ? parse_timestamp(*text) : std::nullopt;
-    if (into.created_before)
-        return std::nullopt;
-    return invalid_request("filter.created_before",
-                           "filter.created_before must be a time such as "
-                           "\"2026-01-31T12:00:00Z\", not " +
-                               (text != nullptr ? http::quoted(*text) : to_json(value)));
-}
-
-std::optional<api_error> read_filter(json::value const& value, batch_filter& into)
-{
-    constexpr std::string_view members =
-        "status, type, created_before, batch_name and collection_id";
-    if (!value.is_object() || value.get_object().empty())
-        return invalid_request("filter", "filter must be an object with at least one of " +
-                                             std::string(members) +
-                                             "; {\"status\":[\"created\",\"running\"]} takes all "
-                                             "that are open");
-    for (auto const& [name, given] : value.get_object()) {
-        std::optional<api_error> error;
-        if (name == "status")
-            error = read_statuses(given, into);
-        else if (name == "type")
-            error = read_text(given, "filter.type", into.type);
-        else if (name == "batch_name")
-            error = read_text(given, "filter.batch_name", into.batch_name);
-        else if (name == "collection_id")
-            error = read_text(given, "filter.collection_id", into.collection);
-        else if (name == "created_before")
-            error = read_before(given, into);
-        else
-            error = invalid_request("filter." + shown(name),
-                                    "There is no member " + http::quoted(name) +
-                                        " of filter; the members are " + std::string(members));
-        if (error)
-            return error;
-    }
-    return std::nullopt;
-}
-
-std::optional<api_error> read_ids(json::value const& value, std::vector<std::string>& into)
-{
-    auto const* const ids = value.if_array();
-    if (ids == nullptr || ids->empty())
-        return invalid_request("ids", "ids must be a list of ids of batches, at least one");
-    into.reserve(ids->size());
-    for (auto const& id : *ids) {
-        if (!id.is_string())
-            return invalid_request("ids[" + std::to_string(into.size()) + ']',
-                                   "An id must be a string, not " + to_json(id));
-        into.emplace_back(id.get_string());
-    }
-    return std::nullopt;
-}
-
-std::optional<api_error> read_member(std::string_view name, json::value const& value,
-                                     asked_batches& into)
-{
-    if (name == "filter") {
-        into.filter_text = to_json(value);
-        return read_filter(value, into.filter);
-    }
-    if (name == "ids")
-        return read_ids(value, into.ids);
-    if (auto read = read_cancel_member(name, value, into.cancel))
-        return std::move(read->error);
-    return invalid_request(shown(name), "There is no member " + quoted(name) +
-                                            "; the members are filter, ids, mode, grace_ms and "
-                                            "reason");
-}
-
 } // namespace
 
-result<asked_batches> parse_asked_batches(std::string_view body)
+batch_choice::batch_choice(service& service, api_key const& key, asked_batches asked,
+                           batch_set shown)
+    : service_(service), key_(key), asked_(std::move(asked)), shown_(std::move(shown))
 {
-    auto const parsed = parse_strict(body);
-    if (!parsed)
-        return parsed.error();
-    if (!parsed->is_object())
-        return invalid_request({}, "The body must be a JSON object such as "
-                                   R"({"filter":{"status":"running"}} or {"ids":["batch-…"]})");
-    asked_batches asked;
-    auto const& members = parsed->get_object();
-    for (auto const& [name, value] : members)
-        if (auto error = read_member(name, value, asked))
-            return std::move(*error);
-    if (members.contains("filter") == members.contains("ids"))
-        return invalid_request("filter", "The body must say which batches: by filter or by ids, "
-                                         "one of the two");
-    if (auto error = check_cancel(asked.cancel))
-        return std::move(*error);
-    return asked;
 }
 
-batch_choice::batch_choice(service& service, api_key const& key, asked_batches const& asked)
-    : service_(service), key_(key), asked_(asked), filter_(asked.filter)
+bool batch_choice::look()
 {
-    if (key.role != role::admin)
-        filter_.owner = key.owner;
-}
-
-result<bool> batch_choice::look()
-{
-    auto const more = asked_.ids.empty() ? result<bool>(look_at_open()) : look_at_ids();
-    if (more && !*more) {
-        std::ranges::sort(batches_);
-        batches_.erase(std::ranges::unique(batches_).begin(), batches_.end());
-    }
-    return more;
+    return asked_.ids.empty() ? look_at_open() : look_at_ids();
 }
 
 bool batch_choice::look_at_open()
@@ -181,9 +31,11 @@ bool batch_choice::look_at_open()
     do {
         auto const found = service_.batches().list_open(last_, looks_at_open);
         for (auto const& batch : found) {
+            if (!may_be_seen(batch))
+                continue;
             auto const status = batch.status();
-            if (!is_terminal(status.state) && filter_.takes(batch, status))
-                take(batch, status);
+            if (!is_terminal(status.state))
+                consider(batch, status, asked_.filter.takes(batch, status));
         }
         if (found.size() < looks_at_open)
             return false;
@@ -192,29 +44,78 @@ bool batch_choice::look_at_open()
     return true;
 }
 
-result<bool> batch_choice::look_at_ids()
+bool batch_choice::look_at_ids()
 {
     time_slice const slice;
     for (; next_ != asked_.ids.size(); ++next_) {
         if (slice.is_over())
             return true;
-        auto const batch = service_.find_batch(asked_.ids[next_], key_);
-        if (!batch)
-            return batch.error();
+        auto const batch = service_.batches().find_open(asked_.ids[next_]);
+        if (!batch || !may_be_seen(*batch)) {
+            strangers_.push_back(asked_.ids[next_]);
+            continue;
+        }
         auto const status = batch->status();
         if (is_terminal(status.state))
             ++ended_;
         else
-            take(*batch, status);
+            consider(*batch, status, true);
     }
+    std::ranges::sort(batches_);
     return false;
 }
 
-void batch_choice::take(recorded_batch const& batch, batch_status const& status)
+std::optional<api_error> batch_choice::look_at_strangers()
 {
+    time_slice const slice;
+    while (has_strangers() && !slice.is_over()) {
+        auto const batch = service_.find_batch(strangers_[next_stranger_], key_);
+        if (!batch)
+            return batch.error();
+        ++next_stranger_;
+        auto const status = batch->status();
+        if (is_terminal(status.state))
+            ++ended_;
+        else // it has been taken in since
+            consider(*batch, status, true);
+    }
+    if (!has_strangers())
+        std::ranges::sort(batches_);
+    return std::nullopt;
+}
+
+bool batch_choice::may_be_seen(recorded_batch const& batch) const
+{
+    return key_.role == role::admin || batch.owner() == key_.owner;
+}
+
+void batch_choice::consider(recorded_batch const& batch, batch_status const& status, bool is_wanted)
+{
+    if (shown_) {
+        bool const was_shown = std::ranges::binary_search(*shown_, batch.sequence());
+        has_unshown_ = has_unshown_ || (is_wanted && !was_shown);
+        is_wanted = was_shown;
+    }
+    if (!is_wanted)
+        return;
     batches_.push_back(batch.sequence());
     pending_ += status.jobs.pending;
     running_ += status.jobs.running;
+    std::uint64_t const sequence = batch.sequence();
+    if (asked_.ids.empty()) // else they are not in order yet
+        print_.add({reinterpret_cast<char const*>(&sequence), sizeof sequence});
+}
+
+std::string batch_choice::make_tag()
+{
+    constexpr std::size_t bytes = 16;
+    if (!asked_.ids.empty())
+        print_.add({reinterpret_cast<char const*>(batches_.data()),
+                    batches_.size() * sizeof(std::uint64_t)});
+    std::string tag = "\"";
+    for (unsigned char const byte : print_.finish().substr(0, bytes))
+        tag.append({"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]});
+    return tag + '"';
 }
 
 } // namespace belay::http

@@ -4,18 +4,17 @@
 
 #include <belay/job_type.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <optional>
+#include <set>
 #include <string>
-#include <vector>
 
 namespace belay::http {
 
 /// What is not set is not looked at.
 struct batch_filter {
     std::optional<std::string> owner = {};
-    std::vector<batch_state> states = {}; ///< any where there is none
+    std::set<batch_state> states = {}; ///< any where there is none
     std::optional<std::string> type = {};
     std::optional<std::string> batch_name = {};
     std::optional<std::string> collection = {};
@@ -27,8 +26,8 @@ struct batch_filter {
         // What clients were shown, and compare with.
         auto const created = std::chrono::floor<std::chrono::microseconds>(now.created_at);
         return (!owner || batch.owner() == *owner) &&
-               (states.empty() || std::ranges::find(states, now.state) != states.end()) &&
-               (!type || batch.type() == *type) && (!batch_name || batch.name() == *batch_name) &&
+               (states.empty() || states.contains(now.state)) && (!type || batch.type() == *type) &&
+               (!batch_name || batch.name() == *batch_name) &&
                (!collection || batch.collection() == *collection) &&
                (!created_after || created > *created_after) &&
                (!created_before || created < *created_before);

@@ -73,7 +73,7 @@ result<batch_filter> parse_filter(query const& query)
             return invalid_request("status", "There is no status " + quoted(*word) +
                                                  "; it is created, running, cancelling, completed, "
                                                  "failed, cancelled or expired");
-        wanted.states.push_back(*state);
+        wanted.states.insert(*state);
     }
     wanted.type = text("type");
     wanted.batch_name = text("batch_name");

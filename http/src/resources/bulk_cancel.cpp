@@ -2,6 +2,7 @@
 #include "message/answers.hpp"
 #include "message/prefer.hpp"
 #include "message/text.hpp"
+#include "resources/asked_batches.hpp"
 #include "resources/batch_choice.hpp"
 #include "resources/resources.hpp"
 #include "resources/state_change.hpp"
@@ -15,6 +16,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -43,27 +45,23 @@ public:
 
     [[nodiscard]] std::uint64_t body_bytes_max() const noexcept override
     {
-        return service_.options().body_bytes_max;
+        return list_body_bytes_max;
     }
     [[nodiscard]] bool is_limited() const noexcept override { return false; }
-    [[nodiscard]] std::uint64_t bytes_held() const override { return work_->body.capacity(); }
+    [[nodiscard]] std::uint64_t bytes_held() const override { return body_->capacity(); }
 
     [[nodiscard]] std::optional<api_error> take(std::string_view piece) override
     {
-        work_->body += piece;
+        *body_ += piece;
         return std::nullopt;
     }
 
     [[nodiscard]] step proceed() override
     {
-        if (work_->failed)
-            return not_begun();
-        if (work_->refused)
-            return std::move(*work_->refused);
-        switch (work_->stage) {
-        case stage::parsing:
-        case stage::choosing: return reading{[work = work_, self = look_for()] { self(*work); }};
-        case stage::chosen: return dry_run_ ? shown() : begin();
+        switch (stage_) {
+        case stage::parsing: return parse();
+        case stage::parsed: return choose();
+        case stage::choosing: return look();
         case stage::recording: return recorded();
         case stage::stopping: return answer();
         }
@@ -71,117 +69,132 @@ public:
     }
 
 private:
-    enum class stage : std::uint8_t { parsing, choosing, chosen, recording, stopping };
+    enum class stage : std::uint8_t { parsing, parsed, choosing, recording, stopping };
 
     struct outcome {
         cancel_operation operation;
         std::exception_ptr failed;
     };
 
-    /// What the thread that reads works on.
-    struct work {
-        http::bulk_cancel::stage stage = stage::parsing;
-        std::string body = {};
-        asked_batches asked = {};
-        std::optional<batch_choice> choice = {};
-        std::optional<api_error> refused = {};
-        std::exception_ptr failed = {};
+    /// What another thread has found.
+    template <class T>
+    struct found {
+        std::optional<T> value;
+        std::exception_ptr failed;
+
+        template <class Find>
+        void set(Find const& find) noexcept
+        {
+            try {
+                value = find();
+            } catch (...) {
+                failed = std::current_exception();
+            }
+        }
+        [[nodiscard]] T& get()
+        {
+            if (failed)
+                std::rethrow_exception(failed);
+            return *value;
+        }
     };
 
-    /// Some more of what comes before the cancel.
-    [[nodiscard]] std::function<void(work&)> look_for() const
+    /// A long list takes longer than this thread may be kept.
+    [[nodiscard]] step parse()
     {
-        return [&service = service_, &key = key_](work& work) {
-            try {
-                if (auto refused = look(service, key, work))
-                    work.refused = std::move(refused);
-            } catch (...) {
-                work.failed = std::current_exception();
-            }
+        stage_ = stage::parsed;
+        auto const read = [body = body_, asked = asked_] {
+            asked->set([&] { return parse_asked_batches(*body); });
+            std::string().swap(*body);
         };
+        if (body_->size() > small_body_bytes_max)
+            return reading{read};
+        read();
+        return choose();
     }
 
-    static std::optional<api_error> look(http::service& service, api_key const& key, work& work)
+    [[nodiscard]] step choose()
     {
-        if (work.stage == stage::parsing) {
-            auto asked = parse_asked_batches(work.body);
-            if (!asked)
-                return asked.error();
-            work.asked = std::move(*asked);
-            std::string().swap(work.body);
-            work.choice.emplace(service, key, work.asked);
-            work.stage = stage::choosing;
+        auto& asked = asked_->get();
+        if (!asked)
+            return asked.error();
+        batch_set shown;
+        if (if_match_ && *if_match_ != "*" && !dry_run_) {
+            shown = service_.dry_runs().find(key_.owner, *if_match_);
+            if (shown == nullptr)
+                return precondition_failed(
+                    "If-Match names no dry run that is remembered: " + http::quoted(*if_match_) +
+                    "; ask again with dry_run=true");
         }
-        auto const more = work.choice->look();
-        if (!more)
-            return more.error();
-        if (!*more)
-            work.stage = stage::chosen;
-        return std::nullopt;
+        choice_ =
+            std::make_shared<batch_choice>(service_, key_, std::move(*asked), std::move(shown));
+        stage_ = stage::choosing;
+        return look();
+    }
+
+    [[nodiscard]] step look()
+    {
+        if (strangers_->failed)
+            std::rethrow_exception(strangers_->failed);
+        if (auto const& refused = strangers_->value; refused && *refused)
+            return **refused;
+        if (!is_looked_through_ && choice_->look())
+            return more_to_do{};
+        is_looked_through_ = true;
+        if (choice_->has_strangers())
+            return reading{[choice = choice_, strangers = strangers_] {
+                strangers->set([&] { return choice->look_at_strangers(); });
+            }};
+        return dry_run_ ? step(shown()) : begin();
     }
 
     [[nodiscard]] response shown()
     {
         auto const batches =
-            std::make_shared<std::vector<std::uint64_t> const>(std::move(work_->choice->batches()));
+            std::make_shared<std::vector<std::uint64_t> const>(std::move(choice_->batches()));
         response answer =
             succeeded(200, "Nothing was changed",
                       {{"dry_run", true},
                        {"batches", batches->size()},
-                       {"already_ended", work_->choice->ended()},
-                       {"jobs", json::object{{"not_started", work_->choice->pending_jobs()},
-                                             {"still_running", work_->choice->running_jobs()}}}});
-        if (auto tag = service_.dry_runs().remember(batches))
-            answer.fields.emplace_back("ETag", std::move(*tag));
+                       {"already_ended", choice_->ended()},
+                       {"jobs", json::object{{"not_started", choice_->pending_jobs()},
+                                             {"still_running", choice_->running_jobs()}}}});
+        auto tag = choice_->make_tag();
+        answer.fields.emplace_back("ETag", tag);
+        service_.dry_runs().remember(key_.owner, std::move(tag), batches);
         return answer;
-    }
-
-    /// 412 where a batch would be hit that was not shown.
-    [[nodiscard]] std::optional<api_error> check_shown() const
-    {
-        if (!if_match_ || *if_match_ == "*")
-            return std::nullopt;
-        auto const shown = service_.dry_runs().find(*if_match_);
-        if (shown == nullptr)
-            return precondition_failed("If-Match names no dry run that is remembered: " +
-                                       http::quoted(*if_match_) + "; ask again with dry_run=true");
-        auto const& batches = work_->choice->batches();
-        if (std::ranges::includes(*shown, batches))
-            return std::nullopt;
-        return precondition_failed("Batches would be cancelled that the dry run has not shown; "
-                                   "ask again with dry_run=true");
     }
 
     [[nodiscard]] step begin()
     {
-        if (auto failed = check_shown())
-            return std::move(*failed);
-        if (work_->choice->batches().empty())
+        if (choice_->has_unshown())
+            return precondition_failed("Batches would be cancelled that the dry run has not shown; "
+                                       "ask again with dry_run=true");
+        if (choice_->batches().empty())
             return succeeded(200, "There is no batch to cancel",
                              {{"operation_id", nullptr},
-                              {"already_ended", work_->choice->ended()},
-                              {"counts", json::object{{"total", 0}}}});
-        work_->stage = stage::recording;
-        cancel_operation_spec spec{.batches = std::move(work_->choice->batches()),
-                                   .request = std::move(work_->asked.cancel),
+                              {"already_ended", choice_->ended()},
+                              {"counts", counts_view({})}});
+        cancel_operation_spec spec{.batches = std::move(choice_->batches()),
+                                   .request = std::move(choice_->cancel()),
                                    .owner = key_.owner,
-                                   .filter = std::move(work_->asked.filter_text)};
+                                   .filter = std::move(choice_->filter_text())};
         spec.request.requested_by = key_.name;
         spec.request.origin = origin_;
-        return reading{[&engine = service_.batches(), spec = std::move(spec), work = work_,
-                        outcome = outcome_,
-                        cancels = service_.cancels().shared_from_this()]() mutable {
-            try {
-                engine.cancel(std::move(spec), [outcome, cancels](cancel_operation const& operation,
-                                                                  std::exception_ptr failed) {
+        try {
+            service_.batches().cancel(
+                std::move(spec),
+                [outcome = outcome_, cancels = service_.cancels().shared_from_this()](
+                    cancel_operation const& operation, std::exception_ptr failed) {
+                    outcome->set({operation, std::move(failed)});
                     if (operation)
                         cancels->watch(operation);
-                    outcome->set({operation, std::move(failed)});
                 });
-            } catch (...) {
-                work->failed = std::current_exception();
-            }
-        }};
+        } catch (std::system_error const& fault) {
+            return not_begun(fault);
+        }
+        stage_ = stage::recording;
+        return recorded();
     }
 
     [[nodiscard]] step recorded()
@@ -196,7 +209,7 @@ private:
         if (result->failed)
             return not_recorded(result->failed);
         operation_ = result->operation;
-        work_->stage = stage::stopping;
+        stage_ = stage::stopping;
         auto const at_most = wait();
         if (operation_.finished_at() || at_most.count() == 0)
             return answer();
@@ -208,16 +221,12 @@ private:
             at_most, true};
     }
 
-    [[nodiscard]] api_error not_begun() const
+    [[nodiscard]] static api_error not_begun(std::system_error const& fault)
     {
-        try {
-            std::rethrow_exception(work_->failed);
-        } catch (std::system_error const& fault) {
-            if (fault.code() == errc::memory_exhausted || fault.code() == errc::shutting_down ||
-                detail::is_shortage(fault.code()))
-                return unavailable("Failed to cancel batches: " + std::string(fault.what()));
-            return not_recorded("not_cancelled", fault.what());
-        }
+        if (fault.code() == errc::too_many || fault.code() == errc::shutting_down ||
+            detail::is_shortage(fault.code()))
+            return unavailable("Failed to cancel batches: " + std::string(fault.what()));
+        return not_recorded("not_cancelled", fault.what());
     }
 
     [[nodiscard]] static api_error not_recorded(std::exception_ptr const& failed)
@@ -266,7 +275,14 @@ private:
     std::optional<std::string> if_match_;
     preferences preferences_;
     bool dry_run_;
-    std::shared_ptr<work> work_ = std::make_shared<work>();
+    stage stage_ = stage::parsing;
+    std::shared_ptr<std::string> body_ = std::make_shared<std::string>();
+    std::shared_ptr<found<result<asked_batches>>> asked_ =
+        std::make_shared<found<result<asked_batches>>>();
+    std::shared_ptr<found<std::optional<api_error>>> strangers_ =
+        std::make_shared<found<std::optional<api_error>>>();
+    std::shared_ptr<batch_choice> choice_;
+    bool is_looked_through_ = false;
     std::shared_ptr<awaited<outcome>> outcome_ = std::make_shared<awaited<outcome>>();
     cancel_operation operation_;
     bool waited_ = false;

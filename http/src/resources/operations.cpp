@@ -21,6 +21,12 @@ namespace {
 
 constexpr std::uint64_t newest_operation = std::numeric_limits<std::int64_t>::max();
 
+/// Whose operations and batches a key may see; none for all.
+std::optional<std::string> owner_seen_by(api_key const& key)
+{
+    return key.role == role::admin ? std::nullopt : std::optional(key.owner);
+}
+
 class operation_list final : public body_source {
 public:
     operation_list(engine const& engine, std::optional<std::string> owner, std::uint64_t before,
@@ -63,12 +69,16 @@ private:
     std::uint64_t written_ = 0;
 };
 
-/// Those that are still there; the cursor counts the others, too.
+/// Those that are still there, and may be seen; the cursor counts the others, too.
 class operation_batches final : public body_source {
 public:
-    operation_batches(engine const& engine, cancel_operation operation, std::uint64_t first,
-                      std::uint64_t limit)
-        : engine_(engine), operation_(std::move(operation)), next_(first), limit_(limit)
+    operation_batches(engine const& engine, cancel_operation operation,
+                      std::optional<std::string> owner, std::uint64_t first, std::uint64_t limit)
+        : engine_(engine),
+          operation_(std::move(operation)),
+          owner_(std::move(owner)),
+          next_(first),
+          limit_(limit)
     {
     }
 
@@ -81,7 +91,7 @@ public:
             if (slice.is_over())
                 return true;
             auto const batch = engine_.find((*batches_)[next_]);
-            if (!batch)
+            if (!batch || (owner_ && batch->owner() != *owner_))
                 continue;
             if (written_++ != 0)
                 out += ',';
@@ -95,6 +105,7 @@ public:
 private:
     engine const& engine_;
     cancel_operation operation_;
+    std::optional<std::string> owner_; ///< none for all
     std::optional<std::vector<std::uint64_t>> batches_;
     std::uint64_t next_; ///< in `batches_`
     std::uint64_t limit_;
@@ -113,12 +124,9 @@ made_operation list_operations(admitted request)
     auto const cursor = request.query.integer("cursor", 1, newest_operation, newest_operation);
     if (!cursor)
         return cursor.error();
-    std::optional<std::string> owner;
-    if (request.key->role != role::admin)
-        owner = request.key->owner;
     return answer_with(succeeded_with_list(
         {}, "operations",
-        std::make_unique<operation_list>(request.service.batches(), std::move(owner),
+        std::make_unique<operation_list>(request.service.batches(), owner_seen_by(*request.key),
                                          static_cast<std::uint64_t>(*cursor),
                                          static_cast<std::uint64_t>(*limit))));
 }
@@ -137,6 +145,7 @@ made_operation get_operation(admitted request)
     return answer_with(succeeded_with_list(
         head, "batches",
         std::make_unique<operation_batches>(request.service.batches(), std::move(request.operation),
+                                            owner_seen_by(*request.key),
                                             static_cast<std::uint64_t>(*cursor),
                                             static_cast<std::uint64_t>(*limit))));
 }

@@ -14,7 +14,7 @@ namespace belay::http {
 enum class body_kind : std::uint8_t {
     none,
     small,
-    list,   ///< JSON as large as a new batch may be
+    list,   ///< JSON, of batches
     inputs, ///< of a new batch
 };
 

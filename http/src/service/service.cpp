@@ -66,7 +66,7 @@ std::uint64_t body_bytes_max(body_kind kind, request_head const& head,
     switch (kind) {
     case none: return 0;
     case small: return small_body_bytes_max;
-    case list: return options.body_bytes_max;
+    case list: return list_body_bytes_max;
     case inputs:
         return is_multipart(head.content_type)    ? upload_body_bytes_max(options)
                : is_json_lines(head.content_type) ? options.stream_bytes_max

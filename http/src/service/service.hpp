@@ -33,6 +33,9 @@ struct route; ///< a line of the table of resources
 /// The most bytes that a body may have which is no list of inputs.
 inline constexpr std::uint64_t small_body_bytes_max = 16 * 1024;
 
+/// The most bytes that a body may have which lists batches.
+inline constexpr std::uint64_t list_body_bytes_max = 1024 * 1024;
+
 /// The most bytes that the body of a new batch with files may have: room for what says which file
 /// is which is among them.
 [[nodiscard]] std::uint64_t upload_body_bytes_max(server_options const& options) noexcept;

@@ -5,9 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,16 +16,19 @@ namespace belay::http {
 /// Sequences of batches, ascending.
 using batch_set = std::shared_ptr<std::vector<std::uint64_t> const>;
 
-/// The batches that dry runs of cancels of many have shown last, each under an ETag.
+/// The batches that the last dry runs of cancels of many have shown to each owner, under an ETag.
 ///
-/// Thread safety: full.
+/// Thread safety: none.
 class shown_batches {
 public:
-    /// Its ETag, the same for the same batches; nothing where they are too many to be remembered.
-    [[nodiscard]] std::optional<std::string> remember(batch_set const& batches);
+    static constexpr std::size_t sets_max = 16;           ///< of an owner
+    static constexpr std::size_t batches_max = 1'000'000; ///< in these
+
+    /// In place of the first ones, where they are too many.
+    void remember(std::string const& owner, std::string tag, batch_set batches);
 
     /// What an If-Match field names, as far as it is remembered; the last of them.
-    [[nodiscard]] batch_set find(std::string_view if_match) const;
+    [[nodiscard]] batch_set find(std::string const& owner, std::string_view if_match) const;
 
 private:
     struct entry {
@@ -34,12 +36,7 @@ private:
         batch_set batches;
     };
 
-    static constexpr std::size_t entries_max = 64;
-    static constexpr std::size_t batches_max = 1'000'000; ///< in all
-
-    mutable std::mutex mutex_;
-    std::deque<entry> entries_; // guarded by mutex_; the oldest first
-    std::size_t batches_ = 0;   // likewise; how many they are in all
+    std::map<std::string, std::deque<entry>> sets_; ///< by owner; the oldest first
 };
 
 } // namespace belay::http

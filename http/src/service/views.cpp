@@ -235,7 +235,6 @@ json::object cancelled_view(recorded_batch const& batch, batch_status const& sta
 json::object operation_view(cancel_operation const& operation)
 {
     auto const& request = operation.request();
-    auto const counts = operation.counts();
     boost::system::error_code none;
     return {{"operation_id", operation.id()},
             {"filter", operation.filter().empty() ? json::value(nullptr)
@@ -249,13 +248,15 @@ json::object operation_view(cancel_operation const& operation)
             {"finished_at", time_view(operation.finished_at())},
             {"request_id", request_id_view(request.origin)},
             {"traceparent", traceparent_view(request.origin)},
-            {"counts", json::object{{"total", counts.total},
-                                    {"open", counts.open},
-                                    {"cancelled", counts.cancelled},
-                                    {"completed", counts.completed},
-                                    {"failed", counts.failed},
-                                    {"expired", counts.expired},
-                                    {"forgotten", counts.forgotten}}}};
+            {"counts", counts_view(operation.counts())}};
+}
+
+json::object counts_view(operation_counts const& counts)
+{
+    return {{"total", counts.total},         {"open", counts.open},
+            {"cancelled", counts.cancelled}, {"completed", counts.completed},
+            {"failed", counts.failed},       {"expired", counts.expired},
+            {"forgotten", counts.forgotten}};
 }
 
 json::object operation_batch_view(recorded_batch const& batch)

@@ -36,6 +36,9 @@ namespace belay::http {
 /// What is shown of a cancel of many batches, without these.
 [[nodiscard]] boost::json::object operation_view(cancel_operation const& operation);
 
+/// How many of its batches stand where.
+[[nodiscard]] boost::json::object counts_view(operation_counts const& counts);
+
 /// How a batch of one stands: its state and the account of its jobs.
 [[nodiscard]] boost::json::object operation_batch_view(recorded_batch const& batch);
 

@@ -20,7 +20,15 @@ struct fixture {
         open_operation made;
         made.about.total = batches.size();
         made.batches = std::move(batches);
-        return {std::move(made), store};
+        return {std::make_shared<open_operation const>(std::move(made)), store};
+    }
+
+    static numbers take_all(operation_state& operation)
+    {
+        numbers taken;
+        while (auto const sequence = operation.take())
+            taken.push_back(*sequence);
+        return taken;
     }
 
     std::shared_ptr<belay::store> store = memory_store();
@@ -30,46 +38,53 @@ struct fixture {
 
 BOOST_FIXTURE_TEST_SUITE(operation_state_suite, fixture)
 
-BOOST_AUTO_TEST_CASE(batches_are_taken_by_pieces)
+BOOST_AUTO_TEST_CASE(batches_are_taken_in_order)
 {
     auto operation = make({2, 4, 6});
 
-    BOOST_TEST(operation.take(2) == (numbers{2, 4}), boost::test_tools::per_element());
     BOOST_TEST(operation.has_work());
-    BOOST_TEST(operation.take(2) == numbers{6}, boost::test_tools::per_element());
+    BOOST_TEST(take_all(operation) == (numbers{2, 4, 6}), boost::test_tools::per_element());
     BOOST_TEST(!operation.has_work());
-    BOOST_TEST(operation.take(2).empty());
+    BOOST_TEST(operation.batches() == (numbers{2, 4, 6}), boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(what_could_not_be_cancelled_comes_again)
+BOOST_AUTO_TEST_CASE(what_could_not_be_cancelled_comes_again_behind_the_others)
 {
     auto operation = make({2, 4, 6});
-    (void)operation.take(2);
+    (void)operation.take();
 
     operation.put_back(2);
 
-    BOOST_TEST(operation.take(2) == (numbers{2, 6}), boost::test_tools::per_element());
+    BOOST_TEST(take_all(operation) == (numbers{4, 6, 2}), boost::test_tools::per_element());
     operation.put_back(6);
     BOOST_TEST(operation.has_work());
+    BOOST_TEST(!operation.has_end());
 }
 
-BOOST_AUTO_TEST_CASE(the_last_end_is_told)
+BOOST_AUTO_TEST_CASE(the_end_is_taken_once_when_all_have_ended)
 {
     auto operation = make({1, 2, 3, 4, 5});
-
-    BOOST_TEST(!operation.batch_ended(batch_state::cancelled));
-    BOOST_TEST(!operation.batch_ended(batch_state::completed));
-    BOOST_TEST(!operation.batch_ended(batch_state::failed));
-    BOOST_TEST(!operation.batch_ended(batch_state::expired));
+    for (auto const end : {batch_state::cancelled, batch_state::completed, batch_state::failed,
+                           batch_state::expired})
+        operation.batch_ended(end);
     BOOST_TEST(operation.counts().open == 1u);
-    BOOST_TEST(operation.batch_ended(std::nullopt));
-    BOOST_TEST((operation.counts() == operation_counts{.total = 5,
-                                                       .open = 0,
-                                                       .cancelled = 1,
-                                                       .completed = 1,
-                                                       .failed = 1,
-                                                       .expired = 1,
-                                                       .forgotten = 1}));
+    BOOST_TEST(!operation.has_end());
+    BOOST_TEST(!operation.take_end().has_value());
+
+    operation.batch_ended(std::nullopt);
+
+    BOOST_TEST(operation.has_end());
+    BOOST_TEST((operation.take_end() == operation_counts{.total = 5,
+                                                         .open = 0,
+                                                         .cancelled = 1,
+                                                         .completed = 1,
+                                                         .failed = 1,
+                                                         .expired = 1,
+                                                         .forgotten = 1}));
+    BOOST_TEST(!operation.has_end());
+    BOOST_TEST(!operation.take_end().has_value());
+    operation.give_end_back();
+    BOOST_TEST(operation.take_end().has_value());
 }
 
 BOOST_AUTO_TEST_CASE(those_who_wait_are_told_once)

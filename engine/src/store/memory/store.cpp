@@ -475,9 +475,9 @@ private:
             throw error(errc::store_failed,
                         "there is no operation with sequence " + std::to_string(sequence));
         found->second.about.end = change.end;
-        if (++ended_operations_ > ended_operations_max)
-            drop(std::ranges::find_if(
-                operations_, [](auto const& entry) { return entry.second.about.end.has_value(); }));
+        ended_operations_.push_back(sequence);
+        if (ended_operations_.size() > ended_operations_max)
+            drop(operations_.find(ended_operations_.front()));
     }
 
     void apply(std::uint64_t, change::operations_expired& change, batch_pointer&)
@@ -493,7 +493,7 @@ private:
     void drop(std::map<std::uint64_t, open_operation>::iterator gone)
     {
         budget_->give(held_bytes(gone->second));
-        ended_operations_ -= gone->second.about.end ? 1 : 0;
+        std::erase(ended_operations_, gone->first);
         operations_.erase(gone);
     }
 
@@ -518,7 +518,7 @@ private:
     std::map<request, idempotent_batch> idempotent_;
     std::deque<std::pair<time_point, request>> requests_; ///< in the order of creation
     std::map<std::uint64_t, open_operation> operations_;  ///< by sequence
-    std::size_t ended_operations_ = 0;                    ///< how many of them have ended
+    std::deque<std::uint64_t> ended_operations_;          ///< of them, in the order of their ends
 };
 
 } // namespace

@@ -60,7 +60,8 @@ struct server_options {
     std::size_t requests_max = 256;     ///< under way at a time; not counted: cancels, short answers.
                                         ///< At most `requests_within(connections_max)`
     std::size_t header_bytes_max = 16 * 1024; ///< at most `header_bytes_most`
-    std::uint64_t body_bytes_max = 8 * 1024 * 1024; ///< of a new batch; of others 16 KiB
+    std::uint64_t body_bytes_max = 8 * 1024 * 1024; ///< of a new batch; of others 16 KiB,
+                                                    ///< of a cancel of many batches 1 MiB
     std::uint64_t stream_bytes_max = 4ULL << 30;    ///< of a new batch that comes as lines
     std::size_t line_bytes_max = 64 * 1024;         ///< of such a line, and of an input in JSON
     std::uint64_t upload_bytes_max = 10ULL << 30;   ///< of the files of a new batch; at most 2^50
