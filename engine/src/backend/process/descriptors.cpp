@@ -33,10 +33,12 @@ void descriptor_reserve::refill() noexcept
 {
     if (std::ranges::all_of(kept_, &file::is_open))
         return;
-    file const left_to_others("/dev/null", O_PATH);
+    // A path would need memory.
+    auto const open = [] { return file(::open("/dev/null", O_PATH | O_CLOEXEC)); };
+    file const left_to_others = open();
     for (auto& kept : kept_)
         if (!kept.is_open())
-            kept = file("/dev/null", O_PATH);
+            kept = open();
 }
 
 } // namespace belay::detail

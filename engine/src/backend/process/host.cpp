@@ -42,6 +42,7 @@ process_host::impl::impl(process_host::setup setup)
           if (board != nullptr)
               board->caught("callback", "the end of a job");
       }),
+      log_pieces(options.board),
       directory_(options.directory),
       idle_timer_(context),
       waiting_timer_(context),
@@ -70,6 +71,7 @@ void process_host::impl::run()
     if (thread_.joinable() || stopped_)
         return;
     make_files_thread(); // without it no output of a program could be kept
+    log_pieces.start();
     if (!work_)
         work_.emplace(context.get_executor());
     thread_ = std::thread([this] { run_programs(); });
@@ -303,6 +305,7 @@ void process_host::impl::stop()
         (*next++)->give_up();
     files_.restart();
     run_files(); // their scratch directories
+    log_pieces.stop();
     callers.stop();
     idle_cgroups_.clear();
     // What was killed may take a moment to be gone.

@@ -1,7 +1,5 @@
 // What a host does with files, and the thread that waits for the disk.
 #include "backend/process/host_impl.hpp"
-#include "base/exception_message.hpp"
-#include "base/problem_board.hpp"
 
 #include <belay/detail/shortage.hpp>
 
@@ -53,7 +51,7 @@ std::filesystem::path const& process_host::impl::directory()
 void process_host::impl::use_directory(std::filesystem::path const& path)
 {
     outputs.emplace(path / "outputs");
-    logs.emplace(path / "logs");
+    logs = std::make_shared<job_logs>(path / "logs");
 }
 
 job_outputs* process_host::impl::known_outputs()
@@ -65,7 +63,7 @@ job_outputs* process_host::impl::known_outputs()
 job_logs* process_host::impl::known_logs()
 {
     std::scoped_lock const lock(mutex_);
-    return logs ? &*logs : nullptr;
+    return logs.get();
 }
 
 std::filesystem::path process_host::impl::make_scratch()
@@ -161,24 +159,6 @@ void process_host::impl::put_in_later()
     while (!later_.empty()) {
         boost::asio::post(files_, later_.back());
         later_.pop_back();
-    }
-}
-
-void process_host::impl::has_logged(bool well) noexcept
-{
-    bool const could_not = std::exchange(cannot_log_, !well);
-    if (options.board == nullptr)
-        return;
-    if (well) {
-        if (could_not)
-            options.board->drop_notice("logs");
-        return;
-    }
-    try {
-        options.board->notice("logs", "logs of programs are not whole: " +
-                                          message_of(std::current_exception()));
-    } catch (std::exception const&) {
-        // There is no memory to say so.
     }
 }
 

@@ -6,6 +6,7 @@
 #include "backend/process/cgroup.hpp"
 #include "backend/process/descriptors.hpp"
 #include "backend/process/host.hpp"
+#include "backend/process/log_writer.hpp"
 #include "backend/process/records.hpp"
 #include "backend/process/spawn.hpp"
 
@@ -76,8 +77,6 @@ public:
     void remove(place_of_program place, bool was_started) noexcept;
 
     [[nodiscard]] spawned spawn(spawn_request const& request);
-    /// Whether what programs write could be logged; if not, for the exception in flight.
-    void has_logged(bool well) noexcept;
     /// Why a program had to be put off: the exception in flight.
     void put_off() noexcept;
     /// One that nothing is in; nothing where there are none.
@@ -108,9 +107,10 @@ public:
     boost::asio::io_context context;
     std::optional<process_records> records;
     std::optional<job_outputs> outputs;
-    std::optional<job_logs> logs;       ///< there as soon as `outputs` is
+    std::shared_ptr<job_logs> logs;     ///< there as soon as `outputs` is
     std::array<char, 64 * 1024> buffer; ///< what is read from a pipe
     caller_threads callers;
+    log_writer log_pieces; ///< what programs have said, until it is in their logs
 
 private:
     void use_directory(std::filesystem::path const& path);
@@ -161,7 +161,6 @@ private:
     bool is_prepared_ = false;
     bool is_put_off_ = false; // the notice board says why
     bool cannot_prepare_ = false; // likewise, as a problem
-    bool cannot_log_ = false;     // likewise, as a notice
     bool ends_are_taken_ = false;
     mutable std::atomic<std::uint64_t> noticed_limit_{0}; // what the notice board may tell of
     descriptor_reserve reserve_;

@@ -291,6 +291,7 @@ void program_run::take_up(spawned child, file output, file error)
     pid_ = child.pid;
     leader_ = std::move(child.pidfd);
     end_->started = true;
+    begin_log();
     auto const watch_it = [&] {
         note_start(child.not_before);
         watch_leader();
@@ -495,6 +496,14 @@ void program_run::finish()
     case keeping::put_off: return hand_to_files();
     case keeping::over: return tell();
     }
+    if (waits_for_logs())
+        return;
+    timer_.cancel();
+    go_on_with_end();
+}
+
+void program_run::go_on_with_end()
+{
     auto& what = end_->what;
     auto& tail = what.standard_error;
     tail.erase(0, tail.size() - std::min(tail.size(), setup_.command.captured_bytes_max));
@@ -548,6 +557,8 @@ void program_run::give_up() noexcept
         output_.descriptor.close(ignored);
         error_.descriptor.close(ignored);
         timer_.cancel();
+        if (is_finished_ && keeping_ == keeping::not_begun)
+            return go_on_with_end(); // it waits for its logs
         tell();
     } catch (...) {
         host_.report("the end of a program");

@@ -64,9 +64,9 @@ private:
         std::uint64_t bytes = 0; ///< read so far
         std::string line = {};   ///< the begin of one that has not ended
         job_stream stream;
-        std::uint64_t logged = 0; ///< bytes of it that are in the log
-        bool has_log = false;     ///< one was begun
-        bool log_is_over = false; ///< nothing is added to it any more
+        log_writer::log_ptr log = {}; ///< if it was begun
+        std::uint64_t logged = 0;     ///< bytes of it that were handed on to that
+        bool log_is_over = false;     ///< nothing is added to it any more
     };
 
     /// The most that is read from a pipe before others have their turn, and once its program has
@@ -89,7 +89,9 @@ private:
     /// Reads what is there, at most `most` bytes; false once there will be no more.
     [[nodiscard]] bool read(pipe& from, std::size_t most);
     void take(pipe& from, std::string_view bytes);
+    void begin_log() noexcept;
     void log(pipe& from, std::string_view bytes) noexcept;
+    [[nodiscard]] bool waits_for_logs();
     void look_for_progress(pipe& from, std::string_view bytes);
     void fail(std::exception_ptr problem);
     [[nodiscard]] int pidfd() noexcept;
@@ -101,6 +103,7 @@ private:
     void reap();
     [[nodiscard]] bool learn_end();
     void finish();
+    void go_on_with_end();
     void hand_to_files();
     void collect() noexcept;
     void tell();
@@ -139,6 +142,7 @@ private:
     pipe error_;
     boost::asio::steady_timer timer_;
     std::chrono::milliseconds pause_{1};
+    std::optional<std::chrono::steady_clock::time_point> logs_since_; ///< it waits for them
     std::optional<output_draft> draft_; ///< what came on its standard output
 };
 

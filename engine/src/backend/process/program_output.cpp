@@ -23,6 +23,11 @@ namespace {
 constexpr std::string_view progress_word = "BELAY_PROGRESS ";
 constexpr std::size_t progress_line_bytes_max = 64;
 
+/// How long the end of a program waits for its logs.
+constexpr std::chrono::milliseconds log_time_max{1000};
+constexpr std::chrono::milliseconds log_time_max_of_stopped{100};
+constexpr std::chrono::milliseconds log_pause{50};
+
 /// Keeps the last `most` bytes, and for a while twice as many, so that few have to be moved.
 void append_tail(std::string& to, std::string_view bytes, std::size_t most)
 {
@@ -88,7 +93,7 @@ void program_run::take(pipe& from, std::string_view bytes)
 {
     command const& command = setup_.command;
     from.bytes += bytes.size();
-    log(from, bytes); // first: who hears of the progress may look at it
+    log(from, bytes);
     look_for_progress(from, bytes);
     if (&from == &error_)
         return append_tail(end_->what.standard_error, bytes, command.captured_bytes_max);
@@ -109,9 +114,21 @@ void program_run::take(pipe& from, std::string_view bytes)
     }
 }
 
+/// Of an attempt after the first there is a log from its start: so it can be told that this has
+/// been started from that the one before has failed.
+void program_run::begin_log() noexcept
+try {
+    if (setup_.output.attempt < 2)
+        return;
+    output_.log = log_writer::make(host_.logs, setup_.output, output_.stream);
+    host_.log_pieces.begin(output_.log);
+} catch (...) {
+    host_.log_pieces.could_not();
+}
+
 /// So what it writes can be read while it runs. Nothing else depends on that, whatever becomes of
-/// it. The file is opened each time: as many descriptors as two for each program would be more than
-/// that is worth.
+/// it, and nobody waits for the disk here. The file is opened each time: as many descriptors as two
+/// for each program would be more than that is worth.
 void program_run::log(pipe& from, std::string_view bytes) noexcept
 {
     std::uint64_t const most = setup_.command.log_bytes_max;
@@ -121,23 +138,47 @@ void program_run::log(pipe& from, std::string_view bytes) noexcept
         0, static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), most - from.logged)));
     from.log_is_over = kept.size() != bytes.size();
     try {
-        if (!kept.empty()) {
-            file const target = host_.with_descriptors([&] {
-                return host_.logs->open_to_append(setup_.output, from.stream, !from.has_log);
-            });
-            from.has_log = true;
-            if (target.write(kept) != 0)
-                throw std::system_error(errno, std::system_category(),
-                                        "the log of a program can't be written");
-            from.logged += kept.size();
-            host_.has_logged(true);
-        }
+        if (!from.log)
+            from.log = log_writer::make(host_.logs, setup_.output, from.stream);
     } catch (...) {
         from.log_is_over = true;
-        host_.has_logged(false);
+        return host_.log_pieces.could_not();
     }
-    if (from.log_is_over && from.has_log)
-        host_.logs->cut(setup_.output, from.stream);
+    if (!kept.empty() && !host_.log_pieces.add(from.log, kept))
+        from.log_is_over = true;
+    else if (from.log_is_over)
+        host_.log_pieces.cut(from.log);
+    from.logged += kept.size();
+}
+
+/// So a log is whole when the end of its program is told; not for long, where the disk hangs.
+bool program_run::waits_for_logs()
+{
+    auto const now = std::chrono::steady_clock::now();
+    if (!logs_since_)
+        logs_since_ = now;
+    bool const is_late =
+        now - *logs_since_ >= (is_stopped_ ? log_time_max_of_stopped : log_time_max);
+    bool waits = false;
+    for (pipe* const from : {&output_, &error_}) {
+        if (!from->log || host_.log_pieces.is_written(*from->log))
+            continue;
+        if (is_late) {
+            host_.log_pieces.give_up(from->log);
+            continue;
+        }
+        waits = true;
+        host_.log_pieces.when_written(*from->log, [self = shared_from_this()] {
+            try {
+                boost::asio::post(self->host_.context, [self] { self->finish(); });
+            } catch (...) {
+                self->host_.look_again();
+            }
+        });
+    }
+    if (waits)
+        after(log_pause, [this] { finish(); });
+    return waits;
 }
 
 void program_run::fail(std::exception_ptr problem)
@@ -194,7 +235,8 @@ void program_run::collect() noexcept
                                                    " are kept");
         end_->what.output_bytes = draft_->size();
         host_.outputs->keep(*draft_, setup_.output, setup_.is_overdue);
-        if (setup_.command.output.empty() && output_.has_log)
+        // Not where something may still be written into it: that would go into the output.
+        if (setup_.command.output.empty() && output_.log && host_.log_pieces.is_there(*output_.log))
             host_.logs->share(setup_.output, output_.stream, host_.outputs->place(setup_.output));
     } catch (...) {
         end_->problem = std::current_exception();

@@ -2,6 +2,7 @@
 
 #include "backend/process/cgroup.hpp"
 #include "backend/process/descriptors.hpp"
+#include "backend/process/log_writer.hpp"
 #include "backend/process/pidfd.hpp"
 #include "backend/process/tree.hpp"
 #include "base/problem_board.hpp"
@@ -70,6 +71,40 @@ extern "C" int epoll_ctl(int set, int operation, int descriptor, epoll_event* ev
 }
 
 namespace {
+
+/// Whether a disk hangs on which the folder of a batch's logs is to be made, and some wait for it.
+std::atomic<bool> disk_hangs{false};
+std::atomic<int> waiting_for_disk{0};
+
+} // namespace
+
+/// The same.
+extern "C" int mkdir(char const* path, mode_t mode) noexcept
+{
+    static auto const real =
+        reinterpret_cast<int (*)(char const*, mode_t)>(::dlsym(RTLD_NEXT, "mkdir"));
+    if (std::string_view(path).ends_with("/logs/7")) {
+        ++waiting_for_disk;
+        disk_hangs.wait(true);
+        --waiting_for_disk;
+    }
+    return real(path, mode);
+}
+
+namespace {
+
+/// A disk that hangs, until the end of this.
+struct hanging_disk {
+    hanging_disk() { disk_hangs = true; }
+    ~hanging_disk() { release(); }
+    hanging_disk(hanging_disk const&) = delete;
+    hanging_disk& operator=(hanging_disk const&) = delete;
+    static void release()
+    {
+        disk_hangs = false;
+        disk_hangs.notify_all();
+    }
+};
 
 /// A host, and what its programs told of themselves.
 class host_fixture {
@@ -406,7 +441,8 @@ BOOST_FIXTURE_TEST_CASE(what_it_writes_is_logged_while_it_runs, host_fixture)
         make("echo wrong >&2; echo said; " + waits_for_go + "echo more", {.output = "result"});
     start_and_wait(*program);
 
-    BOOST_TEST(log(job_stream::standard_output) == "said\nBELAY_PROGRESS 0.5\n");
+    BOOST_TEST(test::eventually(
+        [&] { return log(job_stream::standard_output) == "said\nBELAY_PROGRESS 0.5\n"; }));
     BOOST_TEST(test::eventually([&] { return log(job_stream::standard_error) == "wrong\n"; }));
 
     BOOST_TEST(::mkdir((scratch / "go").c_str(), 0700) == 0);
@@ -467,6 +503,60 @@ BOOST_FIXTURE_TEST_CASE(nothing_depends_on_a_log, host_fixture)
     run("echo wrong >&2");
     BOOST_TEST(log(job_stream::standard_error) == "wrong\n");
     BOOST_TEST(!has_notice("logs of programs"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_log_on_a_disk_that_hangs_holds_up_no_stop, host_fixture)
+{
+    hanging_disk disk;
+    auto const program = make("trap 'kill $!; exit 1' TERM; echo wrong >&2; "
+                              "sleep 1000 & echo BELAY_PROGRESS 1; wait");
+    start_and_wait(*program);
+    BOOST_TEST(test::eventually([] { return waiting_for_disk != 0; }));
+
+    program->stop();
+    BOOST_TEST(wait_for_end().was_terminated);
+    BOOST_TEST(run("echo wrong >&2; exit 1").what.standard_error == "wrong\n");
+    BOOST_TEST(log(job_stream::standard_error) == "none");
+    BOOST_TEST(has_notice("logs of programs are not whole: the disk does not take them"));
+    BOOST_TEST(run("echo kept").what.output_bytes.value() == 5U);
+
+    disk.release();
+    BOOST_TEST(test::eventually([] { return waiting_for_disk == 0; }));
+    run("echo wrong >&2; echo kept");
+    BOOST_TEST(log(job_stream::standard_error) == "wrong\n");
+    BOOST_TEST(log(job_stream::standard_output) == "kept\n");
+    BOOST_TEST(!has_notice("logs of programs"));
+}
+
+BOOST_FIXTURE_TEST_CASE(so_much_waits_for_a_disk_that_hangs, host_fixture)
+{
+    constexpr auto most = detail::log_writer::bytes_max;
+    hanging_disk disk;
+    start_and_wait(*make("head -c 9000000 /dev/zero; echo BELAY_PROGRESS 1 >&2; sleep 1000",
+                         {.log_bytes_max = 2 * most}));
+    BOOST_TEST(test::eventually([&] { return has_notice("logs of programs are not whole"); }));
+
+    disk.release();
+    BOOST_TEST(test::eventually([&] {
+        return host.logs()->open({7, 3, 1}, job_stream::standard_output) &&
+               is_cut(job_stream::standard_output);
+    }));
+    auto const kept = host.logs()->open({7, 3, 1}, job_stream::standard_output)->size();
+    BOOST_TEST(kept <= most);
+    BOOST_TEST(kept > most / 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_host_does_not_wait_for_a_disk_that_hangs)
+{
+    hanging_disk const disk;
+    {
+        host_fixture fixture;
+        fixture.start_and_wait(
+            *fixture.make("echo wrong >&2; echo BELAY_PROGRESS 1 >&2; sleep 1000"));
+        BOOST_TEST(test::eventually([] { return waiting_for_disk != 0; }));
+    }
+    hanging_disk::release();
+    BOOST_TEST(test::eventually([] { return waiting_for_disk == 0; }));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_log_takes_a_descriptor_that_is_kept_back, host_fixture)
