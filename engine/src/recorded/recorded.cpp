@@ -201,14 +201,21 @@ std::optional<found_log> recorded::open_log(detail::batch_core& core, std::uint6
 {
     auto const status = core.job(index); // before its bytes: so all are there if it is over
     auto* const logs = processes_.logs();
-    unsigned const last = status.attempt - (has_begun(status) ? 0 : 1);
+    bool const runs = status.state == job_state::running;
+    // Read after the state, so all attempts before it have begun, whatever has come since.
+    unsigned const at = runs || status.state == job_state::pending
+                            ? std::max(status.attempt, core.attempt(index))
+                            : status.attempt;
+    unsigned last = at - (has_begun(status) ? 0 : 1);
+    // One that has failed still runs for a moment when the next is counted. The log of that is made
+    // when its program is started.
+    if (runs && last > 1 && !(logs != nullptr && logs->has({batch.sequence, index, last})))
+        --last;
     unsigned const wanted = attempt.value_or(last);
     if (wanted == 0 || wanted > last || (type_.type && !type_.type->process))
         return std::nullopt;
-    found_log found{.attempt = wanted,
-                    .is_over = wanted < status.attempt || status.state != job_state::running,
-                    .is_cut = false,
-                    .bytes = std::nullopt};
+    found_log found{
+        .attempt = wanted, .is_over = wanted < at || !runs, .is_cut = false, .bytes = std::nullopt};
     try {
         if (logs != nullptr)
             found.bytes = logs->open({batch.sequence, index, wanted}, stream);

@@ -74,6 +74,12 @@ std::optional<file> job_logs::open(output_name const& name, job_stream stream) c
     fail_log(path, errno, "can't be opened");
 }
 
+bool job_logs::has(output_name const& name) const
+{
+    return ::access(place(name, job_stream::standard_output).c_str(), F_OK) == 0 ||
+           ::access(place(name, job_stream::standard_error).c_str(), F_OK) == 0;
+}
+
 bool job_logs::is_cut(file const& log) noexcept
 {
     struct stat about {};

@@ -39,6 +39,8 @@ public:
 
     /// One that is there. Throws std::system_error if it can't be opened, but is there.
     [[nodiscard]] std::optional<file> open(output_name const& name, job_stream stream) const;
+    /// Whether there is one of an attempt.
+    [[nodiscard]] bool has(output_name const& name) const;
     /// Whether it was cut.
     [[nodiscard]] static bool is_cut(file const& log) noexcept;
 
