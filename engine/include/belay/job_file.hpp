@@ -25,6 +25,9 @@ public:
     /// (`store_failed`).
     void read(std::uint64_t offset, std::size_t bytes, std::string& to) const;
 
+    /// The same with what was appended to it since, if it is a log, whether or not that is kept.
+    [[nodiscard]] job_file grown() const;
+
     /// A descriptor, for pread and its like, of a file that has these bytes from `begin()` on. It
     /// is shared, so its own offset says nothing, and is closed with the last copy of this. -1 where
     /// there is none, since nothing was written.

@@ -5,6 +5,7 @@
 #include "batch/core.hpp"
 #include "recorded/recorded.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace belay {
@@ -169,6 +170,12 @@ std::optional<job_log> recorded_batch::open_log(std::uint64_t index, job_stream 
     std::uint64_t const size = bytes ? bytes->size() : 0;
     return job_log{found->attempt, found->is_over, found->is_cut,
                    job_file(std::move(bytes), 0, size)};
+}
+
+job_file job_file::grown() const
+{
+    bool const is_all = file_ && begin_ == 0;
+    return {file_, begin_, is_all ? std::max(size_, file_->size()) : size_};
 }
 
 int job_file::descriptor() const noexcept

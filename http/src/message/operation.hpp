@@ -85,7 +85,7 @@ struct response {
     std::string body = {};
     std::unique_ptr<body_source> rest = {};       ///< follows `body`, if set
     std::optional<std::uint64_t> rest_bytes = {}; ///< how much that is, where it is known
-    std::unique_ptr<live_source> live = {};       ///< in place of `rest`
+    std::unique_ptr<live_source> live = {};       ///< follows that, if set
 };
 
 /// Let others have their turn, then ask again.

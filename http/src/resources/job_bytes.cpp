@@ -50,6 +50,11 @@ response unseen_bytes()
         .fields = {{"Content-Disposition", "attachment"}, {"Content-Security-Policy", "sandbox"}}};
 }
 
+std::unique_ptr<body_source> read_bytes(job_file from, byte_range range)
+{
+    return std::make_unique<output_part>(std::move(from), range);
+}
+
 made_operation answer_with_bytes(admitted const& request, job_file bytes, std::string const& tag,
                                  std::string_view what, response answer)
 {
@@ -66,7 +71,7 @@ made_operation answer_with_bytes(admitted const& request, job_file bytes, std::s
         return range.error();
     answer.rest_bytes = range->end - range->first;
     if (range->first != range->end)
-        answer.rest = std::make_unique<output_part>(std::move(bytes), *range);
+        answer.rest = read_bytes(std::move(bytes), *range);
     return answer_with(std::move(answer));
 }
 

@@ -1,10 +1,12 @@
 #ifndef BELAY_HTTP_RESOURCES_JOB_BYTES_HPP
 #define BELAY_HTTP_RESOURCES_JOB_BYTES_HPP
 
+#include "message/byte_range.hpp"
 #include "service/resource.hpp"
 
 #include <belay/job_type.hpp>
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -16,6 +18,9 @@ namespace belay::http {
 
 /// Header fields of bytes that a program may have written: to be saved, not to be shown.
 [[nodiscard]] response unseen_bytes();
+
+/// Reads those of the range, piece by piece.
+[[nodiscard]] std::unique_ptr<body_source> read_bytes(job_file from, byte_range range);
 
 /// These bytes as `answer`, which is of `unseen_bytes`, or a part of them, as the request's range
 /// and preconditions have it. `tag` is empty where they still change; `what` is "the output".

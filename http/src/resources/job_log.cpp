@@ -4,8 +4,6 @@
 #include "resources/resources.hpp"
 #include "service/event_hub.hpp"
 
-#include <belay/error.hpp>
-
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -25,18 +23,27 @@ constexpr std::size_t log_piece_bytes = 16 * 1024;
 /// How soon a log that is followed is looked at again: nobody is told that something was written.
 constexpr std::chrono::milliseconds log_pause{200};
 
+bool is_final(job_state state) noexcept
+{
+    return state != job_state::pending && state != job_state::running;
+}
+
 /// Follows the log of one attempt to its end. It is read on the server's thread: a small piece at a
-/// time, of what was just written, so that it need not come from the disk.
+/// time, of what was just written, so that it need not come from the disk. What was there when it
+/// began, `sent`, has been read elsewhere.
 class log_stream final : public live_source {
 public:
     log_stream(event_hub& hub, std::shared_ptr<event_hub::reader const> reader,
-               recorded_batch batch, std::uint64_t job, job_stream stream, unsigned attempt)
+               recorded_batch batch, std::uint64_t job, job_stream stream, unsigned attempt,
+               std::optional<job_file> sent)
         : hub_(hub),
           reader_(std::move(reader)),
           batch_(std::move(batch)),
           job_(job),
           stream_(stream),
-          attempt_(attempt)
+          attempt_(attempt),
+          known_(std::move(sent)),
+          sent_(known_ ? known_->size() : 0)
     {
     }
 
@@ -71,12 +78,19 @@ private:
     /// Whether there is a log, or may be.
     bool look()
     {
-        auto const state = batch_.job_state_of(job_); // before the log, which may begin meanwhile
+        bool const has_ended =
+            is_final(batch_.job_state_of(job_)); // before: it may begin meanwhile
         log_ = batch_.open_log(job_, stream_, attempt_);
         if (!log_)
-            return state == job_state::pending; // else it has ended unstarted
-        if (log_->bytes.size() < sent_)
-            throw error(errc::store_failed, "the log is kept no more, and was not read to its end");
+            return !has_ended; // else it has ended unstarted
+        bool const is_there = log_->bytes.descriptor() >= 0;
+        if (known_ && (!is_there || log_->bytes.size() < sent_)) {
+            // It is kept no more: its attempt is over, and others came after it.
+            log_->bytes = known_->grown();
+            log_->is_over = true;
+        } else if (is_there) {
+            known_ = log_->bytes;
+        }
         return true;
     }
 
@@ -87,7 +101,8 @@ private:
     job_stream stream_;
     unsigned attempt_;
     std::optional<job_log> log_; ///< where not all of it has been sent
-    std::uint64_t sent_ = 0;     ///< of all that there is
+    std::optional<job_file> known_; ///< as it was when it was last there
+    std::uint64_t sent_;            ///< of all that there is
 };
 
 result<job_stream> asked_stream(query const& query)
@@ -110,16 +125,27 @@ api_error no_log(admitted const& request, bool runs_programs)
                                           " run no programs"));
 }
 
-made_operation follow_log(admitted request, job_stream stream, unsigned attempt)
+/// A job that runs is followed from the begin of its log, one that waits in its next attempt.
+made_operation follow_log(admitted request, job_stream stream, job_status const& job)
 {
+    unsigned attempt = job.attempt;
+    std::optional<job_file> so_far;
+    auto log = request.batch->open_log(request.job, stream);
+    if (log && (job.state == job_state::running || log->attempt >= attempt)) {
+        attempt = log->attempt;
+        if (log->bytes.descriptor() >= 0)
+            so_far = std::move(log->bytes);
+    }
     auto& hub = request.service.events();
     auto reader = hub.add_log_reader(*request.key);
     if (!reader)
         return reader.error();
     auto answer = unseen_bytes();
     answer.fields.emplace_back("X-Accel-Buffering", "no"); // or nginx keeps it back
+    if (so_far && so_far->size() != 0)
+        answer.rest = read_bytes(*so_far, {0, so_far->size()});
     answer.live = std::make_unique<log_stream>(hub, std::move(*reader), std::move(*request.batch),
-                                               request.job, stream, attempt);
+                                               request.job, stream, attempt, std::move(so_far));
     return answer_with(std::move(answer));
 }
 
@@ -138,9 +164,8 @@ made_operation get_log(admitted request)
     auto const* const offered = request.service.find_type(request.batch->type());
     bool const runs_programs = offered == nullptr || offered->type.process.has_value();
     auto const job = request.batch->job(request.job);
-    bool const has_ended = job.state != job_state::pending && job.state != job_state::running;
-    if (*follows && runs_programs && !has_ended)
-        return follow_log(std::move(request), *stream, job.attempt);
+    if (*follows && runs_programs && !is_final(job.state))
+        return follow_log(std::move(request), *stream, job);
     auto log = request.batch->open_log(request.job, *stream);
     if (!log)
         return no_log(request, runs_programs);

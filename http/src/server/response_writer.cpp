@@ -51,15 +51,16 @@ asio::awaitable<void> response_writer::write(exchange& exchange, response answer
     std::string const head = head_of(answer, how);
     bool const is_bodiless = exchange.head().method == "HEAD";
     to_.expires_after(context_.service.options().request_time_max);
-    if (answer.rest && !is_bodiless) {
-        co_await to_.write(head);
-        co_await write_rest(exchange, answer, chunked);
-    } else if (answer.live && !is_bodiless) {
-        co_await to_.write(head);
-        co_await write_live(exchange, *answer.live, chunked);
-    } else {
+    if (is_bodiless || (!answer.rest && !answer.live)) {
         co_await to_.write(head, is_bodiless ? std::string_view() : answer.body);
+        co_return;
     }
+    co_await to_.write(head);
+    co_await write_rest(exchange, answer, chunked);
+    if (answer.live)
+        co_await write_live(exchange, *answer.live, chunked);
+    if (chunked)
+        co_await to_.write("0\r\n\r\n");
 }
 
 /// Writes what there is of the body, and the rest of it.
@@ -67,7 +68,7 @@ asio::awaitable<void> response_writer::write_rest(exchange const& exchange, resp
                                                   bool chunked)
 {
     std::string piece = std::move(answer.body);
-    bool more = true;
+    bool more = answer.rest != nullptr;
     while (more || !piece.empty()) {
         if (more)
             more = co_await waits_.add_piece(answer, piece);
@@ -81,8 +82,6 @@ asio::awaitable<void> response_writer::write_rest(exchange const& exchange, resp
         piece.clear();
         memory_.shrink_to(piece.capacity());
     }
-    if (chunked)
-        co_await to_.write("0\r\n\r\n");
 }
 
 /// Writes what comes to pass, until no more will.
@@ -104,8 +103,6 @@ asio::awaitable<void> response_writer::write_live(exchange const& exchange, live
         memory_.shrink_to(0);
     }
     waits_.end_following();
-    if (chunked)
-        co_await to_.write("0\r\n\r\n");
 }
 
 asio::awaitable<void> response_writer::write_piece(exchange const& exchange,

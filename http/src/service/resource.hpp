@@ -48,7 +48,11 @@ using made_operation = result<std::unique_ptr<operation>>;
 class immediate final : public operation {
 public:
     explicit immediate(response answer) : answer_(std::move(answer)) {}
-    [[nodiscard]] bool is_limited() const noexcept override { return answer_.rest != nullptr; }
+    /// What goes on without an end has places of its own.
+    [[nodiscard]] bool is_limited() const noexcept override
+    {
+        return answer_.rest != nullptr && answer_.live == nullptr;
+    }
     [[nodiscard]] step proceed() override { return std::move(answer_); }
 
 private:
