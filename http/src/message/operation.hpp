@@ -91,10 +91,14 @@ struct response {
 /// Let others have their turn, then ask again.
 struct more_to_do {};
 
-/// Have this done on the thread for what reads from a disk, then ask again. It owns what it
-/// touches.
+/// Which of the threads that may wait for a disk: the one that answers wait for, or the one for
+/// what is uploaded, which waits for writes and syncs.
+enum class disk_lane : std::uint8_t { reads, uploads };
+
+/// Have this done on a thread that may wait for a disk, then ask again. It owns what it touches.
 struct reading {
     std::function<void()> work;
+    disk_lane lane = disk_lane::reads;
 };
 
 using step = std::variant<response, wait_for_end, more_to_do, reading, api_error>;

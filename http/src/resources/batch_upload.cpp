@@ -87,6 +87,7 @@ public:
                                  .files_max = options.inputs_max,
                                  .bytes_max = options.upload_bytes_max,
                                  .input_bytes_max = options.line_bytes_max,
+                                 .names_bytes_max = upload_names_bytes_max(options),
                                  .is_compared = is_compared_};
         if (!is_replay()) {
             claim_ = service_.uploads().begin(key_.owner);
@@ -128,7 +129,7 @@ private:
         if (body_ended)
             form_->finish();
         if (form_->wants_work())
-            return reading{[form = form_] { form->work(); }};
+            return reading{[form = form_] { form->work(); }, disk_lane::uploads};
         if (auto refused = form_->fault())
             return std::move(*refused);
         if (!body_ended)

@@ -191,7 +191,7 @@ step creation::submit()
         return wait_for_store();
     }
     auto const draft = std::make_shared<batch_draft>(std::move(*draft_));
-    return reading{[draft, tell] { draft->submit(tell); }};
+    return reading{[draft, tell] { draft->submit(tell); }, disk_lane::uploads};
 }
 
 step creation::wait_for_store()

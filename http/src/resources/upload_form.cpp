@@ -2,6 +2,7 @@
 
 #include "message/batch_options.hpp"
 #include "message/text.hpp"
+#include "service/service.hpp"
 
 #include <algorithm>
 #include <array>
@@ -118,8 +119,17 @@ std::optional<api_error> upload_form::begin_file(part_head const& head)
                                                std::to_string(setup_.files_max) +
                                                " files (--inputs-max)");
     bool const is_first = files() == 0;
-    names_.push_back(head.filename.value_or(""));
-    names_bytes_ += head.filename.value_or("").size() + sizeof(std::size_t);
+    std::string const name = head.filename.value_or("");
+    std::uint64_t const name_bytes = name.size() + upload_name_bytes;
+    if (name_bytes > setup_.names_bytes_max - names_bytes_)
+        return api_error(413, "payload_too_large",
+                         "The names of the files are too long; those of a batch may have " +
+                             std::to_string(setup_.names_bytes_max) + " bytes in all, with " +
+                             std::to_string(upload_name_bytes) +
+                             " more for each (a quarter of --buffer-bytes-max)",
+                         {{"field", file_field}, {"limit", setup_.names_bytes_max}});
+    names_.push_back(name);
+    names_bytes_ += name_bytes;
     if (!setup_.make)
         return std::nullopt;
     if (auto refused = take_room(entry_bytes + (is_first ? upload_header_bytes : 0)))

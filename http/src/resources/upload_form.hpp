@@ -24,7 +24,8 @@ namespace belay::http {
 
 /// Puts the bytes of files where they are kept, and remembers the names of files and all other
 /// fields, which are few and short. Refuses, with 400 and `details.field`, fields that are unknown,
-/// doubled, too long or not UTF-8, and too many files; with 413, more bytes than there may be.
+/// doubled, too long or not UTF-8, and too many files; with 413, more bytes than there may be, also
+/// of names.
 ///
 /// Thread safety: none: pieces are added on one thread, and worked up on another, by turns.
 class upload_form {
@@ -34,6 +35,7 @@ public:
         std::uint64_t files_max;
         std::uint64_t bytes_max;     ///< of all files
         std::size_t input_bytes_max; ///< of the field `input`
+        std::uint64_t names_bytes_max; ///< of the files' names in memory
         /// Makes what the files go to; unset, they are only compared with earlier ones.
         std::function<upload()> make = {};
         std::shared_ptr<upload_quota::claim> quota = nullptr; ///< set where `make` is

@@ -148,6 +148,7 @@ void server::listener::close()
     service_.close();
     pump_->disconnect();
     context_.reading.close();
+    context_.uploading.close();
     asio::post(executor_, [self = shared_from_this()] { self->close_all(); });
 }
 

@@ -6,12 +6,17 @@
 #include "server/session.hpp"
 #include "server/session_context.hpp"
 
+#include <string>
+
 namespace belay::http {
 
 namespace {
 
 /// What holds less than this makes no room by giving way, and is never refused for it.
 constexpr std::uint64_t large_bytes = 64 * 1024;
+
+/// Any body that comes takes up to this, whatever is kept of it.
+constexpr std::uint64_t worked_up_bytes_max = 256 * 1024;
 
 } // namespace
 
@@ -38,6 +43,18 @@ void memory_use::hold(exchange const& exchange, std::uint64_t bytes)
         return;
     shrink_to(0);
     throw unavailable("Too many bytes of requests and answers are under way");
+}
+
+void memory_use::hold_body(exchange const& exchange, std::uint64_t bytes)
+{
+    std::uint64_t const most = context_.service.options().buffer_bytes_max;
+    if (bytes <= worked_up_bytes_max || bytes - worked_up_bytes_max <= most || exchange.is_control)
+        return hold(exchange, bytes);
+    shrink_to(0);
+    throw api_error(413, "payload_too_large",
+                    "The request takes more memory than the " + std::to_string(most) +
+                        " bytes that all may have together (--buffer-bytes-max)",
+                    {{"limit", most}});
 }
 
 void memory_use::shrink_to(std::uint64_t bytes) noexcept

@@ -26,6 +26,10 @@ public:
     /// The same; where it does not fit it is let go of, and `api_error` thrown.
     void hold(exchange const& exchange, std::uint64_t bytes);
 
+    /// The same of a body that still comes, which has no place either where it is more by itself
+    /// than all may take together.
+    void hold_body(exchange const& exchange, std::uint64_t bytes);
+
     /// Notes that it is less now.
     void shrink_to(std::uint64_t bytes) noexcept;
     void release() noexcept { held_.set(0); }

@@ -13,9 +13,9 @@
 
 namespace belay::http {
 
-/// Does what may take long, such as reading many MiB from a disk, on a thread of its own: one piece of
-/// work after the other, in the order in which they come. Thread safety: full, save that one thread
-/// closes it.
+/// Does what may take long, such as reading many MiB from a disk or syncing them, on a thread of
+/// its own: one piece of work after the other, in the order in which they come. Thread safety:
+/// full, save that one thread closes it.
 class reading_thread {
 public:
     /// Throws std::system_error.

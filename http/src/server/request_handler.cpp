@@ -135,7 +135,7 @@ asio::awaitable<response> request_handler::work(exchange& exchange, operation& o
         if (auto const* const wanted = std::get_if<wait_for_end>(&next))
             co_await wait_if_possible(*wanted);
         else if (auto const* const reads = std::get_if<reading>(&next))
-            co_await waits_.read(reads->work);
+            co_await waits_.read(reads->work, reads->lane);
         else if (exchange.needs_no_turn())
             co_await asio::post(connection_.get_executor(), asio::use_awaitable);
     }
@@ -182,11 +182,11 @@ asio::awaitable<void> request_handler::read_body(exchange& exchange, operation& 
                 activity_.begin(phase::receiving, clock::now());
                 receiver_.go_on(reader);
             } else if (auto const* const reads = std::get_if<reading>(&*next)) {
-                co_await waits_.read(reads->work);
+                co_await waits_.read(reads->work, reads->lane);
             }
             next = co_await waits_.in_turn(exchange, digest);
         }
-        memory_.hold(exchange, operation.bytes_held());
+        memory_.hold_body(exchange, operation.bytes_held());
     }
 }
 

@@ -27,6 +27,7 @@ struct session_context {
     turns control; ///< for connections that have just had an answer
     turns bulk;
     reading_thread reading{};
+    reading_thread uploading{};              ///< no answer to another request waits behind it
     std::array<char, 16 * 1024> body_room{}; ///< for the turn that takes a piece of a body
     http::wrong_keys wrong_keys;
     limited_log log{};

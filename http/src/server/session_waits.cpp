@@ -67,12 +67,13 @@ std::unique_lock<std::mutex> session_waits::enter()
     return lock;
 }
 
-asio::awaitable<void> session_waits::read(std::function<void()> work)
+asio::awaitable<void> session_waits::read(std::function<void()> work, disk_lane lane)
 {
     auto const timer = std::make_shared<asio::steady_timer>(connection_.get_executor());
     waiting_ = timer;
     queued waits(*this, queued::line::reading);
-    bool const is_done = co_await context_.reading.run(timer, work);
+    reading_thread& thread = lane == disk_lane::uploads ? context_.uploading : context_.reading;
+    bool const is_done = co_await thread.run(timer, work);
     waits.go_on();
     if (!is_done)
         throw connection_over{};
@@ -87,7 +88,7 @@ asio::awaitable<bool> session_waits::add_piece(response& answer, std::string& pi
     };
     auto const reads = std::make_shared<next_piece>(std::move(answer.rest), std::move(piece));
     std::function<void()> const work = [reads] { reads->more = reads->from->next(reads->piece); };
-    co_await read(work); // g++ 12 destroys what is made in this expression twice
+    co_await read(work, disk_lane::reads); // g++ 12 destroys what is made in this expression twice
     answer.rest = std::move(reads->from);
     piece = std::move(reads->piece);
     co_return reads->more;

@@ -47,8 +47,9 @@ public:
     /// Adds the next piece of what an answer has still; false if there is no more.
     [[nodiscard]] boost::asio::awaitable<bool> add_piece(response& answer, std::string& piece);
 
-    /// Has that done on the thread that reads.
-    [[nodiscard]] boost::asio::awaitable<void> read(std::function<void()> work);
+    /// Has that done on a thread that may wait for a disk.
+    [[nodiscard]] boost::asio::awaitable<void> read(std::function<void()> work,
+                                                    disk_lane lane = disk_lane::reads);
 
     [[nodiscard]] boost::asio::awaitable<void> until_end(wait_for_end const& wanted);
 

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <new>
 #include <span>
 #include <system_error>
@@ -138,14 +139,36 @@ std::optional<api_error> find_named(route const& route, std::vector<std::string>
     return std::nullopt;
 }
 
+constexpr std::uint64_t largest_number = std::numeric_limits<std::uint64_t>::max();
+
+std::uint64_t sum_or_most(std::uint64_t one, std::uint64_t other) noexcept
+{
+    return one > largest_number - other ? largest_number : one + other;
+}
+
+std::uint64_t product_or_most(std::uint64_t one, std::uint64_t other) noexcept
+{
+    return other != 0 && one > largest_number / other ? largest_number : one * other;
+}
+
 } // namespace
 
 std::uint64_t upload_body_bytes_max(server_options const& options) noexcept
 {
     constexpr std::uint64_t fields_bytes = std::uint64_t{1} << 20;
-    constexpr std::uint64_t head_bytes =
-        1024; // of a file, of which the names are bounded elsewhere
-    return options.upload_bytes_max + fields_bytes + options.inputs_max * head_bytes;
+    constexpr std::uint64_t head_bytes = 512;      // of a file, with the boundary, without its name
+    constexpr std::uint64_t escaped_bytes_max = 3; // of a byte of a name: %22
+    std::uint64_t const names = upload_names_bytes_max(options);
+    std::uint64_t const files = std::min(options.inputs_max, names / upload_name_bytes);
+    return sum_or_most(
+        options.upload_bytes_max,
+        sum_or_most(fields_bytes, sum_or_most(product_or_most(names, escaped_bytes_max),
+                                              product_or_most(files, head_bytes))));
+}
+
+std::uint64_t upload_names_bytes_max(server_options const& options) noexcept
+{
+    return options.buffer_bytes_max / 4;
 }
 
 api_key make_api_key(std::string name, std::string owner, role role, std::string_view secret)

@@ -40,6 +40,11 @@ inline constexpr std::uint64_t list_body_bytes_max = 1024 * 1024;
 /// is which is among them.
 [[nodiscard]] std::uint64_t upload_body_bytes_max(server_options const& options) noexcept;
 
+/// The most bytes that the names of its files may take in memory, where each takes
+/// `upload_name_bytes` more.
+[[nodiscard]] std::uint64_t upload_names_bytes_max(server_options const& options) noexcept;
+inline constexpr std::uint64_t upload_name_bytes = sizeof(std::size_t);
+
 /// What the resources work on: the engine, the types, the keys, the limits. Used by the server's
 /// sessions alone, one at a time, save for `stop_serving`, `close` and, while an answer is read, what
 /// does not change: the engine, the types and the options.

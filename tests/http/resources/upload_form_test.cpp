@@ -53,6 +53,7 @@ struct fixture {
                                  .files_max = 3,
                                  .bytes_max = 900,
                                  .input_bytes_max = 20,
+                                 .names_bytes_max = 100,
                                  .is_compared = true};
         if (is_kept) {
             setup.make = [this] { return engine.make_upload(); };
@@ -143,6 +144,8 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_named)
     BOOST_TEST(refusal({{"type", {}, "\xff"}}) == "400 type");
     BOOST_TEST(refusal({file, {"file", "b", std::string(899, 'x')}}) == "none");
     BOOST_TEST(refusal({file, {"file", "b", std::string(900, 'x')}}) == "413 file[1]");
+    BOOST_TEST(refusal({file, {"file", std::string(100 - 8 - 1 - 8, 'b'), "x"}}) == "none");
+    BOOST_TEST(refusal({file, {"file", std::string(100 - 8 - 1 - 7, 'b'), "x"}}) == "413 file");
 }
 
 BOOST_AUTO_TEST_CASE(an_owner_may_have_so_much)

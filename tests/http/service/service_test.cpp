@@ -432,4 +432,20 @@ BOOST_FIXTURE_TEST_CASE(a_batch_may_only_tighten_what_its_type_allows, held_fixt
     BOOST_TEST(often.json().at("details").at("field").as_string() == "options.max_attempts");
 }
 
+BOOST_AUTO_TEST_CASE(the_body_of_an_upload_has_room_for_names_that_fit_into_memory)
+{
+    http::server_options given;
+    given.upload_bytes_max = 1000;
+    given.inputs_max = ~std::uint64_t{0};
+    given.buffer_bytes_max = 32 << 20;
+    BOOST_TEST(http::upload_names_bytes_max(given) == 8U << 20);
+    BOOST_TEST(http::upload_body_bytes_max(given) < std::uint64_t{1} << 30);
+
+    given.upload_bytes_max = ~std::uint64_t{0};
+    BOOST_TEST(http::upload_body_bytes_max(given) == ~std::uint64_t{0});
+    given.upload_bytes_max = 0;
+    given.buffer_bytes_max = ~std::uint64_t{0};
+    BOOST_TEST(http::upload_body_bytes_max(given) == ~std::uint64_t{0});
+}
+
 BOOST_AUTO_TEST_SUITE_END()
