@@ -66,17 +66,21 @@ bool upload_form::wants_work() const noexcept
 {
     if (fault_ || thrown_)
         return false;
-    return has_ended_ ? !is_read_ : waiting_.size() >= worked_up_bytes;
+    return is_reading_ || (has_ended_ ? !is_read_ : waiting_.size() >= worked_up_bytes);
 }
 
 void upload_form::work() noexcept
 try {
-    reader_.add(waiting_);
-    waiting_.clear();
-    if (has_ended_)
-        reader_.finish();
-    fault_ = read();
-    is_read_ = has_ended_;
+    time_slice const slice;
+    if (!std::exchange(is_reading_, true)) {
+        reader_.add(waiting_);
+        waiting_.clear();
+        if (has_ended_)
+            reader_.finish();
+        is_last_ = has_ended_;
+    }
+    fault_ = read(slice);
+    is_read_ = !is_reading_ && is_last_;
 } catch (...) {
     thrown_ = std::current_exception();
 }
@@ -88,16 +92,21 @@ std::optional<api_error> upload_form::fault() const
     return fault_;
 }
 
-std::optional<api_error> upload_form::read()
+/// Until all of it is read, or others are to have their turn.
+std::optional<api_error> upload_form::read(time_slice const& slice)
 {
     while (true) {
         auto const next = reader_.next();
         if (!next)
             return next.error();
-        if (!*next)
+        if (!*next) {
+            is_reading_ = false;
             return std::nullopt;
+        }
         if (auto refused = std::visit([this](auto const& event) { return take(event); }, **next))
             return refused;
+        if (slice.is_over())
+            return std::nullopt;
     }
 }
 

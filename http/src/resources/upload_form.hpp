@@ -5,6 +5,7 @@
 #include "message/api_error.hpp"
 #include "message/fingerprint.hpp"
 #include "message/multipart.hpp"
+#include "service/time_slice.hpp"
 #include "service/upload_quota.hpp"
 
 #include <belay/job_type.hpp>
@@ -52,7 +53,7 @@ public:
 
     /// Whether what was added is to be worked up before more is.
     [[nodiscard]] bool wants_work() const noexcept;
-    /// Does that. May wait for the disk.
+    /// Does some of that. May wait for the disk.
     void work() noexcept;
 
     /// Why it is refused; throws what the engine threw.
@@ -65,8 +66,12 @@ public:
     /// The name that a file has: the client's, or `file-N`, by its place from 0.
     [[nodiscard]] std::string name_of(std::uint64_t file) const;
     [[nodiscard]] std::uint64_t files() const noexcept { return names_.size(); }
-    /// The files themselves. Once; only if there is one.
-    [[nodiscard]] upload release() { return std::move(*upload_); }
+    /// The files themselves, and with them what they count for. Once; only if there is one.
+    [[nodiscard]] upload release()
+    {
+        setup_.quota.reset();
+        return std::move(*upload_);
+    }
     /// Of the parts, whatever their boundary was.
     [[nodiscard]] std::string digest() { return digest_->finish(); }
 
@@ -74,7 +79,7 @@ public:
     [[nodiscard]] std::uint64_t bytes_held() const noexcept;
 
 private:
-    [[nodiscard]] std::optional<api_error> read();
+    [[nodiscard]] std::optional<api_error> read(time_slice const& slice);
     [[nodiscard]] std::optional<api_error> take(part_head const& head);
     [[nodiscard]] std::optional<api_error> take(part_data const& data);
     [[nodiscard]] std::optional<api_error> take(part_end const&);
@@ -82,11 +87,13 @@ private:
     [[nodiscard]] std::optional<api_error> begin_field(std::string const& name);
     [[nodiscard]] std::optional<api_error> take_room(std::uint64_t bytes);
 
-    setup const setup_;
+    setup setup_;
     multipart_reader reader_;
     std::string waiting_; ///< of the body
     bool has_ended_ = false;
-    bool is_read_ = false; ///< to the end
+    bool is_reading_ = false; ///< there is more in what the reader was given
+    bool is_last_ = false;    ///< nothing comes after that
+    bool is_read_ = false;    ///< to the end
 
     std::optional<upload> upload_;
     byte_strings names_;

@@ -33,11 +33,7 @@ public:
         }
         claim(claim const&) = delete;
         claim& operator=(claim const&) = delete;
-        ~claim()
-        {
-            if (is_counted_)
-                quota_->end(owner_, bytes_, is_kept_);
-        }
+        ~claim() { end(false); }
 
         /// Takes as much more; false, with nothing taken, if that were more than the owner may
         /// have. May ask the engine, whose errors it throws.
@@ -49,15 +45,20 @@ public:
             return grown;
         }
 
-        /// A batch holds it from here on.
-        void keep() noexcept { is_kept_ = true; }
+        /// A batch holds it from here on: it is given back at once.
+        void keep() noexcept { end(true); }
 
     private:
+        void end(bool is_kept) noexcept
+        {
+            if (std::exchange(is_counted_, false))
+                quota_->end(owner_, std::exchange(bytes_, 0), is_kept);
+        }
+
         std::shared_ptr<upload_quota> quota_;
         std::string owner_;
         std::uint64_t bytes_ = 0;
         bool is_counted_ = false; ///< the owner has an entry, with what batches held then
-        bool is_kept_ = false;
     };
 
     upload_quota(std::uint64_t bytes_max, ask kept) : bytes_max_(bytes_max), ask_(std::move(kept))
@@ -102,11 +103,19 @@ private:
 
     void look(std::string const& owner, std::uint64_t new_claims)
     {
-        std::uint64_t const kept = ask_(owner);
-        std::scoped_lock const lock(mutex_);
-        account& of = owners_[owner];
-        of.kept = kept;
-        of.claims += new_claims;
+        std::unique_lock lock(mutex_);
+        while (true) {
+            auto const ended = kept_claims_;
+            lock.unlock();
+            std::uint64_t const kept = ask_(owner);
+            lock.lock();
+            if (kept_claims_ != ended)
+                continue; // what batches have taken over meanwhile may not be in the answer
+            account& of = owners_[owner];
+            of.kept = kept;
+            of.claims += new_claims;
+            return;
+        }
     }
 
     [[nodiscard]] bool fits(std::string const& owner, std::uint64_t bytes) const
@@ -127,6 +136,7 @@ private:
         account& of = found->second;
         of.under_way -= bytes;
         of.kept += is_kept ? bytes : 0;
+        kept_claims_ += is_kept ? 1 : 0;
         if (--of.claims == 0)
             owners_.erase(found);
     }
@@ -134,6 +144,7 @@ private:
     std::uint64_t const bytes_max_;
     ask const ask_;
     mutable std::mutex mutex_;
+    std::uint64_t kept_claims_ = 0;         ///< so far, of all owners; guarded by mutex_
     std::map<std::string, account> owners_; ///< with uploads under way; guarded by mutex_
 };
 

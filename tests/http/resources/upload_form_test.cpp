@@ -183,6 +183,26 @@ BOOST_AUTO_TEST_CASE(one_that_is_only_compared_keeps_nothing)
     BOOST_TEST(quota->held("ann") == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(many_files_are_worked_up_by_turns)
+{
+    constexpr std::size_t count = 20'000;
+    upload_form read({.boundary = "b",
+                      .files_max = count,
+                      .bytes_max = 900,
+                      .input_bytes_max = 20,
+                      .names_bytes_max = count * 9,
+                      .is_compared = true});
+    read.add(body_of(std::vector<part>(count, {"file", "a", ""})));
+    read.finish();
+    std::size_t turns = 0;
+    for (; read.wants_work(); ++turns)
+        read.work();
+
+    BOOST_TEST(!read.fault().has_value());
+    BOOST_TEST(read.files() == count);
+    BOOST_TEST(turns > 1U);
+}
+
 BOOST_AUTO_TEST_CASE(it_is_worked_up_by_large_pieces)
 {
     auto read = form();

@@ -3,9 +3,11 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 using belay::http::upload_quota;
 
@@ -14,10 +16,14 @@ namespace {
 struct fixture {
     std::map<std::string, std::uint64_t> kept; ///< by batches, by owner
     int asked = 0;
+    std::function<void()> while_asked; ///< once
     std::shared_ptr<upload_quota> const quota =
         std::make_shared<upload_quota>(100, [this](std::string const& owner) {
             ++asked;
-            return kept[owner];
+            std::uint64_t const answer = kept[owner];
+            if (while_asked)
+                std::exchange(while_asked, nullptr)();
+            return answer;
         });
 };
 
@@ -82,6 +88,37 @@ BOOST_AUTO_TEST_CASE(what_a_batch_keeps_counts_once)
     BOOST_TEST(other->grow(30));
     BOOST_TEST(!other->grow(1));
     BOOST_TEST(quota->held("bob") == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_batch_keeps_is_given_back_at_once)
+{
+    auto const other = quota->begin("ann");
+    BOOST_TEST(other->grow(10));
+    auto const claim = quota->begin("ann");
+    BOOST_TEST(claim->grow(60));
+
+    kept["ann"] = 60;
+    claim->keep();
+    BOOST_TEST(quota->held("ann") == 70U);
+    BOOST_TEST(!other->grow(31)); // asks
+    BOOST_TEST(quota->held("ann") == 70U);
+    BOOST_TEST(other->grow(30));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_was_overtaken_does_not_count)
+{
+    auto claim = quota->begin("ann");
+    BOOST_TEST(claim->grow(60));
+    auto const other = quota->begin("ann");
+    while_asked = [&] {
+        kept["ann"] = 60;
+        claim->keep();
+    };
+
+    BOOST_TEST(!other->grow(50));
+
+    BOOST_TEST(quota->held("ann") == 60U);
+    BOOST_TEST(other->grow(40));
 }
 
 BOOST_AUTO_TEST_CASE(one_that_took_nothing_leaves_others_alone)
