@@ -45,6 +45,8 @@ public:
 
     void commit(std::uint64_t sequence, any_change what, persistence how, completion done) override
     {
+        if (on_commit)
+            on_commit(what);
         std::unique_lock lock(mutex_);
         if (by_hand_ || !waiting_.empty())
             return waiting_.push_back({sequence, std::move(what), how, std::move(done), {}, {}});
@@ -253,6 +255,7 @@ public:
     std::map<std::uint64_t, std::vector<begun_job>> begun_; ///< by earlier processes, by batch
     std::function<void()> after_list_; ///< what happens just after the next list was read
     std::function<void()> on_read;     ///< called before anything is read; may throw
+    std::function<void(any_change const&)> on_commit; ///< called as each change comes; may throw
     std::function<void()> on_record;   ///< called as the next record comes
 
 private:

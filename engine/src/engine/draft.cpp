@@ -2,7 +2,6 @@
 #include <belay/engine.hpp>
 
 #include "base/batch_id.hpp"
-#include "base/file_failure.hpp"
 #include "engine/effective_options.hpp"
 #include "engine/state.hpp"
 #include "engine/upload_state.hpp"
@@ -13,7 +12,6 @@
 #include <future>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace belay {
@@ -133,6 +131,7 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
     void find_or_create(done const& done);
     void create(done const& done);
     void keep_files();
+    void give_up(std::uint64_t sequence, std::uint64_t bytes);
     void created(detail::engine_state::held const& held, done const& done);
     void not_created(std::exception_ptr failed, done const& done);
     void replay(detail::idempotency_claims::made const& made, done const& done) const;
@@ -148,6 +147,7 @@ struct batch_draft::state : std::enable_shared_from_this<state> {
     std::uint64_t bytes = 0; ///< in `page`
     std::optional<upload> files;
     std::shared_ptr<page_flow> flow;
+    std::atomic<bool> is_answered = false; ///< by the store, about the creation
 };
 
 batch_draft::batch_draft(std::shared_ptr<state> state) noexcept : state_(std::move(state)) {}
@@ -277,27 +277,44 @@ void batch_draft::state::create(done const& done)
         return not_created(std::current_exception(), done);
     }
     std::uint64_t const sequence = std::exchange(batch.sequence, 0);
-    engine->create(
-        sequence, change::created{held.record->batch, idempotency},
-        [self = shared_from_this(), held, done, sequence, bytes](std::exception_ptr failed) {
-            try {
+    try {
+        engine->create(
+            sequence, change::created{held.record->batch, idempotency},
+            [self = shared_from_this(), held, done, sequence, bytes](std::exception_ptr failed) {
+                self->is_answered = true;
+                try {
+                    if (!failed)
+                        self->engine->add(held, bytes);
+                } catch (...) {
+                    failed = std::current_exception();
+                }
                 if (!failed)
-                    self->engine->add(held, bytes);
-            } catch (...) {
-                failed = std::current_exception();
-            }
-            if (!failed)
-                return self->created(held, done);
-            self->engine->give_memory(bytes);
-            // Its files go once it is sure that the next engine does not find it.
-            forget(*self->engine, sequence, *self->flow,
-                   [engine = std::weak_ptr(self->engine), sequence,
-                    has_files = self->batch.upload_bytes != 0](std::exception_ptr const& problem) {
-                       if (auto const state = engine.lock(); state && has_files && !problem)
-                           state->forget_files(sequence);
-                   });
-            self->not_created(std::move(failed), done);
-        });
+                    return self->created(held, done);
+                self->give_up(sequence, bytes);
+                self->not_created(std::move(failed), done);
+            });
+    } catch (...) {
+        if (is_answered)
+            throw;
+        auto const failed = std::current_exception();
+        try {
+            give_up(sequence, bytes);
+        } catch (...) { // the next start finds that nobody has created it
+        }
+        not_created(failed, done);
+    }
+}
+
+void batch_draft::state::give_up(std::uint64_t sequence, std::uint64_t bytes)
+{
+    engine->give_memory(bytes);
+    // Its files go once it is sure that the next engine does not find it.
+    forget(*engine, sequence, *flow,
+           [engine = std::weak_ptr(engine), sequence,
+            has_files = batch.upload_bytes != 0](std::exception_ptr const& problem) {
+               if (auto const state = engine.lock(); state && has_files && !problem)
+                   state->forget_files(sequence);
+           });
 }
 
 void batch_draft::state::keep_files()
@@ -307,13 +324,8 @@ void batch_draft::state::keep_files()
     detail::require(files->files() == batch.total,
                     "the batch has " + std::to_string(batch.total) + " jobs and " +
                         std::to_string(files->files()) + " files; each has one");
-    try {
-        engine->outputs().keep(files->state_->draft, batch.sequence);
-    } catch (error const&) {
-        throw;
-    } catch (std::system_error const& problem) {
-        throw error(failure_of(problem.code().value()), problem.what());
-    }
+    detail::with_upload_errors(
+        *engine, [&] { engine->outputs().keep(files->state_->draft, batch.sequence); });
 }
 
 void batch_draft::state::created(detail::engine_state::held const& held, done const& done)

@@ -182,11 +182,18 @@ void engine_state::create(std::uint64_t sequence, change::created what,
         std::scoped_lock const lock(mutex_);
         creations_.emplace(sequence, std::move(done));
     }
-    store_->commit(sequence, std::move(what), persistence::once,
-                   [self = weak_from_this(), sequence](std::exception_ptr const& failed) {
-                       if (auto const state = self.lock())
-                           state->stored(sequence, failed);
-                   });
+    try {
+        store_->commit(sequence, std::move(what), persistence::once,
+                       [self = weak_from_this(), sequence](std::exception_ptr const& failed) {
+                           if (auto const state = self.lock())
+                               state->stored(sequence, failed);
+                       });
+    } catch (...) {
+        std::unique_lock lock(mutex_);
+        auto const node = creations_.extract(sequence); // goes after the lock
+        lock.unlock();
+        throw;
+    }
 }
 
 void engine_state::stored(std::uint64_t sequence, std::exception_ptr const& failed)

@@ -89,7 +89,8 @@ public:
     /// That `what` does not fit: for whoever throws.
     [[nodiscard]] error memory_exhausted(std::string const& what, std::uint64_t bytes) const;
     /// Has the store take a new batch, and tells `done` once why not, if not. If the engine ends
-    /// before the store has answered it is not known: `error` (`outcome_unknown`).
+    /// before the store has answered it is not known: `error` (`outcome_unknown`). Throws what the
+    /// store does; `done` is not called after that.
     void create(std::uint64_t sequence, change::created what,
                 std::function<void(std::exception_ptr const&)> done);
 

@@ -1,31 +1,12 @@
 #include "engine/upload_state.hpp"
 
-#include "base/file_failure.hpp"
 #include "engine/effective_options.hpp"
 
 #include <belay/engine.hpp>
 
 #include <string>
-#include <system_error>
 
 namespace belay {
-
-namespace {
-
-/// What `act` gives; what goes wrong with a file is an `error`.
-template <class Act>
-auto with_errors(Act const& act) -> decltype(act())
-{
-    try {
-        return act();
-    } catch (error const&) {
-        throw;
-    } catch (std::system_error const& problem) {
-        throw error(failure_of(problem.code().value()), problem.what());
-    }
-}
-
-} // namespace
 
 upload::upload(std::unique_ptr<state> state) noexcept : state_(std::move(state)) {}
 upload::upload(upload&&) noexcept = default;
@@ -39,14 +20,14 @@ void upload::begin_file()
     detail::require(files() != detail::jobs_max, "an upload of more than " +
                                                      std::to_string(detail::jobs_max) +
                                                      " files is not possible");
-    with_errors([&] { state_->draft.begin_file(); });
+    detail::with_upload_errors(*state_->engine, [&] { state_->draft.begin_file(); });
 }
 
 void upload::write(std::string_view bytes)
 {
     detail::require(state_->draft.source() == nullptr && files() != 0,
                     "there is no file that bytes could be written to: begin one");
-    with_errors([&] { state_->draft.write(bytes); });
+    detail::with_upload_errors(*state_->engine, [&] { state_->draft.write(bytes); });
 }
 
 void upload::take_file(std::uint64_t index)
@@ -56,7 +37,7 @@ void upload::take_file(std::uint64_t index)
     if (index >= source->count())
         throw error(errc::no_such_job, "there is no file " + std::to_string(index) +
                                            "; the batch has " + std::to_string(source->count()));
-    with_errors([&] { state_->draft.take(index); });
+    detail::with_upload_errors(*state_->engine, [&] { state_->draft.take(index); });
 }
 
 std::uint64_t upload::size() const noexcept
@@ -74,7 +55,7 @@ std::uint64_t upload::stored_bytes() const noexcept
 
 upload engine::make_upload()
 {
-    return with_errors([&] {
+    return detail::with_upload_errors(*state_, [&] {
         return upload(std::make_unique<upload::state>(state_, state_->outputs().make_upload()));
     });
 }
@@ -82,7 +63,7 @@ upload engine::make_upload()
 upload engine::make_upload(recorded_batch const& from)
 {
     detail::require(from.upload_bytes() != 0, "batch " + from.id() + " has no uploaded files");
-    return with_errors([&] {
+    return detail::with_upload_errors(*state_, [&] {
         return upload(std::make_unique<upload::state>(
             state_, state_->outputs().make_upload(from.sequence())));
     });

@@ -1,6 +1,7 @@
 #ifndef BELAY_ENGINE_UPLOAD_STATE_HPP
 #define BELAY_ENGINE_UPLOAD_STATE_HPP
 
+#include "base/file_failure.hpp"
 #include "engine/state.hpp"
 #include "store/files/upload_files.hpp"
 
@@ -8,9 +9,33 @@
 
 #include <cstdint>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 namespace belay {
+
+namespace detail {
+
+/// What `act` gives. What goes wrong with the files of an upload is an `error` that clients may be
+/// shown; the notice board has the path, too.
+template <class Act>
+auto with_upload_errors(engine_state& engine, Act const& act) -> decltype(act())
+{
+    try {
+        return act();
+    } catch (upload_error const& problem) {
+        engine.board().incident("upload", problem.place().string() + ": " + problem.what());
+        throw;
+    } catch (error const&) {
+        throw;
+    } catch (std::system_error const& problem) {
+        engine.board().incident("upload", problem.what());
+        throw error(failure_of(problem.code().value()),
+                    "the uploaded files can't be written: " + problem.code().message());
+    }
+}
+
+} // namespace detail
 
 struct upload::state {
     state(std::shared_ptr<detail::engine_state> of, detail::upload_draft made)

@@ -191,9 +191,15 @@ std::optional<job_file> recorded::input_file(std::uint64_t index)
 {
     if (batch.upload_bytes == 0)
         return std::nullopt;
-    auto const files = processes_.made_outputs().open_upload(batch.sequence);
-    auto const found = files->section(index);
-    return job_file(files->data(), found.begin, found.size);
+    try {
+        auto const files = processes_.made_outputs().open_upload(batch.sequence);
+        auto const found = files->section(index);
+        // Whoever has one job's file shares what is open with all others.
+        return job_file({files, files->data().get()}, found.begin, found.size);
+    } catch (detail::upload_error const& problem) {
+        processes_.tell("upload", problem.place().string() + ": " + problem.what());
+        throw;
+    }
 }
 
 std::optional<found_log> recorded::open_log(detail::batch_core& core, std::uint64_t index,

@@ -16,10 +16,12 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <stdlib.h>
@@ -264,28 +266,40 @@ BOOST_AUTO_TEST_CASE(a_batch_of_a_rest_has_the_files_of_its_jobs)
     BOOST_TEST(results(third).front() == "c");
 }
 
-/// It is not known whether the store has it until it has forgotten it.
-BOOST_AUTO_TEST_CASE(a_creation_that_fails_leaves_no_files)
-{
-    auto const disk = std::make_shared<test::manual_store>();
-    auto const place = directory.path() / "own";
-    std::filesystem::create_directory(place);
-    std::string const usual = std::filesystem::temp_directory_path();
-    ::setenv("TMPDIR", place.c_str(), 1);
-    belay::engine engine({.workers = 1, .store = disk});
-    define_read(engine);
-    auto draft = engine.draft({.type = "read", .inputs = {"go"}});
-    draft.attach(files_of(engine, {"x"}));
-    ::setenv("TMPDIR", usual.c_str(), 1);
-    auto const files = [&] {
+/// A batch with a file, in a store that is moved by hand.
+struct by_hand_fixture : fixture {
+    by_hand_fixture()
+    {
+        std::filesystem::create_directory(place);
+        std::string const usual = std::filesystem::temp_directory_path();
+        ::setenv("TMPDIR", place.c_str(), 1);
+        own.emplace(engine_options{.workers = 1, .store = disk});
+        define_read(*own);
+        draft.emplace(own->draft({.type = "read", .inputs = {"go"}}));
+        draft->attach(files_of(*own, {"x"}));
+        ::setenv("TMPDIR", usual.c_str(), 1);
+    }
+
+    [[nodiscard]] std::size_t files() const
+    {
         std::size_t count = 0;
         for (auto const& entry : std::filesystem::recursive_directory_iterator(place))
             count += entry.is_regular_file() ? 1 : 0;
         return count;
-    };
+    }
+
+    std::shared_ptr<test::manual_store> const disk = std::make_shared<test::manual_store>();
+    std::filesystem::path const place = directory.path() / "own";
+    std::optional<belay::engine> own;
+    std::optional<batch_draft> draft;
+};
+
+/// It is not known whether the store has it until it has forgotten it.
+BOOST_FIXTURE_TEST_CASE(a_creation_that_fails_leaves_no_files, by_hand_fixture)
+{
     disk->by_hand();
     std::exception_ptr failed;
-    draft.submit([&failed](auto const&, auto problem) { failed = std::move(problem); });
+    draft->submit([&failed](auto const&, auto problem) { failed = std::move(problem); });
     while (!disk->waits_for<change::created>())
         disk->write();
 
@@ -295,6 +309,24 @@ BOOST_AUTO_TEST_CASE(a_creation_that_fails_leaves_no_files)
     BOOST_TEST(files() == 2U);
     disk->write_all();
     BOOST_TEST(eventually([&] { return files() == 0; }));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_creation_that_the_store_does_not_take_leaves_no_files, by_hand_fixture)
+{
+    disk->on_commit = [](any_change const& what) {
+        if (std::holds_alternative<change::created>(what))
+            throw std::bad_alloc();
+    };
+    draft->set_idempotency({"key", {}});
+    std::exception_ptr failed;
+    draft->submit([&failed](auto const&, auto problem) { failed = std::move(problem); });
+
+    BOOST_TEST((failed != nullptr));
+    BOOST_TEST(eventually([&] { return files() == 0; }));
+    disk->on_commit = nullptr;
+    auto again = own->draft({.type = "read", .inputs = {"go"}});
+    again.set_idempotency({"key", {}});
+    BOOST_TEST_REQUIRE(again.submit().wait_for(patience), "its key is free");
 }
 
 BOOST_AUTO_TEST_CASE(on_a_full_disk_nothing_is_left)
@@ -313,6 +345,10 @@ BOOST_AUTO_TEST_CASE(on_a_full_disk_nothing_is_left)
             (void)submit(*engine, {"go", "go", "go"}, std::move(files));
         } catch (error const& thrown) {
             full += thrown.code() == errc::store_full ? 1 : 0;
+            std::string const message = thrown.what();
+            BOOST_TEST(message.starts_with("the uploaded files can't be written: "), message);
+            BOOST_TEST(message.find('/') == std::string::npos, message);
+            BOOST_TEST(engine->problems().front().find(outputs) != std::string::npos);
         }
     }
     BOOST_TEST(full >= 3U);
@@ -346,6 +382,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_lost_fails_its_job)
     std::filesystem::remove(outputs / std::to_string(batch.sequence()) / "upload");
 
     BOOST_CHECK_EXCEPTION((void)engine->make_upload(batch), error, has_code(errc::store_failed));
+    BOOST_TEST(engine->problems().front().find(outputs) != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

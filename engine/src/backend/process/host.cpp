@@ -416,6 +416,12 @@ output_draft process_host::make_output()
     return made_outputs().make();
 }
 
+void process_host::tell(std::string_view kind, std::string message) noexcept
+{
+    if (impl_->options.board != nullptr)
+        impl_->options.board->incident(kind, std::move(message));
+}
+
 void process_host::drop(upload_draft draft)
 {
     impl_->on_files(

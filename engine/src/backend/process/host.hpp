@@ -83,6 +83,9 @@ public:
     /// The directory, which is made if there is none. Throws std::system_error.
     [[nodiscard]] job_outputs& made_outputs();
 
+    /// Something went wrong once: on the notice board, if there is one.
+    void tell(std::string_view kind, std::string message) noexcept;
+
     /// Removes an upload that nobody wants, on a thread of its own: a large file takes a while.
     void drop(upload_draft draft);
 

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <system_error>
 
 namespace belay::detail {
 
@@ -40,7 +41,9 @@ file open_kept(std::filesystem::path const& path)
 {
     file opened(path, O_RDONLY);
     if (!opened.is_open())
-        throw file_error(failure_of(errno), path, "can't be opened", errno);
+        throw upload_error(
+            failure_of(errno),
+            "the uploaded files can't be opened: " + std::system_category().message(errno), path);
     return opened;
 }
 
@@ -95,8 +98,9 @@ file_section upload_files::section(std::uint64_t number) const
 
 void upload_files::refuse(std::string_view what) const
 {
-    throw error(errc::store_failed,
-                (folder_ / index_name).string() + " is damaged: it " + std::string(what));
+    throw upload_error(errc::store_failed,
+                       "the uploaded files are damaged: their index " + std::string(what),
+                       folder_ / index_name);
 }
 
 upload_draft::upload_draft(std::filesystem::path path)

@@ -5,6 +5,8 @@
 
 #include "base/file.hpp"
 
+#include <belay/error.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -30,18 +32,32 @@ inline constexpr std::uint64_t entry_bytes = 16;
 
 } // namespace upload_index
 
+/// What is wrong with files that were kept. Clients are shown the message: it names no place.
+class upload_error final : public error {
+public:
+    upload_error(errc code, std::string message, std::filesystem::path place)
+        : error(code, std::move(message)), place_(std::move(place))
+    {
+    }
+    /// For who runs the server.
+    [[nodiscard]] std::filesystem::path const& place() const noexcept { return place_; }
+
+private:
+    std::filesystem::path place_;
+};
+
 /// The files of a batch, as they were kept.
 ///
 /// Thread safety: full.
 class upload_files {
 public:
-    /// What lies in the folder of a batch. Throws `error` (`store_failed`, also if it is damaged;
-    /// `resources_exhausted`).
+    /// What lies in the folder of a batch. Throws `upload_error` (`store_failed`, also if it is
+    /// damaged; `resources_exhausted`).
     explicit upload_files(std::filesystem::path const& folder);
 
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
 
-    /// Throws `error` (`store_failed`).
+    /// Throws `upload_error` (`store_failed`).
     [[nodiscard]] file_section section(std::uint64_t number) const;
 
     /// What the sections are of.

@@ -79,10 +79,12 @@ struct fixture {
     }
 };
 
-bool is_damage(error const& fault)
+bool is_damage(belay::detail::upload_error const& fault)
 {
-    return fault.code() == errc::store_failed &&
-           std::string(fault.what()).find("upload.index is damaged") != std::string::npos;
+    std::string const message = fault.what();
+    return fault.code() == errc::store_failed && fault.place().filename() == "upload.index" &&
+           message.find("the uploaded files are damaged: their index ") == 0 &&
+           message.find(fault.place().parent_path()) == std::string::npos;
 }
 
 } // namespace
@@ -206,14 +208,14 @@ BOOST_AUTO_TEST_CASE(a_damaged_index_is_refused)
     for (auto const& bytes : {std::string(), good.substr(0, 31), good.substr(0, 40), good + 'x',
                               changed(0, 'x'), changed(16, 3), changed(24, 4)}) {
         write("7/upload.index", bytes);
-        BOOST_CHECK_EXCEPTION(upload_files(path / "7"), error, is_damage);
+        BOOST_CHECK_EXCEPTION(upload_files(path / "7"), belay::detail::upload_error, is_damage);
     }
     for (auto const& [at, to] : {std::pair<std::size_t, char>{32, 2}, {40, 4}, {47, '\xff'}}) {
         write("7/upload.index", changed(at, to));
         upload_files const files(path / "7");
-        BOOST_CHECK_EXCEPTION((void)files.section(0), error, is_damage);
+        BOOST_CHECK_EXCEPTION((void)files.section(0), belay::detail::upload_error, is_damage);
         BOOST_TEST((files.section(1) == belay::detail::file_section{2, 1}));
-        BOOST_CHECK_EXCEPTION((void)files.section(2), error, is_damage);
+        BOOST_CHECK_EXCEPTION((void)files.section(2), belay::detail::upload_error, is_damage);
     }
 }
 
