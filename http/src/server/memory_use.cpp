@@ -2,7 +2,6 @@
 
 #include "server/connection.hpp"
 #include "server/eviction.hpp"
-#include "server/exchange.hpp"
 #include "server/session.hpp"
 #include "server/session_context.hpp"
 
@@ -25,31 +24,30 @@ memory_use::memory_use(session_context& context, connection const& from)
 {
 }
 
-bool memory_use::fits(exchange const& exchange, std::uint64_t bytes)
+bool memory_use::fits(std::uint64_t bytes)
 {
     shrink_to(bytes);
     std::uint64_t const most = context_.service.options().buffer_bytes_max;
-    if (exchange.is_control || bytes < large_bytes || context_.bytes <= most ||
-        context_.bytes - held_.get() <= most / 2)
+    if (bytes < large_bytes || context_.bytes <= most || context_.bytes - held_.get() <= most / 2)
         return true;
     return slowest_gives_way(context_.sessions, [this](session const& other) {
         return &other.memory() != this && other.memory().bytes() >= large_bytes;
     });
 }
 
-void memory_use::hold(exchange const& exchange, std::uint64_t bytes)
+void memory_use::hold(std::uint64_t bytes)
 {
-    if (fits(exchange, bytes))
+    if (fits(bytes))
         return;
     shrink_to(0);
     throw unavailable("Too many bytes of requests and answers are under way");
 }
 
-void memory_use::hold_body(exchange const& exchange, std::uint64_t bytes)
+void memory_use::hold_body(std::uint64_t bytes)
 {
     std::uint64_t const most = context_.service.options().buffer_bytes_max;
-    if (bytes <= worked_up_bytes_max || bytes - worked_up_bytes_max <= most || exchange.is_control)
-        return hold(exchange, bytes);
+    if (bytes <= worked_up_bytes_max || bytes - worked_up_bytes_max <= most)
+        return hold(bytes);
     shrink_to(0);
     throw api_error(413, "payload_too_large",
                     "The request takes more memory than the " + std::to_string(most) +

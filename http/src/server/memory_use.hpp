@@ -8,7 +8,6 @@
 namespace belay::http {
 
 class connection;
-struct exchange;
 struct session_context;
 
 /// What a session's request and answer take of the memory that all may take together.
@@ -21,14 +20,14 @@ public:
 
     /// Notes how much they take besides the input. Where that is too much for all together one that
     /// is slower gives way; false if there is none, unless most of it is the session's own.
-    [[nodiscard]] bool fits(exchange const& exchange, std::uint64_t bytes);
+    [[nodiscard]] bool fits(std::uint64_t bytes);
 
     /// The same; where it does not fit it is let go of, and `api_error` thrown.
-    void hold(exchange const& exchange, std::uint64_t bytes);
+    void hold(std::uint64_t bytes);
 
     /// The same of a body that still comes, which has no place either where it is more by itself
     /// than all may take together.
-    void hold_body(exchange const& exchange, std::uint64_t bytes);
+    void hold_body(std::uint64_t bytes);
 
     /// Notes that it is less now.
     void shrink_to(std::uint64_t bytes) noexcept;

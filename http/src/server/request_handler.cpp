@@ -127,7 +127,7 @@ asio::awaitable<response> request_handler::work(exchange& exchange, operation& o
         step next = co_await waits_.in_turn(exchange, proceed);
         if (auto* const answer = std::get_if<response>(&next)) {
             co_await make_first_piece(*answer);
-            memory_.hold(exchange, answer->body.capacity());
+            memory_.hold(answer->body.capacity());
             co_return std::move(*answer);
         }
         if (auto* const error = std::get_if<api_error>(&next))
@@ -186,7 +186,7 @@ asio::awaitable<void> request_handler::read_body(exchange& exchange, operation& 
             }
             next = co_await waits_.in_turn(exchange, digest);
         }
-        memory_.hold_body(exchange, operation.bytes_held());
+        memory_.hold_body(operation.bytes_held());
     }
 }
 

@@ -108,7 +108,7 @@ asio::awaitable<void> response_writer::write_live(exchange const& exchange, live
 asio::awaitable<void> response_writer::write_piece(exchange const& exchange,
                                                    std::string const& piece, bool chunked)
 {
-    if (!memory_.fits(exchange, piece.capacity()))
+    if (!memory_.fits(piece.capacity()))
         throw connection_over{};
     to_.expires_after(context_.service.options().request_time_max);
     if (chunked) {
