@@ -56,7 +56,7 @@ asio::awaitable<void> response_writer::write(exchange& exchange, response answer
         co_return;
     }
     co_await to_.write(head);
-    co_await write_rest(exchange, answer, chunked);
+    co_await write_rest(answer, chunked);
     if (answer.live)
         co_await write_live(exchange, *answer.live, chunked);
     if (chunked)
@@ -64,8 +64,7 @@ asio::awaitable<void> response_writer::write(exchange& exchange, response answer
 }
 
 /// Writes what there is of the body, and the rest of it.
-asio::awaitable<void> response_writer::write_rest(exchange const& exchange, response& answer,
-                                                  bool chunked)
+asio::awaitable<void> response_writer::write_rest(response& answer, bool chunked)
 {
     std::string piece = std::move(answer.body);
     bool more = answer.rest != nullptr;
@@ -76,7 +75,7 @@ asio::awaitable<void> response_writer::write_rest(exchange const& exchange, resp
             continue;
         if (piece.empty())
             break; // as a chunk it would end the answer
-        co_await write_piece(exchange, piece, chunked);
+        co_await write_piece(piece, chunked);
         if (piece.capacity() > kept_bytes_max)
             std::string().swap(piece);
         piece.clear();
@@ -94,7 +93,7 @@ asio::awaitable<void> response_writer::write_live(exchange const& exchange, live
     for (bool more = true; more;) {
         more = co_await waits_.in_turn(exchange, next);
         if (!piece.empty()) {
-            co_await write_piece(exchange, piece, chunked);
+            co_await write_piece(piece, chunked);
         } else if (more) {
             auto const wanted = live.wait();
             co_await waits_.until_news(wanted);
@@ -105,8 +104,7 @@ asio::awaitable<void> response_writer::write_live(exchange const& exchange, live
     waits_.end_following();
 }
 
-asio::awaitable<void> response_writer::write_piece(exchange const& exchange,
-                                                   std::string const& piece, bool chunked)
+asio::awaitable<void> response_writer::write_piece(std::string const& piece, bool chunked)
 {
     if (!memory_.fits(piece.capacity()))
         throw connection_over{};

@@ -20,12 +20,10 @@ public:
     [[nodiscard]] boost::asio::awaitable<void> write(exchange& exchange, response answer);
 
 private:
-    [[nodiscard]] boost::asio::awaitable<void> write_rest(exchange const& exchange,
-                                                          response& answer, bool chunked);
+    [[nodiscard]] boost::asio::awaitable<void> write_rest(response& answer, bool chunked);
     [[nodiscard]] boost::asio::awaitable<void> write_live(exchange const& exchange,
                                                           live_source& live, bool chunked);
-    [[nodiscard]] boost::asio::awaitable<void> write_piece(exchange const& exchange,
-                                                           std::string const& piece, bool chunked);
+    [[nodiscard]] boost::asio::awaitable<void> write_piece(std::string const& piece, bool chunked);
 
     connection& to_;
     activity& activity_;
