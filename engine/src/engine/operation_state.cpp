@@ -88,7 +88,7 @@ bool operation_state::has_work() const noexcept
     return !again_.empty() || (made_ && next_ != made_->batches.size());
 }
 
-void operation_state::batch_ended(std::optional<batch_state> end) noexcept
+bool operation_state::batch_ended(std::optional<batch_state> end) noexcept
 {
     std::scoped_lock const lock(mutex_);
     counts_.open -= 1;
@@ -99,6 +99,7 @@ void operation_state::batch_ended(std::optional<batch_state> end) noexcept
     case batch_state::expired: counts_.expired += 1; break;
     default: counts_.forgotten += 1;
     }
+    return counts_.open == 0;
 }
 
 std::optional<operation_counts> operation_state::take_end() noexcept

@@ -49,8 +49,8 @@ public:
     void put_back(std::uint64_t sequence) noexcept;
     [[nodiscard]] bool has_work() const noexcept;
 
-    /// A batch that was taken has ended, or is not there any more.
-    void batch_ended(std::optional<batch_state> end) noexcept;
+    /// A batch that was taken has ended, or is not there any more; whether it was the last.
+    bool batch_ended(std::optional<batch_state> end) noexcept;
 
     /// What is to be recorded now that all have ended; once, unless it is given back.
     [[nodiscard]] std::optional<operation_counts> take_end() noexcept;

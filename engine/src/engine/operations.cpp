@@ -17,6 +17,9 @@ namespace {
 /// Between something that could not be done and the next attempt at it.
 constexpr std::chrono::milliseconds pause_after_failure{100};
 
+/// Fewer cancels than this are made up to as many as may be.
+constexpr std::size_t refill_at = operation_state::taken_max / 2;
+
 std::uint64_t bytes_of_operation(open_operation const& made) noexcept
 {
     constexpr std::uint64_t rest = 4096;
@@ -49,11 +52,8 @@ public:
             operation_->put_back(sequence_);
             of_.pause();
         }
-        {
-            std::scoped_lock const lock(of_.mutex_);
-            --of_.under_way_;
-        }
-        of_.wake();
+        if (--of_.under_way_ == refill_at || !is_good_)
+            of_.wake();
     }
 
     /// It is recorded, or there is nothing to do.
@@ -152,9 +152,17 @@ void operations::told(std::uint64_t sequence, cancel_outcome outcome, std::strin
     wake();
 }
 
+/// Whoever has just looked for work, and found none, is waiting by now.
 void operations::wake() noexcept
 {
+    std::scoped_lock const lock(mutex_);
     condition_.notify_all();
+}
+
+bool operations::is_stopping() const noexcept
+{
+    std::scoped_lock const lock(mutex_);
+    return stopping_;
 }
 
 void operations::pause() noexcept
@@ -191,7 +199,7 @@ operations::pointer operations::next_due()
 {
     if (paused_until_ != time_point())
         return nullptr;
-    bool const may_cancel = under_way_ != operation_state::taken_max;
+    bool const may_cancel = under_way_ <= refill_at;
     auto next = entries_.upper_bound(turn_);
     for (std::size_t looks = entries_.size(); looks != 0; --looks, ++next) {
         if (next == entries_.end())
@@ -210,23 +218,23 @@ void operations::work_on(pointer const& operation)
 {
     if (operation->has_end())
         return record_end(operation);
-    fail_point("operation_cancel");
-    if (auto const sequence = operation->take())
+    while (under_way_ != operation_state::taken_max && !is_stopping()) {
+        auto const sequence = operation->take();
+        if (!sequence)
+            return;
+        fail_point("operation_cancel");
         cancel(operation, *sequence);
+    }
 }
 
 void operations::cancel(pointer const& operation, std::uint64_t sequence)
 {
-    {
-        std::scoped_lock const lock(mutex_);
-        ++under_way_;
-    }
+    ++under_way_;
     std::shared_ptr<answer> told;
     try {
         told = std::make_shared<answer>(*this, operation, sequence);
     } catch (...) {
         operation->put_back(sequence);
-        std::scoped_lock const lock(mutex_);
         --under_way_;
         throw;
     }
@@ -235,7 +243,8 @@ void operations::cancel(pointer const& operation, std::uint64_t sequence)
         return; // it is tried again
     if (found.batch == nullptr) {
         told->good();
-        return operation->batch_ended(found.end);
+        (void)operation->batch_ended(found.end);
+        return;
     }
     found.batch->cancel(operation->about().request, stop_cause::user,
                         [told, operation, batch = std::weak_ptr(found.batch),
@@ -262,8 +271,8 @@ bool operations::watch(pointer const& operation, std::weak_ptr<batch_core> const
             auto const end = ended->status().state;
             if (!is_terminal(end))
                 return; // the engine lets go of it: the next one goes on
-            operation->batch_ended(end);
-            state->operations_at_work().wake();
+            if (operation->batch_ended(end))
+                state->operations_at_work().wake();
         });
         return true;
     } catch (...) {

@@ -6,6 +6,7 @@
 
 #include <belay/clock.hpp>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -69,14 +70,17 @@ private:
     void record_end(pointer const& operation);
     void end_recorded(pointer const& operation, time_point at, std::exception_ptr const& failed);
     void wake() noexcept;
+    [[nodiscard]] bool is_stopping() const noexcept;
     void pause() noexcept;
 
     engine_state& engine_;
+    /// Cancels that the store has yet to answer, of all operations: once half of those that may be
+    /// have been, the thread makes them up again.
+    std::atomic<std::size_t> under_way_{0};
     mutable std::mutex mutex_; ///< guards what follows
     std::condition_variable condition_;
     entries entries_;           ///< by sequence; those that have not finished
     std::uint64_t turn_ = 0;    ///< the operation that had the last one
-    std::size_t under_way_ = 0; ///< cancels that the store has yet to answer, of all operations
     time_point paused_until_{}; ///< after something that could not be done
     bool stopping_ = false;
     std::thread thread_;

@@ -66,12 +66,12 @@ BOOST_AUTO_TEST_CASE(the_end_is_taken_once_when_all_have_ended)
     auto operation = make({1, 2, 3, 4, 5});
     for (auto const end : {batch_state::cancelled, batch_state::completed, batch_state::failed,
                            batch_state::expired})
-        operation.batch_ended(end);
+        BOOST_TEST(!operation.batch_ended(end));
     BOOST_TEST(operation.counts().open == 1u);
     BOOST_TEST(!operation.has_end());
     BOOST_TEST(!operation.take_end().has_value());
 
-    operation.batch_ended(std::nullopt);
+    BOOST_TEST(operation.batch_ended(std::nullopt));
 
     BOOST_TEST(operation.has_end());
     BOOST_TEST((operation.take_end() == operation_counts{.total = 5,
