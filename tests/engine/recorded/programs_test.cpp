@@ -752,8 +752,8 @@ BOOST_FIXTURE_TEST_CASE(the_log_of_an_attempt_is_kept_until_another_but_one_begi
     BOOST_TEST(text(waits) == "1 wrong\n", "nor will it");
 
     auto const runs = submit({"echo BELAY_PROGRESS 1 >&2; sleep 1000", "true"}, {.concurrency = 1});
+    BOOST_TEST(eventually([&] { return text(runs) == "1 BELAY_PROGRESS 1\n, runs"; }));
     BOOST_TEST_REQUIRE(eventually([&] { return runs.job(0).progress == 1.0F; }));
-    BOOST_TEST(text(runs) == "1 BELAY_PROGRESS 1\n, runs");
     BOOST_TEST(!runs.open_log(1, job_stream::standard_output).has_value(), "it is pending");
     BOOST_CHECK_THROW((void)runs.open_log(2, job_stream::standard_output), error);
     (void)runs.cancel({.mode = cancel_mode::immediate});
