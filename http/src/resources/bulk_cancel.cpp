@@ -210,7 +210,7 @@ private:
             return not_recorded(result->failed);
         operation_ = result->operation;
         stage_ = stage::stopping;
-        auto const at_most = wait();
+        auto const at_most = remaining_wait(preferences_, service_.options().wait_max, begun_at_);
         if (operation_.finished_at() || at_most.count() == 0)
             return answer();
         return wait_for_end{
@@ -243,16 +243,6 @@ private:
     {
         return processing_error("Failed to cancel batches: " + why,
                                 {{"operation", "cancel_batches"}, {"outcome", outcome}});
-    }
-
-    /// What is left of the wait that was asked for.
-    [[nodiscard]] std::chrono::milliseconds wait() const
-    {
-        auto const passed = std::chrono::ceil<std::chrono::milliseconds>(
-            std::chrono::steady_clock::now() - begun_at_);
-        std::chrono::milliseconds const asked =
-            effective_wait(preferences_, service_.options().wait_max);
-        return std::max(asked - passed, std::chrono::milliseconds(0));
     }
 
     [[nodiscard]] response answer() const

@@ -24,6 +24,17 @@ namespace belay::http {
 /// How long the store has at least to record a cancel, before it is said that it has not.
 inline constexpr std::chrono::seconds record_wait_min{1};
 
+/// What is left of the wait that a request asked for which was begun at that time.
+[[nodiscard]] inline std::chrono::milliseconds
+remaining_wait(preferences const& preferences, std::chrono::seconds wait_max,
+               std::chrono::steady_clock::time_point begun_at)
+{
+    auto const passed =
+        std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun_at);
+    std::chrono::milliseconds const asked = effective_wait(preferences, wait_max);
+    return std::max(asked - passed, std::chrono::milliseconds(0));
+}
+
 /// What the two PUTs have in common: a small body, a wait until the cancel is recorded, one for the
 /// end of what runs, and an answer that goes by how it ended.
 template <class Result>
@@ -104,10 +115,7 @@ protected:
     /// What is left of the wait that was asked for.
     [[nodiscard]] std::chrono::milliseconds wait() const
     {
-        auto const passed = std::chrono::ceil<std::chrono::milliseconds>(
-            std::chrono::steady_clock::now() - begun_at_);
-        std::chrono::milliseconds const asked = effective_wait(preferences_, wait_max_);
-        return std::max(asked - passed, std::chrono::milliseconds(0));
+        return remaining_wait(preferences_, wait_max_, begun_at_);
     }
 
     recorded_batch batch_;

@@ -1,5 +1,7 @@
 #include "store/files/job_logs.hpp"
 
+#include "store/files/directories.hpp"
+
 #include <cerrno>
 #include <charconv>
 #include <exception>
@@ -10,11 +12,6 @@ namespace {
 
 /// Of a log that was cut: its owner may not write into it any more.
 constexpr mode_t cut_mode = S_IRUSR;
-
-[[noreturn]] void fail_log(std::filesystem::path const& path, int number, char const* what)
-{
-    throw std::system_error(number, std::system_category(), path.string() + ' ' + what);
-}
 
 /// What can't be made shows when something is to be put into it.
 void make_log_folder(std::filesystem::path const& path)
@@ -40,7 +37,7 @@ file job_logs::open_to_append(output_name const& name, job_stream stream, bool a
         target = file(path, how);
     }
     if (!target.is_open())
-        fail_log(path, errno, "can't be written");
+        fail(path, "can't be written");
     return target;
 }
 
@@ -71,7 +68,7 @@ std::optional<file> job_logs::open(output_name const& name, job_stream stream) c
         return source;
     if (errno == ENOENT)
         return std::nullopt;
-    fail_log(path, errno, "can't be opened");
+    fail(path, "can't be opened");
 }
 
 bool job_logs::has(output_name const& name) const
